@@ -1,0 +1,44 @@
+// Every limit of the project, unit in the name. Configuration may lower one, never raise or remove it; zero means zero.
+// Each is tested at the limit and one past it. Keep grouped by folder.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace creance::limits {
+
+// --- control documents (rules, types, plans)
+inline constexpr size_t kRuleFileBytesMax = 4u << 20;        // above: nobody reviews it; a parse would hold more than 100 MiB
+inline constexpr uint32_t kYamlDepthMax = 64;                // above: no Sigma rule; protects every walk over the document
+inline constexpr uint32_t kYamlNodesMax = 2'000'000;         // above: a bomb; also bounds what aliases may expand to
+inline constexpr uint32_t kConditionDepthMax = 128;          // above: nobody can read the condition
+inline constexpr uint32_t kConditionNodesMax = 65'536;       // above: the worst-case cost of one instance is out of budget
+inline constexpr uint32_t kValuesPerRuleMax = 262'144;       // above: belongs into an indicator list, not a rule
+
+// --- Template Types
+inline constexpr uint32_t kInputsPerTypeMax = 256;           // above: the per-event array no longer fits a small part of L1
+inline constexpr size_t kTypeFileBytesMax = 1u << 20;
+
+// --- channel files
+inline constexpr size_t kChannelBytesMax = 64u << 20;        // above: mapping it on every host is no longer cheap
+inline constexpr uint32_t kInstancesPerChannelMax = 65'536;
+inline constexpr uint32_t kRegexStatesMax = 8'192;           // above: one event's regex work leaves the budget
+inline constexpr size_t kInputBytesMax = 65'536;             // a longer value is cut for matching, and counted
+
+// --- events
+inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped
+inline constexpr uint32_t kEventDepthMax = 64;
+
+// --- TUF metadata before authentication (bytes; The Update Framework, section 5)
+inline constexpr size_t kRootBytesMax = 512'000;
+inline constexpr size_t kTimestampBytesMax = 16'384;
+inline constexpr size_t kSnapshotBytesMax = 2'000'000;
+inline constexpr size_t kTargetsBytesMax = 5'000'000;
+inline constexpr uint32_t kJsonDepthMax = 32;
+inline constexpr uint32_t kRootRotationsMax = 256;           // root files followed in one refresh
+inline constexpr uint32_t kDelegationsMax = 64;              // roles visited for one target
+
+// --- messages between processes and machines
+inline constexpr size_t kHttpBodyBytesMax = 1u << 20;        // requests to the server
+inline constexpr size_t kDetectionBytesMax = 16'384;         // one detection record, on its way to the server
+
+}  // namespace creance::limits

@@ -1,0 +1,168 @@
+#include "base/os/real.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "base/check.hpp"
+
+namespace creance::os {
+namespace fs = std::filesystem;
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+int64_t milliseconds(clockid_t id) {
+  timespec now{};
+  CHECK(::clock_gettime(id, &now) == 0);
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+Status write_all(int fd, BytesView bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error(errno, "cannot write", path));
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Status sync_folder(const fs::path& folder) {
+  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return fail(errno_error(errno, "cannot open folder", folder));
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) return fail(errno_error(errno, "cannot sync folder", folder));
+  return {};
+}
+
+Status write_and_sync(const fs::path& path, BytesView bytes, unsigned mode) {
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (fd.get() < 0) return fail(errno_error(errno, "cannot create", path));
+  TRY_VOID(write_all(fd.get(), bytes, path));
+  if (::fsync(fd.get()) != 0) return fail(errno_error(errno, "cannot sync", path));
+  return {};
+}
+
+}  // namespace
+
+Error errno_error(int error_number, std::string_view what, const fs::path& path) {
+  ErrorCode code = ErrorCode::kIo;
+  switch (error_number) {
+    case ENOENT: case ENOTDIR: code = ErrorCode::kNotFound; break;
+    case EACCES: case EPERM: case EROFS: code = ErrorCode::kDenied; break;
+    case ENOSPC: case EDQUOT: code = ErrorCode::kNoSpace; break;
+    case EEXIST: case EADDRINUSE: code = ErrorCode::kExists; break;
+    case EINTR: case EAGAIN: case ETIMEDOUT: case ECONNREFUSED: code = ErrorCode::kUnavailable; break;
+    default: break;
+  }
+  return Error{code, fmt::format("{} `{}`: {}", what, path.string(), std::error_code(error_number, std::generic_category()).message())};
+}
+
+WallTime RealClock::wall() const { return WallTime(std::chrono::milliseconds(milliseconds(CLOCK_REALTIME))); }
+MonotonicTime RealClock::monotonic() const { return MonotonicTime(milliseconds(CLOCK_BOOTTIME)); }
+
+void RealRandom::fill(std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const ssize_t n = ::getrandom(out.data(), out.size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    CHECK(n > 0);
+    out = out.subspan(static_cast<size_t>(n));
+  }
+}
+
+Result<Bytes> RealFileSystem::read(const fs::path& path, size_t bytes_max) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return fail(errno_error(errno, "cannot open", path));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return fail(errno_error(errno, "cannot read", path));
+  if (S_ISDIR(info.st_mode)) return fail(errno_error(EISDIR, "cannot read", path));
+  Bytes bytes;
+  if (S_ISREG(info.st_mode)) bytes.reserve(std::min<size_t>(static_cast<size_t>(info.st_size), bytes_max) + 1);
+  for (;;) {
+    constexpr size_t kStep = 65'536;
+    const size_t have = bytes.size();
+    bytes.resize(have + kStep);
+    const ssize_t n = ::read(fd.get(), bytes.data() + have, kStep);
+    if (n < 0 && errno == EINTR) {
+      bytes.resize(have);
+      continue;
+    }
+    if (n < 0) return fail(errno_error(errno, "cannot read", path));
+    bytes.resize(have + static_cast<size_t>(n));
+    if (bytes.size() > bytes_max) return fail(ErrorCode::kTooLarge, fmt::format("`{}` is larger than the limit of {} bytes", path.string(), bytes_max));
+    if (n == 0) return bytes;
+  }
+}
+
+Status RealFileSystem::write_atomic(const fs::path& path, BytesView bytes, unsigned mode) {
+  static std::atomic<uint64_t> counter{0};
+  fs::path staging = path;
+  staging += fmt::format(".tmp{}.{}", ::getpid(), counter.fetch_add(1));
+  if (auto written = write_and_sync(staging, bytes, mode); !written) {
+    ::unlink(staging.c_str());
+    return written;
+  }
+  if (::rename(staging.c_str(), path.c_str()) != 0) {
+    const Error error = errno_error(errno, "cannot replace", path);
+    ::unlink(staging.c_str());
+    return fail(error);
+  }
+  return sync_folder(path.parent_path());
+}
+
+Status RealFileSystem::make_directories(const fs::path& path) {
+  std::error_code ec;
+  fs::create_directories(path, ec);
+  if (ec) return fail(errno_error(ec.value(), "cannot make folder", path));
+  return {};
+}
+
+Status RealFileSystem::remove(const fs::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(errno_error(errno, "cannot remove", path));
+  return {};
+}
+
+Status RealFileSystem::remove_tree(const fs::path& path) {
+  std::error_code ec;
+  fs::remove_all(path, ec);
+  if (ec) return fail(errno_error(ec.value(), "cannot remove", path));
+  return {};
+}
+
+bool RealFileSystem::exists(const fs::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0;
+}
+
+Result<std::vector<std::string>> RealFileSystem::list(const fs::path& directory) {
+  std::error_code ec;
+  fs::directory_iterator it(directory, ec);
+  std::vector<std::string> names;
+  for (; !ec && it != fs::directory_iterator(); it.increment(ec)) names.push_back(it->path().filename().string());
+  if (ec) return fail(errno_error(ec.value(), "cannot list", directory));
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace creance::os

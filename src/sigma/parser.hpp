@@ -1,0 +1,21 @@
+// Sigma YAML -> rules and diagnostics. Judges the document alone (structure, modifiers, condition, conventions); whether the fields exist in a Template Type is binder.hpp.
+// Never throws, never recurses on outside data, bounded by base/limits.hpp. Any number of threads.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "sigma/rule.hpp"
+
+namespace creance::sigma {
+
+struct ParseOutcome {
+  std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one
+  Diagnostics diagnostics;   // of all documents, sorted; an unsupported kind of document (correlation, filter) is an error with its own code, never skipped
+  uint32_t documents = 0;    // documents seen
+};
+
+ParseOutcome parse(std::string_view yaml, const std::string& file);
+
+}  // namespace creance::sigma

@@ -1,0 +1,82 @@
+// A Sigma rule as written: typed, with spans, before any meaning is given to modifiers. Compiler and reference evaluator each give it meaning on their own (D5).
+// Source: Sigma specification 2.1.0, "Sigma Rules" and "Sigma Modifiers". A plain value: copy it, share it, no pointers inside.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "schema/type.hpp"
+
+namespace creance::sigma {
+
+enum class ValueKind : uint8_t { kString, kInteger, kFloat, kBoolean, kNull };
+struct Value {
+  ValueKind kind = ValueKind::kNull;
+  std::string text;  // the scalar's text after YAML, before Sigma's escapes and wildcards; "" for null; numbers and booleans as written
+  Span span;
+};
+
+enum class Modifier : uint8_t {
+  kContains, kStartsWith, kEndsWith, kAll, kExact, kCased, kRegex, kRegexIgnoreCase, kRegexMultiLine, kRegexDotAll, kCidr,
+  kBase64, kBase64Offset, kUtf16, kUtf16Le, kUtf16Be, kWide, kWindash, kExists, kFieldRef, kExpand,
+  kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kMinute, kHour, kDay, kWeek, kMonth, kYear,
+};
+std::string_view to_string(Modifier modifier);  // as written: "contains", "re", "i", …
+
+// One line of a map: field, modifiers, values. A keyword item has no field. Values are alternatives (OR), or all needed with kAll.
+struct Item {
+  std::string field;  // "" for keywords
+  Span span;
+  std::vector<Modifier> modifiers;  // in the order written
+  std::vector<Value> values;        // never empty: an empty list is refused
+  bool is_keyword() const { return field.empty(); }
+};
+
+// One search identifier. Alternatives (a list in YAML) are joined by OR, the items of one alternative by AND.
+// A list of plain keywords is one alternative with one keyword item.
+struct Alternative {
+  std::vector<Item> items;
+};
+struct Selection {
+  std::string name;
+  Span span;
+  std::vector<Alternative> alternatives;
+};
+
+// The condition as a flat tree in post-order: children stand before their parent, the root is the last node.
+enum class NodeKind : uint8_t { kSelection, kAnd, kOr, kNot };
+struct ConditionNode {
+  NodeKind kind = NodeKind::kSelection;
+  uint32_t selection = 0;          // kSelection: index into Rule::selections
+  std::vector<uint32_t> children;  // kAnd, kOr: one or more; kNot: exactly one. `1 of x*` is a kOr, `all of x*` a kAnd over the selections it names
+};
+
+enum class Level : uint8_t { kNone, kInformational, kLow, kMedium, kHigh, kCritical };
+std::string_view to_string(Level level);  // "" for kNone
+
+struct Rule {
+  std::string file;  // as the user named it
+  Span span;
+  std::string id;     // UUID in lower case; "" if the rule has none (a warning)
+  std::string title;
+  std::string name;
+  std::string status;
+  std::string description;
+  std::string author;
+  std::string license;
+  std::string date;
+  std::string modified;
+  Level level = Level::kNone;
+  std::vector<std::string> tags;
+  std::vector<std::string> references;
+  std::vector<std::string> false_positives;
+  std::vector<std::string> fields;
+  schema::LogSource logsource;  // lower case
+  Span logsource_span;
+  std::vector<Selection> selections;
+  std::vector<ConditionNode> condition;  // a list of conditions is one kOr over them
+};
+
+}  // namespace creance::sigma
