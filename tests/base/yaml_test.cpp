@@ -1,0 +1,64 @@
+#include "base/yaml.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/text.hpp"
+
+namespace creance::yaml {
+namespace {
+std::string refusal(std::string_view text) {
+  Diagnostics diagnostics;
+  EXPECT_FALSE(parse(text, "f.yml", "T001", diagnostics));
+  return diagnostics.empty() ? "" : to_line(diagnostics.front());
+}
+}  // namespace
+
+TEST(Yaml, KeepsSpansQuotesAndOrder) {
+  Diagnostics diagnostics;
+  const auto documents = parse("a: 1\nb:\n  - 'x'\n  - ~\n", "f.yml", "T001", diagnostics);
+  ASSERT_TRUE(documents);
+  const Document& doc = documents->front();
+  const Node* b = doc.find(doc.root(), "b");
+  ASSERT_NE(b, nullptr);
+  ASSERT_EQ(b->children.size(), 2u);
+  EXPECT_TRUE(doc.at(b->children[0]).quoted);
+  EXPECT_EQ(doc.at(b->children[0]).span, (Span{3, 5}));
+  EXPECT_EQ(doc.at(b->children[1]).kind, Kind::kNull);
+}
+
+TEST(Yaml, RefusesWhatWouldBeGuessedOrWouldHurt) {
+  EXPECT_EQ(refusal("a: 1\na: 2\n"), "f.yml:2:1: error T001: duplicate key `a`");
+  EXPECT_NE(refusal("a: &x 1\nb: *x\n").find("aliases"), std::string::npos);
+  EXPECT_NE(refusal("a: \xff\n").find("f.yml:1:4: error T001: invalid UTF-8"), std::string::npos);
+  EXPECT_NE(refusal(std::string(100'000, '[')).find("nested deeper"), std::string::npos);
+  EXPECT_NE(refusal(std::string(100'000, '{')).find("nested deeper"), std::string::npos);
+  std::string dashes;
+  for (int i = 0; i < 100'000; ++i) dashes += "- ";
+  EXPECT_NE(refusal(dashes).find("nested deeper"), std::string::npos);
+  EXPECT_NE(refusal("a: [1, 2\n").find("not valid YAML"), std::string::npos);
+}
+
+}  // namespace creance::yaml
+
+namespace creance {
+
+TEST(Utf8, FindsTheFirstBadByte) {
+  EXPECT_EQ(invalid_utf8_at("aé€😀"), std::nullopt);
+  EXPECT_EQ(invalid_utf8_at("a\xC0\x80"), 1u);           // overlong
+  EXPECT_EQ(invalid_utf8_at("ab\xED\xA0\x80"), 2u);      // surrogate
+  EXPECT_EQ(invalid_utf8_at("\xF4\x90\x80\x80"), 0u);    // above U+10FFFF
+  EXPECT_EQ(invalid_utf8_at("abc\xE2\x82"), 3u);         // cut
+}
+
+TEST(Nearest, OffersOnlyWhatIsAlike) {
+  constexpr std::string_view names[] = {"PipeName", "Image", "User"};
+  EXPECT_EQ(nearest("pipname", names), "PipeName");
+  EXPECT_EQ(nearest("CommandLine", names), std::nullopt);
+}
+
+TEST(Printable, EscapesControlsAndCutsAtCharacters) {
+  EXPECT_EQ(printable("a\x1b[2J\n"), "a\\x1b[2J\\x0a");
+  EXPECT_EQ(printable("ééé", 4), "éé…");
+}
+
+}  // namespace creance

@@ -1,0 +1,91 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <filesystem>
+
+#include "generated/types.hpp"
+#include "schema/catalog.hpp"
+#include "schema/fingerprint.hpp"
+
+namespace creance::schema {
+
+TEST(EmbeddedCatalog, EqualsTheFilesItWasMadeFrom) {
+  Diagnostics diagnostics;
+  const auto loaded = load_types(CREANCE_SOURCE_DIR "/types", diagnostics);
+  ASSERT_TRUE(loaded) << loaded.error().detail;
+  const auto embedded = Catalog::embedded().types();
+  ASSERT_EQ(loaded->size(), embedded.size());
+  for (size_t t = 0; t < embedded.size(); ++t) {
+    EXPECT_EQ((*loaded)[t].id, embedded[t].id);
+    EXPECT_EQ((*loaded)[t].fingerprint, embedded[t].fingerprint) << embedded[t].id;
+    EXPECT_EQ(fingerprint_of(embedded[t]), embedded[t].fingerprint) << embedded[t].id;
+  }
+}
+
+TEST(GeneratedStruct, WritesEveryInputInOrder) {
+  const InputValue text{"x"};
+  const types::LinuxFifoCreated fifo{
+      .Path = std::string_view("/tmp/f"), .Mode = text, .Computer = text, .UtcTime = text, .ProcessId = text, .Image = text, .CommandLine = text,
+      .CurrentDirectory = kUnavailable, .User = text, .UserId = text, .ParentProcessId = kAbsent, .ParentImage = text, .ParentCommandLine = text};
+  std::array<InputValue, types::LinuxFifoCreated::kInputCount> out;
+  fifo.write(out);
+  const TemplateType* type = Catalog::embedded().find("linux.fifo_created");
+  ASSERT_NE(type, nullptr);
+  ASSERT_EQ(type->inputs.size(), out.size());
+  EXPECT_EQ(out[*type->input_index("path")].text(), "/tmp/f");
+  EXPECT_EQ(out[*type->input_index("CurrentDirectory")].presence, Presence::kUnavailable);
+  EXPECT_EQ(out[*type->input_index("ParentProcessId")].presence, Presence::kAbsent);
+}
+
+TEST(Fingerprint, ChangesWithEveryPartOfTheInterfaceAndWithNothingElse) {
+  const TemplateType base = *Catalog::embedded().find("windows.pipe_created");
+  const auto differs = [&](auto change) {
+    TemplateType other = base;
+    change(other);
+    return fingerprint_of(other) != base.fingerprint;
+  };
+  EXPECT_TRUE(differs([](TemplateType& t) { t.id += "x"; }));
+  EXPECT_TRUE(differs([](TemplateType& t) { ++t.version; }));
+  EXPECT_TRUE(differs([](TemplateType& t) { t.inputs.pop_back(); }));
+  EXPECT_TRUE(differs([](TemplateType& t) { std::swap(t.inputs[0], t.inputs[1]); }));
+  EXPECT_TRUE(differs([](TemplateType& t) { t.inputs[0].type = InputType::kIp; }));
+  EXPECT_FALSE(differs([](TemplateType& t) { t.inputs[0].description = "other words"; t.title = "other"; }));
+}
+
+TEST(Catalog, AnswersLogSources) {
+  const Catalog& catalog = Catalog::embedded();
+  const auto set = catalog.answers({"windows", "registry_set", ""});
+  ASSERT_EQ(set.size(), 1u);
+  EXPECT_EQ(set[0].type->id, "windows.registry_event");
+  ASSERT_EQ(set[0].logsource->when.size(), 1u);
+  EXPECT_EQ(set[0].logsource->when[0].values, std::vector<std::string>{"13"});
+  EXPECT_EQ(catalog.answers({"", "process_creation", ""}).size(), 2u);
+  EXPECT_TRUE(catalog.answers({"windows", "no_such", ""}).empty());
+}
+
+namespace {
+std::string lines_for(std::string_view yaml) {
+  const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / ("types" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + std::to_string(std::hash<std::string_view>()(yaml)));
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir / "a.b.yml") << yaml;
+  Diagnostics diagnostics;
+  EXPECT_FALSE(load_types(dir, diagnostics));
+  std::ostringstream out;
+  for (const Diagnostic& d : diagnostics) out << d.span.line << ":" << d.span.column << " " << d.code << " " << d.message << " " << d.help << "\n";
+  std::filesystem::remove_all(dir);
+  return out.str();
+}
+constexpr std::string_view kHead = "id: a.b\nversion: 1\ntitle: t\ndescription: d\nplatform: linux\n";
+}  // namespace
+
+TEST(TypeLoader, SaysWhatIsWrongAndWhere) {
+  EXPECT_EQ(lines_for(std::string(kHead) + "inputs:\n  - {name: A, type: string, about: x}\n  - {name: a, type: strin, about: x}\nlogsorces: []\n"),
+            "9:1 T003 unknown key `logsorces` did you mean `logsources`?\n8:5 T010 `strin` is no type of an input use string, integer, boolean, ip or time\n8:5 T007 input `a` stands twice \n");
+  EXPECT_NE(lines_for("id: a.b\n").find("T004 `version` is missing"), std::string::npos);
+  EXPECT_NE(lines_for(std::string(kHead) + "inputs: [{name: A, type: string, about: x}]\nsources: [{rename: {B: C}}]\n").find("T008 `B` is no input"), std::string::npos);
+  EXPECT_NE(lines_for("[1, 2]").find("T002"), std::string::npos);
+  EXPECT_NE(lines_for("id: c.d\nversion: 1\ntitle: t\ndescription: d\nplatform: linux\ninputs: [{name: A, type: string, about: x}]\n").find("T011"), std::string::npos);
+}
+
+}  // namespace creance::schema
