@@ -22,7 +22,16 @@ inline constexpr size_t kTypeFileBytesMax = 1u << 20;
 inline constexpr size_t kChannelBytesMax = 64u << 20;        // above: mapping it on every host is no longer cheap
 inline constexpr uint32_t kInstancesPerChannelMax = 65'536;
 inline constexpr uint32_t kRegexStatesMax = 8'192;           // above: one event's regex work leaves the budget
+inline constexpr uint32_t kRegexRepeatMax = 1'000;           // counted repeats, as RE2: above, the states multiply
+inline constexpr uint32_t kRegexDepthMax = 256;              // nested groups
+inline constexpr uint32_t kPatternBytesMax = 65'536;         // one value of a rule, after its modifiers
 inline constexpr size_t kInputBytesMax = 65'536;             // a longer value is cut for matching, and counted
+inline constexpr size_t kFurtherBytesMax = 65'536;           // further values and other values of one event together; the rest is left out, and counted
+inline constexpr uint32_t kFurtherValuesMax = 4'096;         // as many of them
+inline constexpr uint32_t kFaultsPerEventMax = 64;           // faults listed for one event
+inline constexpr uint32_t kInstanceNodesMax = 1u << 20;      // decisions of one instance, selections repeated where the condition repeats them
+inline constexpr uint64_t kInstanceStepsMax = 1ull << 32;    // worst-case steps of one instance over the largest event
+inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps of one channel over the largest event
 
 // --- events
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped
