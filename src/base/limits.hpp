@@ -43,6 +43,10 @@ inline constexpr size_t kTimestampBytesMax = 16'384;
 inline constexpr size_t kSnapshotBytesMax = 2'000'000;
 inline constexpr size_t kTargetsBytesMax = 5'000'000;
 inline constexpr uint32_t kJsonDepthMax = 32;
+inline constexpr uint32_t kJsonNodesMax = 500'000;           // above: a bomb; 5 MB of metadata have fewer values
+inline constexpr size_t kTargetBytesMax = 64u << 20;         // one target file; no channel file may be larger
+inline constexpr uint32_t kSignaturesMax = 256;              // above: a flood of signatures, each costs a verification
+inline constexpr uint32_t kKeysPerRoleMax = 256;
 inline constexpr uint32_t kRootRotationsMax = 256;           // root files followed in one refresh
 inline constexpr uint32_t kDelegationsMax = 64;              // roles visited for one target
 

@@ -1,0 +1,59 @@
+// The release document `content/<release>/release.json` and its floor (docs/reference/protocol.md). Signed by the `content` role as a target file; this only reads and writes it.
+// Every document here: parse() is strict about shape (kInvalid, "path: what"), ignores unknown members; to_bytes() is canonical JSON, so equal values are equal bytes.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/json.hpp"
+#include "plan/ring.hpp"
+
+namespace creance::plan {
+
+inline constexpr uint32_t kShareWhole = 1'000'000;  // shares are millionths of a ring
+
+struct ChannelRef {
+  std::string type;  // Template Type
+  Digest fingerprint;
+  std::string path;  // target path of the channel file
+  Digest sha256;
+  int64_t length = 0;
+  int64_t instances = 0;
+  friend bool operator==(const ChannelRef&, const ChannelRef&) = default;
+};
+
+struct NotBefore {
+  Ring ring = Ring::kInternal;
+  uint32_t share = 0;  // hosts of the ring beyond this share wait until `time`; 0 = the whole ring waits
+  WallTime time{};
+  friend bool operator==(const NotBefore&, const NotBefore&) = default;
+};
+
+struct Floor {
+  WallTime approved_until{};
+  std::vector<NotBefore> not_before;
+  friend bool operator==(const Floor&, const Floor&) = default;
+};
+
+struct Release {
+  std::string name;  // [a-z0-9][a-z0-9._-]{0,63}
+  WallTime created{};
+  std::string notes;
+  std::vector<ChannelRef> channels;
+  std::optional<Digest> evidence;
+  Floor floor;
+  std::string category;  // "rapid"
+  friend bool operator==(const Release&, const Release&) = default;
+
+  static Result<Release> parse(BytesView bytes);
+  Bytes to_bytes() const;
+  std::string path() const { return "content/" + name + "/release.json"; }
+};
+
+bool is_release_name(std::string_view name);
+// The release digest: SHA-256 of the document's bytes.
+Digest release_digest(BytesView document);
+
+}  // namespace creance::plan

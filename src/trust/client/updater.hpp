@@ -1,0 +1,69 @@
+// The Update Framework client: drives TrustedSet over a Transport and keeps what it trusts in one folder (specification section 5).
+// The folder holds the bytes as they were sent, under unversioned names (`root.json`, `timestamp.json`, `<percent-encoded role>.json`), each written atomically and only after it was
+// verified; an interrupted refresh leaves a state from which the next one goes on. Requests: root N+1… → timestamp → snapshot → targets → delegations as a target needs them;
+// what is stored and still what the snapshot names is not asked for again.
+// Not thread-safe; several processes may share a folder (each file is whole at any moment). References must outlive it. Time comes in with refresh() and stays fixed until the next.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/seams/clock.hpp"
+#include "base/seams/files.hpp"
+#include "base/seams/transport.hpp"
+#include "trust/core/trusted_set.hpp"
+
+namespace creance::trust {
+
+struct ClientOptions {
+  std::string metadata_prefix = "metadata/";  // before every metadata path that the transport is asked for
+  std::string targets_prefix = "targets/";
+  uint32_t root_rotations_max = limits::kRootRotationsMax;
+  uint32_t delegations_max = limits::kDelegationsMax;  // roles visited for one target
+};
+
+struct TargetInfo {
+  TargetFileInfo file;
+  std::string role;     // which role vouches for it
+  std::string fetched_as;  // the path for the transport (consistent snapshots: with the hash)
+};
+
+class Client {
+ public:
+  Client(Transport& transport, FileSystem& files, std::filesystem::path metadata_dir, ClientOptions options = {});
+  ~Client();
+  Client(Client&&) noexcept;
+
+  // Puts the shipped root into the folder if none is there yet. Makes no request. kInvalid, kDenied: not a root signed by itself.
+  Status init(BytesView shipped_root);
+
+  // The whole workflow up to the top-level targets. Errors: kNotFound no root in the folder, or a file that the tree names is missing · kDenied, kInvalid refused · kExpired · kUnavailable.
+  // After an error the stored files are the old or newer verified ones, and target() works no more until a refresh() succeeds.
+  Status refresh(WallTime now);
+  // What is stored, without any request and whatever its age: for a host that must know what it last trusted. Expired metadata is kExpired.
+  Status refresh_offline(WallTime now);
+
+  // 5.6.7: pre-order, depth-first; delegated metadata is fetched, verified and stored as needed. kNotFound: nobody who may says anything about this path.
+  Result<TargetInfo> target(const std::string& path);
+  // 5.7: the file's bytes, length and hashes checked.
+  Result<Bytes> download(const TargetInfo& info);
+
+  // Fetches and verifies one role that `delegator` delegates to, and gives its metadata: for listing what a role offers.
+  Result<const Targets*> load_role(const std::string& role, const std::string& delegator = "targets");
+
+  // After a successful refresh(): who may sign for a role of the root, or for one that the top-level targets delegate to ("rollout"). nullptr: nobody.
+  const RoleKeys* role_keys(const std::string& role) const;
+  const TrustedSet* trusted() const;  // nullptr before a refresh
+  // The stored bytes of a role, as sent; kNotFound.
+  Result<Bytes> stored(const std::string& role) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Percent-encoding of RFC 3986 (unreserved characters stay). `keep_slash`: for target paths.
+std::string percent_encode(std::string_view text, bool keep_slash);
+
+}  // namespace creance::trust

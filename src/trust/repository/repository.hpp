@@ -1,0 +1,90 @@
+// The TUF tree that the control plane publishes: static files under one folder, laid out as docs/reference/protocol.md says, consistent snapshots on.
+// A reader sees a whole state at any moment: target files first, then N.<role>.json, N.snapshot.json, and timestamp.json last, each written atomically (specification 6.2.1).
+// A stop at any point leaves the old state; the next publication goes on from there. One writer at a time (the server); not thread-safe.
+// It holds no keys: what it publishes is signed outside (content, root, targets) or by Signers that may live in another process (snapshot, timestamp, rollout, policy).
+#pragma once
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/seams/clock.hpp"
+#include "base/seams/files.hpp"
+#include "trust/keys/signer.hpp"
+#include "trust/repository/builder.hpp"
+
+namespace creance::trust {
+
+struct Lifetimes {
+  std::chrono::hours snapshot{24 * 7};
+  std::chrono::hours timestamp{24};
+  std::chrono::hours online_role{24 * 30};  // rollout, policy
+};
+
+struct OnlineSigners {
+  Signer& snapshot;
+  Signer& timestamp;
+};
+
+// A new version of one delegated role (signed envelope) and the files that its targets name and the tree does not have yet.
+struct RoleUpdate {
+  std::string role;
+  Bytes metadata;
+  std::vector<TargetFile> files;
+};
+
+class Repository {
+ public:
+  Repository(FileSystem& files, std::filesystem::path dir, Lifetimes lifetimes = {});
+
+  bool exists() const;  // a tree was published here
+  // First publication: signed root (version 1) and signed top-level targets (version 1, delegations only). kExists if there is a tree.
+  Status create(BytesView root, BytesView targets, OnlineSigners online, WallTime now);
+  // Reads the tree and checks it against its own root chain. Call once before anything below. Expired metadata is no error (the server renews it).
+  Status load();
+
+  // Checks each update as a client will (threshold of the role's keys, version above the published one, not expired, paths inside the delegation, hashes of every file that is new), then
+  // publishes all of them in one snapshot. kDenied, kInvalid, kExpired: nothing was published. Disk errors: the old state stands.
+  Status publish(std::vector<RoleUpdate> updates, OnlineSigners online, WallTime now);
+  // Makes, signs and publishes the next version of an online role.
+  Status publish_files(const std::string& role, const std::vector<TargetFile>& files, const std::vector<std::string>& removed, Signer& role_signer, OnlineSigners online, WallTime now);
+  // A new root (version + 1, signed by old and new) and, if delegations changed, new top-level targets.
+  Status publish_root(BytesView root, OnlineSigners online, WallTime now);
+  Status publish_targets(BytesView targets, OnlineSigners online, WallTime now);
+  // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles are renewed by publish_files without files.
+  Result<bool> renew(OnlineSigners online, WallTime now);
+
+  // Read access, after load(), create() or a publication.
+  Result<Bytes> metadata(const std::string& role) const;  // current envelope bytes of "root", "targets", "content", …; kNotFound: not published yet
+  int64_t version(const std::string& role) const;         // 0: not published yet
+  const RoleKeys* role_keys(const std::string& role) const;
+  Result<Bytes> target(const std::string& path) const;    // a published target file, hash checked
+  std::optional<WallTime> expires(const std::string& role) const;
+
+  // Removes metadata and target files that neither the current state nor one published after `keep_after` names. Not needed for correctness.
+  // (Immutable files make a mirror by plain copying work: copy targets, then N.*.json, then timestamp.json.)
+
+ private:
+  struct Loaded {
+    Bytes bytes;
+    Targets parsed;
+  };
+  std::filesystem::path metadata_path(const std::string& name) const;
+  Status write_role(const std::string& role, int64_t version, BytesView bytes);
+  Status write_files(const std::vector<TargetFile>& files);
+  Status write_snapshot_and_timestamp(OnlineSigners online, WallTime now);
+  Result<Targets> check_update(const RoleUpdate& update, WallTime now) const;
+
+  FileSystem& files_;
+  std::filesystem::path dir_;
+  Lifetimes lifetimes_;
+  std::optional<Root> root_;
+  Bytes root_bytes_;
+  std::optional<Snapshot> snapshot_;
+  std::optional<Timestamp> timestamp_;
+  std::map<std::string, Loaded> roles_;  // "targets" and delegated ones
+};
+
+}  // namespace creance::trust
