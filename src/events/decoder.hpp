@@ -1,0 +1,50 @@
+// One event as a line of JSON -> the inputs of each Template Type that it is routed to. Not a line reader, not a matcher.
+//
+// Routing: `Channel`, `EventID` and `Provider_Name` against the Types' sources (compared without case). An event without `Channel` goes by provider and event id to
+// a source that lists providers. `{"_type": "linux.fifo_created", …}` names its Type directly and then goes to no other. One event may go to several Types, to each once.
+//
+// Fields: a field is the input of the same name, compared without ASCII case (an exact name wins over another case; of equal names the last one wins), or of the name
+// that the source's `rename` gives it. Numbers and booleans are their text, as written. null and an empty list are absent. Of a list of scalars the first value stands in
+// `values`, the rest in `further`. What is no input (further fields, leaves of nested objects, losers among equal names) is in `others`, if the Type wants them.
+// `_source` and `_type` are never values. A lone UTF-16 surrogate in an escape becomes U+FFFD: an attacker's odd file name does not make an event disappear.
+//
+// One thread at a time. Never throws. No allocation in the steady state (buffers grow to the largest event seen).
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "schema/catalog.hpp"
+#include "schema/inputs.hpp"
+
+namespace creance::events {
+
+struct Decoded {
+  const schema::TemplateType* type = nullptr;  // of the catalog
+  schema::Inputs inputs;                       // views into the Decoder
+};
+
+class Decoder {
+ public:
+  // Types for which the answer is true get `others` (needed for keywords only, and not free). Empty function: all.
+  using WantsOthers = std::function<bool(const schema::TemplateType&)>;
+  // The catalog must outlive the Decoder and stay where it is.
+  explicit Decoder(const schema::Catalog& catalog, const WantsOthers& wants_others = {});
+  Decoder(Decoder&&) noexcept;
+  Decoder& operator=(Decoder&&) noexcept;
+  ~Decoder();
+
+  // Empty: well-formed, and no Type takes it. The views are valid until the next call. kInvalid: not one JSON object in valid UTF-8, or nested deeper than
+  // limits::kEventDepthMax; kTooLarge: longer than limits::kEventLineBytesMax. The detail is the reason alone; the caller knows file and line.
+  Result<std::span<const Decoded>> decode(std::string_view json);
+
+  uint64_t duplicate_keys() const;  // fields that lost against another of the same name, so far
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace creance::events

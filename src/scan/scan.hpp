@@ -1,0 +1,83 @@
+// Runs rules over files of events: what `creance scan` does, without its screen. Compiles one channel per Template Type, verifies it, and interprets every event.
+// Not a judge of rules: parsing is sigma/parser.hpp, binding happens in prepare().
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/result.hpp"
+#include "schema/catalog.hpp"
+#include "sigma/rule.hpp"
+
+namespace creance::scan {
+
+// Owns the rules and their channels. Immutable; any number of threads and runs. Movable.
+class Ruleset {
+ public:
+  // Binds and compiles. A rule that binds to no Type or that the compiler refuses is left out, with its reason in `diagnostics`; refused() lists it.
+  // An Error only where nothing can run at all (a channel as a whole is over a limit). The catalog must outlive the Ruleset.
+  static Result<Ruleset> prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics);
+  Ruleset(Ruleset&&) noexcept;
+  Ruleset& operator=(Ruleset&&) noexcept;
+  ~Ruleset();
+
+  std::span<const sigma::Rule> rules() const;                 // as given, in that order
+  std::span<const sigma::Rule* const> running() const;        // those that run over at least one Type
+  std::span<const sigma::Rule* const> refused() const;        // those that run over none
+  struct ChannelSummary {
+    const schema::TemplateType* type;
+    uint32_t instances;
+    size_t bytes;
+  };
+  std::vector<ChannelSummary> channels() const;
+
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  explicit Ruleset(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+struct Match {
+  const sigma::Rule* rule = nullptr;
+  const schema::TemplateType* type = nullptr;  // the first Type over which it matched
+  std::string_view file;                       // as given
+  uint64_t line = 0;                           // 1-based
+  std::string_view event;                      // the line as it stands in the file: one JSON object. Valid during the callback
+};
+
+inline constexpr size_t kMalformedListedMax = 20;
+struct FileReport {
+  std::string file;
+  uint64_t lines = 0;      // all of them, blank ones too
+  uint64_t events = 0;     // well-formed
+  uint64_t routed = 0;     // events that some Type took
+  uint64_t malformed = 0;
+  uint64_t matches = 0;
+  uint64_t faults = 0;     // run-time checks that failed in instances: a finding about content
+  uint64_t values_cut = 0; // values cut or left out because of a limit
+  std::vector<std::pair<uint64_t, std::string>> first_malformed;  // line, reason; at most kMalformedListedMax
+  std::optional<Error> error;                                     // could not be opened, or not be read to its end; what was read counts
+};
+
+// Called by one thread at a time (not always the same one), for files in the order given and lines ascending, whatever the number of threads. Any may be empty.
+struct Sinks {
+  std::function<void(const Match&)> on_match;  // one call for each rule and event
+  std::function<void(std::string_view file, uint64_t line, std::string_view reason)> on_malformed;
+  // Bytes of the files as stored; total is nothing while a pipe is among them.
+  std::function<void(uint64_t bytes_done, std::optional<uint64_t> bytes_total)> on_progress;
+};
+
+// `files`: paths, "-" is standard input. `threads`: 0 counts as 1; at most limits::kScanThreadsMax. Memory: per thread a few MiB and the longest line.
+// A pipe is scanned as its lines come. One report per file, in the order given.
+std::vector<FileReport> run(const Ruleset& ruleset, std::span<const std::string> files, unsigned threads, const Sinks& sinks);
+
+}  // namespace creance::scan
