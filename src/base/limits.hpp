@@ -35,7 +35,12 @@ inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps
 
 // --- events
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped
-inline constexpr uint32_t kEventDepthMax = 64;
+inline constexpr uint32_t kEventDepthMax = 64;               // nested objects and lists of one event
+inline constexpr uint32_t kRoutesRememberedMax = 4'096;      // combinations of channel, provider and event id; above: the memory starts anew
+
+// --- scan
+inline constexpr size_t kScanBatchBytes = 1u << 20;          // one thread's piece of work; above: order is kept by more waiting
+inline constexpr unsigned kScanThreadsMax = 64;
 
 // --- TUF metadata before authentication (bytes; The Update Framework, section 5)
 inline constexpr size_t kRootBytesMax = 512'000;
