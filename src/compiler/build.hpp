@@ -1,0 +1,29 @@
+// From parsed rules to channels: binds each rule to the Template Types that it runs over and compiles one channel per Type. What `check`, `pack`, `scan` and the judges share.
+// Deterministic: the same rules in any order give the same bytes. Pure; any number of threads.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/diagnostic.hpp"
+#include "base/result.hpp"
+#include "schema/catalog.hpp"
+#include "sigma/rule.hpp"
+
+namespace creance::compiler {
+
+struct BuiltChannel {
+  const schema::TemplateType* type = nullptr;  // of the catalog
+  Bytes bytes;
+  std::vector<uint32_t> rules;  // indices into the given rules, of those that are instances of this channel; ascending
+};
+
+struct Build {
+  std::vector<BuiltChannel> channels;  // by id of the Type; only those with instances
+  std::vector<uint32_t> refused;       // indices of the rules that run over no Type at all; each has an error in the diagnostics
+};
+
+// Two rules with one id are an error (C001), told at the later one, which is refused. kTooLarge: a channel as a whole is over a limit.
+Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics);
+
+}  // namespace creance::compiler
