@@ -1,0 +1,296 @@
+#include "events/decoder.hpp"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "events/json_text.hpp"
+#include "events/router.hpp"
+
+namespace creance::events {
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+constexpr uint32_t kNobody = 0xffffffff;
+
+// One field of the event's top level.
+struct Field {
+  std::string_view key;
+  std::string_view text;   // the value, or the first of a list
+  bool has_value = false;  // false: null, an empty list, an object
+  uint32_t more_begin = 0; // further values of a list, in State::more
+  uint32_t more_end = 0;
+};
+
+// An object or list that the walk is inside of.
+struct Frame {
+  bool is_object = false;
+  simdjson::simdjson_result<ondemand::object_iterator> object_at, object_end;
+  simdjson::simdjson_result<ondemand::array_iterator> array_at, array_end;
+};
+
+std::string_view trimmed(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
+  return token;
+}
+
+Error malformed(std::string reason) { return Error{ErrorCode::kInvalid, std::move(reason)}; }
+Error malformed(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::UTF8_ERROR: return malformed("not valid UTF-8");
+    case simdjson::UNESCAPED_CHARS: return malformed("a control character inside a string");
+    case simdjson::UNCLOSED_STRING: return malformed("a string without an end");
+    case simdjson::EMPTY: return malformed("no JSON on this line");
+    case simdjson::INCORRECT_TYPE: return malformed("not a JSON object");
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT: return malformed("an object or list without an end");
+    default: return malformed("not well-formed JSON");
+  }
+}
+
+}  // namespace
+
+#define JSON_TRY(declaration, expression)                                                    \
+  auto CREANCE_CONCAT(json_result_, __LINE__) = (expression);                                \
+  if (CREANCE_CONCAT(json_result_, __LINE__).error() != simdjson::SUCCESS)                   \
+    return fail(malformed(CREANCE_CONCAT(json_result_, __LINE__).error()));                  \
+  declaration = std::move(CREANCE_CONCAT(json_result_, __LINE__)).value_unsafe()
+
+struct Decoder::State {
+  State(const schema::Catalog& catalog, const WantsOthers& wants_others) : router(catalog, wants_others) {}
+
+  Router router;
+  ondemand::parser parser;
+  std::vector<char> padded;  // the line, with the room behind it that the parser reads
+  TextArena arena;
+  std::vector<Field> fields;
+  std::vector<std::string_view> more;    // further values of lists
+  std::vector<std::string_view> leaves;  // scalars inside nested objects and lists
+  std::array<Frame, limits::kEventDepthMax> frames;
+
+  std::vector<uint32_t> winners;  // input -> field
+  std::vector<bool> exact;
+  struct Built {
+    std::vector<schema::InputValue> values;
+    std::vector<schema::FurtherValue> further;
+    std::vector<std::string_view> others;
+  };
+  std::vector<Built> built;  // one for each Type of an event
+  std::vector<Decoded> decoded;
+  uint64_t duplicates = 0;
+
+  Status read(std::string_view json);
+  Result<Field> read_field(ondemand::field& field);
+  Status walk(ondemand::value& value, Field* field);
+  Result<std::optional<std::string_view>> scalar(ondemand::value& value);
+  Result<std::string_view> key_of(ondemand::field& field);
+  std::span<const Route* const> find_routes();
+  Decoded build(const Route& route, Built& to);
+};
+
+// A scalar's text; nothing: null.
+Result<std::optional<std::string_view>> Decoder::State::scalar(ondemand::value& value) {
+  const std::string_view token = trimmed(value.raw_json_token());
+  if (token.size() >= 2 && token.front() == '"' && token.back() == '"') {
+    const auto text = unescape(token.substr(1, token.size() - 2), arena);
+    if (!text) return fail(malformed("a bad escape inside a string"));
+    return text;
+  }
+  if (token == "null") return std::optional<std::string_view>();
+  if (token == "true" || token == "false" || is_json_number(token)) return std::optional(token);
+  return fail(malformed("a value that is no JSON"));
+}
+
+Result<std::string_view> Decoder::State::key_of(ondemand::field& field) {
+  const char* begin = field.key().raw();
+  const char* line_end = padded.data() + padded.size();
+  const char* end = static_cast<const char*>(std::memchr(begin, '"', static_cast<size_t>(line_end - begin)));
+  if (end != nullptr && std::memchr(begin, '\\', static_cast<size_t>(end - begin)) == nullptr) return std::string_view(begin, static_cast<size_t>(end - begin));
+  const char* close = begin;  // with an escape in it: the end is the first quote that is not escaped
+  while (close < line_end && *close != '"') close += *close == '\\' ? 2 : 1;
+  if (close >= line_end) return fail(malformed("a string without an end"));
+  const auto text = unescape(std::string_view(begin, static_cast<size_t>(close - begin)), arena);
+  if (!text) return fail(malformed("a bad escape inside a name"));
+  return *text;
+}
+
+// Everything inside a list or object, with a stack of our own. Scalars of a list that is a field's own value are its values, all else are leaves.
+Status Decoder::State::walk(ondemand::value& value, Field* field) {
+  size_t depth = 0;
+  const auto enter = [&](ondemand::value& from, bool is_object) -> Status {
+    if (depth + 1 >= frames.size()) return fail(malformed(fmt::format("nested deeper than {}", limits::kEventDepthMax)));
+    Frame& frame = frames[depth];
+    frame.is_object = is_object;
+    if (is_object) {
+      JSON_TRY(ondemand::object object, from.get_object());
+      frame.object_at = object.begin();
+      frame.object_end = object.end();
+      if (frame.object_at.error() != simdjson::SUCCESS) return fail(malformed(frame.object_at.error()));
+    } else {
+      JSON_TRY(ondemand::array array, from.get_array());
+      frame.array_at = array.begin();
+      frame.array_end = array.end();
+      if (frame.array_at.error() != simdjson::SUCCESS) return fail(malformed(frame.array_at.error()));
+    }
+    ++depth;
+    return {};
+  };
+  JSON_TRY(const ondemand::json_type outer, value.type());
+  TRY_VOID(enter(value, outer == ondemand::json_type::object));
+  bool fresh = true;  // the top frame was just entered: its iterator stands on its first element
+  while (depth > 0) {
+    Frame& frame = frames[depth - 1];
+    if (!fresh) {
+      if (frame.is_object) ++frame.object_at; else ++frame.array_at;
+    }
+    fresh = false;
+    if (frame.is_object ? frame.object_at == frame.object_end : frame.array_at == frame.array_end) {
+      --depth;
+      continue;
+    }
+    ondemand::value element;
+    if (frame.is_object) {
+      JSON_TRY(ondemand::field inner, *frame.object_at);
+      TRY_VOID(key_of(inner));
+      element = inner.value();
+    } else {
+      JSON_TRY(element, *frame.array_at);
+    }
+    JSON_TRY(const ondemand::json_type type, element.type());
+    if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
+      TRY_VOID(enter(element, type == ondemand::json_type::object));
+      fresh = true;
+      continue;
+    }
+    TRY(const auto text, scalar(element));
+    if (!text) continue;
+    const bool own = depth == 1 && !frame.is_object;
+    if (own && !field->has_value) {
+      field->text = *text;
+      field->has_value = true;
+    } else {
+      (own ? more : leaves).push_back(*text);
+    }
+  }
+  return {};
+}
+
+Result<Field> Decoder::State::read_field(ondemand::field& field) {
+  Field out;
+  TRY(out.key, key_of(field));
+  ondemand::value& value = field.value();
+  JSON_TRY(const ondemand::json_type type, value.type());
+  if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
+    out.more_begin = static_cast<uint32_t>(more.size());
+    TRY_VOID(walk(value, &out));
+    out.more_end = static_cast<uint32_t>(more.size());
+    return out;
+  }
+  TRY(const auto text, scalar(value));
+  out.has_value = text.has_value();
+  out.text = text.value_or(std::string_view());
+  return out;
+}
+
+Status Decoder::State::read(std::string_view json) {
+  fields.clear();
+  more.clear();
+  leaves.clear();
+  if (json.size() > limits::kEventLineBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kEventLineBytesMax));
+  const size_t room = json.size() + simdjson::SIMDJSON_PADDING;
+  if (padded.size() < room) padded.resize(std::bit_ceil(room));
+  if (!json.empty()) std::memcpy(padded.data(), json.data(), json.size());
+  std::memset(padded.data() + json.size(), ' ', simdjson::SIMDJSON_PADDING);
+  arena.reset(json.size());
+  if (parser.capacity() < json.size() && parser.allocate(std::bit_ceil(std::max<size_t>(json.size(), 4096))) != simdjson::SUCCESS) {
+    return fail(ErrorCode::kTooLarge, "no memory for this line");
+  }
+  JSON_TRY(ondemand::document document, parser.iterate(simdjson::padded_string_view(padded.data(), json.size(), padded.size())));
+  JSON_TRY(ondemand::object object, document.get_object());
+  for (auto each : object) {
+    JSON_TRY(ondemand::field field, std::move(each));
+    TRY(Field read, read_field(field));
+    if (read.key != "_source") fields.push_back(read);
+  }
+  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return fail(malformed("something behind the object"));
+  return {};
+}
+
+std::span<const Route* const> Decoder::State::find_routes() {
+  std::string_view channel, provider, event_id;
+  for (const Field& field : fields) {
+    if (field.key == "Channel") channel = field.text;
+    else if (field.key == "EventID") event_id = field.text;
+    else if (field.key == "Provider_Name") provider = field.text;
+    else if (field.key == "_type" && field.has_value) return router.route_to(field.text);
+  }
+  return router.route(channel, provider, event_id);
+}
+
+Decoded Decoder::State::build(const Route& route, Built& to) {
+  const size_t inputs = route.type->inputs.size();
+  to.values.assign(inputs, schema::InputValue());
+  to.further.clear();
+  to.others.clear();
+  winners.assign(inputs, kNobody);
+  exact.assign(inputs, false);
+  const auto lose = [&](const Field& field) {
+    if (!route.others || !field.has_value) return;
+    to.others.push_back(field.text);
+    to.others.insert(to.others.end(), more.begin() + field.more_begin, more.begin() + field.more_end);
+  };
+  for (uint32_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
+    if (field.key == "_type") continue;
+    const auto found = route.fields.find(field.key);
+    if (!found) {
+      lose(field);
+      continue;
+    }
+    uint32_t& winner = winners[found->input];
+    if (winner == kNobody) {
+      winner = i;
+      exact[found->input] = found->exact;
+      continue;
+    }
+    ++duplicates;
+    if (exact[found->input] && !found->exact) {
+      lose(field);
+    } else {
+      lose(fields[winner]);
+      winner = i;
+      exact[found->input] = found->exact;
+    }
+  }
+  for (uint32_t input = 0; input < inputs; ++input) {
+    if (winners[input] == kNobody) continue;
+    const Field& field = fields[winners[input]];
+    if (field.has_value) to.values[input] = schema::InputValue(field.text);
+    for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, more[m]});
+  }
+  if (route.others) to.others.insert(to.others.end(), leaves.begin(), leaves.end());
+  return {route.type, {to.values, to.further, to.others}};
+}
+
+Decoder::Decoder(const schema::Catalog& catalog, const WantsOthers& wants_others) : state_(std::make_unique<State>(catalog, wants_others)) {}
+Decoder::Decoder(Decoder&&) noexcept = default;
+Decoder& Decoder::operator=(Decoder&&) noexcept = default;
+Decoder::~Decoder() = default;
+
+Result<std::span<const Decoded>> Decoder::decode(std::string_view json) {
+  State& s = *state_;
+  s.decoded.clear();
+  TRY_VOID(s.read(json));
+  const auto routes = s.find_routes();
+  if (s.built.size() < routes.size()) s.built.resize(routes.size());
+  for (size_t i = 0; i < routes.size(); ++i) s.decoded.push_back(s.build(*routes[i], s.built[i]));
+  return std::span<const Decoded>(s.decoded);
+}
+
+uint64_t Decoder::duplicate_keys() const { return state_->duplicates; }
+
+}  // namespace creance::events

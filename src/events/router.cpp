@@ -1,0 +1,114 @@
+#include "events/router.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "base/limits.hpp"
+#include "base/text.hpp"
+
+namespace creance::events {
+namespace {
+
+// Length, first and last eight bytes, each without ASCII case: field names of one event differ there.
+uint64_t hash_of(std::string_view name) {
+  constexpr uint64_t kLower = 0x2020202020202020;
+  uint64_t head = 0;
+  uint64_t tail = 0;
+  const size_t n = std::min<size_t>(name.size(), 8);
+  std::memcpy(&head, name.data(), n);
+  std::memcpy(&tail, name.data() + name.size() - n, n);
+  uint64_t h = ((head | kLower) * 0x9E3779B97F4A7C15) ^ ((tail | kLower) * 0xC2B2AE3D27D4EB4F) ^ (name.size() * 0x165667B19E3779F9);
+  h ^= h >> 32;
+  return h * 0xD6E8FEB86659FD93 >> 20;
+}
+
+bool contains(const std::vector<std::string>& list, std::string_view text) {
+  return std::any_of(list.begin(), list.end(), [&](const std::string& each) { return equal_ignoring_ascii_case(each, text); });
+}
+
+bool takes(const schema::EventSource& source, std::string_view channel, std::string_view provider, std::optional<uint32_t> event_id) {
+  const bool no_channel = channel.empty();  // absent or empty: some ETW events have none
+  const bool by_provider = no_channel && !source.providers.empty();
+  if (!source.channels.empty() && !by_provider && !contains(source.channels, channel)) return false;
+  if (!source.providers.empty() && !contains(source.providers, provider)) return false;
+  if (source.event_ids.empty()) return true;
+  return event_id && std::find(source.event_ids.begin(), source.event_ids.end(), *event_id) != source.event_ids.end();
+}
+
+std::vector<std::string> field_names(const schema::TemplateType& type, const schema::EventSource* source) {
+  std::vector<std::string> names;
+  for (const schema::InputDefinition& input : type.inputs) names.push_back(input.name);
+  if (source == nullptr) return names;
+  for (const auto& [input, field] : source->rename) {
+    if (const auto index = type.input_index(input)) names[*index] = field;
+  }
+  return names;
+}
+
+}  // namespace
+
+FieldTable::FieldTable(std::vector<std::string> names) : names_(std::move(names)), slots_(std::bit_ceil(names_.size() * 2 + 2), 0) {
+  CHECK(names_.size() <= limits::kInputsPerTypeMax);
+  for (size_t i = 0; i < names_.size(); ++i) {
+    size_t slot = hash_of(names_[i]) & (slots_.size() - 1);
+    while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = static_cast<uint16_t>(i + 1);
+  }
+}
+
+std::optional<FieldTable::Found> FieldTable::find(std::string_view name) const {
+  size_t slot = hash_of(name) & (slots_.size() - 1);
+  for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+    const uint32_t input = slots_[slot] - 1u;
+    if (names_[input] == name) return Found{input, true};
+    if (equal_ignoring_ascii_case(names_[input], name)) return Found{input, false};
+  }
+  return std::nullopt;
+}
+
+Router::Router(const schema::Catalog& catalog, const std::function<bool(const schema::TemplateType&)>& wants_others) {
+  for (const schema::TemplateType& type : catalog.types()) {
+    const bool others = !wants_others || wants_others(type);
+    for (const schema::EventSource& source : type.sources) {
+      sources_.push_back({&source, static_cast<uint32_t>(routes_.size())});
+      routes_.push_back({&type, others, FieldTable(field_names(type, &source))});
+    }
+    routes_.push_back({&type, others, FieldTable(field_names(type, nullptr))});
+  }
+  for (const Route& route : routes_) by_type_[route.type->id] = {&route};  // the last of each Type is the one without renames
+}
+
+std::vector<const Route*> Router::decide(std::string_view channel, std::string_view provider, std::string_view event_id) const {
+  uint32_t number = 0;
+  const auto parsed = std::from_chars(event_id.data(), event_id.data() + event_id.size(), number);
+  const bool whole = parsed.ec == std::errc{} && parsed.ptr == event_id.data() + event_id.size();
+  const std::optional<uint32_t> id = whole ? std::optional(number) : std::nullopt;
+  std::vector<const Route*> found;
+  for (const Source& each : sources_) {
+    const Route& route = routes_[each.route];
+    if (!found.empty() && found.back()->type == route.type) continue;
+    if (takes(*each.source, channel, provider, id)) found.push_back(&route);
+  }
+  return found;
+}
+
+std::span<const Route* const> Router::route(std::string_view channel, std::string_view provider, std::string_view event_id) {
+  key_.assign(channel).push_back('\0');
+  key_.append(event_id).push_back('\0');
+  key_.append(provider);
+  if (const auto at = remembered_.find(key_); at != remembered_.end()) return at->second;
+  if (remembered_.size() >= limits::kRoutesRememberedMax) remembered_.clear();
+  return remembered_.emplace(key_, decide(channel, provider, event_id)).first->second;
+}
+
+std::span<const Route* const> Router::route_to(std::string_view type_id) {
+  key_.assign(type_id);
+  const auto at = by_type_.find(key_);
+  if (at == by_type_.end()) return {};
+  return at->second;
+}
+
+}  // namespace creance::events

@@ -1,0 +1,60 @@
+// Which Template Types take an event, and which of its fields is which input. Built once from the catalog; remembers the answers it gave.
+// One thread at a time.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "schema/catalog.hpp"
+
+namespace creance::events {
+
+// Field name -> input, without ASCII case. Open addressing, at most half full.
+class FieldTable {
+ public:
+  struct Found {
+    uint32_t input;
+    bool exact;  // case too
+  };
+  explicit FieldTable(std::vector<std::string> names);  // the field name of each input, in order
+  std::optional<Found> find(std::string_view name) const;
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<uint16_t> slots_;  // input + 1; 0 = free
+};
+
+struct Route {
+  const schema::TemplateType* type = nullptr;
+  bool others = true;
+  FieldTable fields;
+};
+
+class Router {
+ public:
+  Router(const schema::Catalog& catalog, const std::function<bool(const schema::TemplateType&)>& wants_others);
+
+  // In the order of the catalog, each Type once. An absent field is a null view. Valid until the next call.
+  std::span<const Route* const> route(std::string_view channel, std::string_view provider, std::string_view event_id);
+  std::span<const Route* const> route_to(std::string_view type_id);  // empty: no such Type
+
+ private:
+  struct Source {
+    const schema::EventSource* source;
+    uint32_t route;
+  };
+  std::vector<const Route*> decide(std::string_view channel, std::string_view provider, std::string_view event_id) const;
+
+  std::vector<Route> routes_;
+  std::vector<Source> sources_;                                    // in the order of the catalog
+  std::unordered_map<std::string, std::vector<const Route*>> by_type_;
+  std::unordered_map<std::string, std::vector<const Route*>> remembered_;
+  std::string key_;
+};
+
+}  // namespace creance::events

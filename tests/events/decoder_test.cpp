@@ -1,0 +1,215 @@
+// The Decoder's contract: fields to inputs, routing, and what is malformed.
+#include "events/decoder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/limits.hpp"
+
+namespace creance::events {
+namespace {
+
+using schema::Catalog;
+using schema::EventSource;
+using schema::Presence;
+using schema::TemplateType;
+
+TemplateType make_type(std::string id, std::vector<EventSource> sources, std::vector<std::string> inputs) {
+  TemplateType type;
+  type.id = std::move(id);
+  type.sources = std::move(sources);
+  for (auto& name : inputs) type.inputs.push_back({std::move(name), schema::InputType::kString, ""});
+  return type;
+}
+
+const Catalog& catalog() {
+  static const Catalog made([] {
+    EventSource audit{{"Security"}, {}, {4688}, {{"Image", "NewProcessName"}}};
+    std::vector<TemplateType> types;
+    types.push_back(make_type("t.process", {{{"Sysmon/Operational"}, {}, {1}, {}}, audit}, {"EventID", "Channel", "Image", "CommandLine", "User"}));
+    types.push_back(make_type("t.security", {{{"Security"}, {}, {}, {}}}, {"EventID", "NewProcessName"}));
+    types.push_back(make_type("t.etw", {{{"Etw/Analytic"}, {"My-Provider"}, {7}, {}}}, {"EventID", "Data"}));
+    types.push_back(make_type("t.fifo", {}, {"Path"}));
+    return types;
+  }());
+  return made;
+}
+
+struct DecoderTest : testing::Test {
+  Decoder decoder{catalog()};
+
+  std::vector<Decoded> decode(std::string_view json) {
+    const auto result = decoder.decode(json);
+    EXPECT_TRUE(result.has_value()) << json << ": " << (result ? "" : result.error().detail);
+    return result ? std::vector<Decoded>(result->begin(), result->end()) : std::vector<Decoded>();
+  }
+  std::string reason(std::string_view json) {
+    const auto result = decoder.decode(json);
+    return result ? "accepted" : result.error().detail;
+  }
+  static const schema::InputValue& input(const Decoded& decoded, std::string_view name) { return decoded.inputs.values[*decoded.type->input_index(name)]; }
+  static std::vector<std::string> others(const Decoded& decoded) {
+    std::vector<std::string> out(decoded.inputs.others.begin(), decoded.inputs.others.end());
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+};
+
+TEST_F(DecoderTest, RoutesByChannelAndEventIdWithoutCase) {
+  const auto got = decode(R"({"Channel":"SYSMON/operational","EventID":1,"Image":"C:\\a.exe"})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].type->id, "t.process");
+  EXPECT_EQ(got[0].inputs.values.size(), 5u);
+  EXPECT_EQ(input(got[0], "Image").text(), "C:\\a.exe");
+  EXPECT_EQ(input(got[0], "EventID").text(), "1");
+  EXPECT_EQ(input(got[0], "User").presence, Presence::kAbsent);
+  EXPECT_TRUE(decode(R"({"Channel":"Sysmon/Operational","EventID":2})").empty());
+  EXPECT_TRUE(decode(R"({"EventID":1})").empty());
+  EXPECT_TRUE(decode(R"({})").empty());
+  EXPECT_EQ(decode(R"({"Channel":"Sysmon/Operational","EventID":"1"})").size(), 1u) << "a number in quotes is the same number";
+  EXPECT_TRUE(decode(R"({"Channel":"Sysmon/Operational","EventID":"1x"})").empty());
+}
+
+TEST_F(DecoderTest, OneEventGoesToSeveralTypesEachWithItsOwnNames) {
+  const auto got = decode(R"({"Channel":"Security","EventID":4688,"NewProcessName":"x.exe","Image":"decoy"})");
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(got[0].type->id, "t.process");
+  EXPECT_EQ(input(got[0], "Image").text(), "x.exe");
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"decoy"}));
+  EXPECT_EQ(got[1].type->id, "t.security");
+  EXPECT_EQ(input(got[1], "NewProcessName").text(), "x.exe");
+}
+
+TEST_F(DecoderTest, WithoutChannelTheProviderDecides) {
+  EXPECT_EQ(decode(R"({"Provider_Name":"my-provider","EventID":7,"Data":"d"})").size(), 1u);
+  EXPECT_EQ(decode(R"({"Provider_Name":"My-Provider","EventID":7,"Channel":"Etw/Analytic"})").size(), 1u);
+  EXPECT_TRUE(decode(R"({"Provider_Name":"My-Provider","EventID":8})").empty());
+  EXPECT_TRUE(decode(R"({"Provider_Name":"My-Provider","EventID":7,"Channel":"Elsewhere"})").empty());
+  EXPECT_TRUE(decode(R"({"Provider_Name":"Other","EventID":7})").empty());
+}
+
+TEST_F(DecoderTest, AnEventMayNameItsType) {
+  const auto got = decode(R"({"_type":"t.fifo","Path":"/tmp/x","Channel":"Security","EventID":4688})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].type->id, "t.fifo");
+  EXPECT_EQ(input(got[0], "Path").text(), "/tmp/x");
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"4688", "Security"}));
+  const auto process = decode(R"({"_type":"t.process","Image":"i","NewProcessName":"n"})");
+  ASSERT_EQ(process.size(), 1u);
+  EXPECT_EQ(input(process[0], "Image").text(), "i") << "a named Type has no renames";
+  EXPECT_TRUE(decode(R"({"_type":"t.unknown","Channel":"Security"})").empty());
+}
+
+TEST_F(DecoderTest, ValuesOfEveryKindBecomeText) {
+  const auto got = decode(R"({"_type":"t.process","EventID":-1.50e+3,"Channel":true,"Image":null,"CommandLine":"","User":"\u00e4\"\\\/\b\f\n\r\t\ud83d\ude00"})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(input(got[0], "EventID").text(), "-1.50e+3");
+  EXPECT_EQ(input(got[0], "Channel").text(), "true");
+  EXPECT_EQ(input(got[0], "Image").presence, Presence::kAbsent);
+  EXPECT_EQ(input(got[0], "CommandLine").presence, Presence::kValue);
+  EXPECT_EQ(input(got[0], "CommandLine").text(), "");
+  EXPECT_EQ(input(got[0], "User").text(), "ä\"\\/\b\f\n\r\t😀");
+}
+
+TEST_F(DecoderTest, ALoneSurrogateDoesNotHideAnEvent) {
+  const auto got = decode(R"({"_type":"t.process","Image":"a\ud800b","CommandLine":"\udc00","User":"\ud800\u0041"})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(input(got[0], "Image").text(), "a\uFFFDb");
+  EXPECT_EQ(input(got[0], "CommandLine").text(), "\uFFFD");
+  EXPECT_EQ(input(got[0], "User").text(), "\uFFFD" "A");
+}
+
+TEST_F(DecoderTest, ListsGiveSeveralValuesAndNestedLeavesAreOthers) {
+  const auto got = decode(R"({"_type":"t.process","Image":["a",null,"b",3,{"k":"leaf1"},["leaf2"]],"User":{"Name":"leaf3","In":[{"x":4},[]]},"CommandLine":[],"X":["y","z"]})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(input(got[0], "Image").text(), "a");
+  ASSERT_EQ(got[0].inputs.further.size(), 2u);
+  EXPECT_EQ(got[0].inputs.further[0].input, *got[0].type->input_index("Image"));
+  EXPECT_EQ(got[0].inputs.further[0].text, "b");
+  EXPECT_EQ(got[0].inputs.further[1].text, "3");
+  EXPECT_EQ(input(got[0], "User").presence, Presence::kAbsent);
+  EXPECT_EQ(input(got[0], "CommandLine").presence, Presence::kAbsent);
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"4", "leaf1", "leaf2", "leaf3", "y", "z"}));
+}
+
+TEST_F(DecoderTest, ExactNameWinsAndTheLastOfEqualNames) {
+  const auto got = decode(R"({"_type":"t.process","IMAGE":"odd","Image":"first","Image":"last","image":"odd2","user":"u1","USER":"u2"})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(input(got[0], "Image").text(), "last");
+  EXPECT_EQ(input(got[0], "User").text(), "u2");
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"first", "odd", "odd2", "u1"}));
+  EXPECT_EQ(decoder.duplicate_keys(), 4u);
+}
+
+TEST_F(DecoderTest, EscapedNamesAreNames) {
+  const auto got = decode(R"({"_type":"t.process","Im\u0061ge":"i","a\"b":"q"})");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(input(got[0], "Image").text(), "i");
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"q"}));
+}
+
+TEST_F(DecoderTest, SourceIsNeverAValueAndOthersAreOptional) {
+  EXPECT_TRUE(others(decode(R"({"_type":"t.fifo","_source":"corpus/path"})")[0]).empty());
+  Decoder lean(catalog(), [](const TemplateType& type) { return type.id == "t.security"; });
+  const auto got = lean.decode(R"({"Channel":"Security","EventID":4688,"Extra":"e"})");
+  ASSERT_TRUE(got.has_value());
+  ASSERT_EQ(got->size(), 2u);
+  EXPECT_TRUE((*got)[0].inputs.others.empty());
+  EXPECT_EQ((*got)[1].inputs.others.size(), 2u);  // Channel is no input of t.security
+}
+
+TEST_F(DecoderTest, MalformedLinesAreRefusedWithAReason) {
+  EXPECT_EQ(reason(""), "no JSON on this line");
+  EXPECT_EQ(reason("   "), "no JSON on this line");
+  EXPECT_EQ(reason("[]"), "not a JSON object");
+  EXPECT_EQ(reason("7"), "not a JSON object");
+  EXPECT_EQ(reason("{\"a\":\"\xff\"}"), "not valid UTF-8");
+  EXPECT_EQ(reason("{\"a\":\"\x01\"}"), "a control character inside a string");
+  EXPECT_EQ(reason(R"({"a":"b)"), "a string without an end");
+  EXPECT_EQ(reason(R"({"a":"\x"})"), "a bad escape inside a string");
+  EXPECT_EQ(reason(R"({"a":"\u12g4"})"), "a bad escape inside a string");
+  EXPECT_EQ(reason(R"({"a":1} {"b":2})"), "something behind the object");
+  for (const char* bad : {R"({"a":1)", R"({"a":1,})", R"({"a" "b"})", R"({"a":1 "b":2})", R"({"a":01})", R"({"a":1.})", R"({"a":-})", R"({"a":nul})", R"({"a":tru})", R"({"a":truex})",
+                          R"({"a":})", R"({a:1})", R"({"a":[1,2})", R"({"a":{"b":1]})", R"({"a":[1 2]})", R"({"a":1}x)", R"({"a":"b"c})", R"({,})", "{", "}", R"({"a":[nope]})", R"({"a":+1})",
+                          R"({"a":{"b" 1}})", R"({"a":[1,]})"}) {
+    EXPECT_NE(reason(bad), "accepted") << bad;
+  }
+  EXPECT_EQ(decode(R"({"_type":"t.fifo","Path":"after all that"})").size(), 1u);
+}
+
+TEST_F(DecoderTest, NestingIsBounded) {
+  const auto nested = [](size_t levels, char open, char close) {
+    std::string text = R"({"_type":"t.fifo","a":)";
+    for (size_t i = 0; i < levels; ++i) text += open == '{' ? std::string(R"({"k":)") : std::string(1, open);
+    text += "1" + std::string(levels, close) + "}";
+    return text;
+  };
+  EXPECT_EQ(reason(nested(limits::kEventDepthMax - 1, '[', ']')), "accepted");
+  EXPECT_EQ(reason(nested(limits::kEventDepthMax, '[', ']')), "nested deeper than 64");
+  EXPECT_EQ(reason(nested(limits::kEventDepthMax - 1, '{', '}')), "accepted");
+  EXPECT_EQ(reason(nested(limits::kEventDepthMax, '{', '}')), "nested deeper than 64");
+  EXPECT_EQ(reason(nested(1'000'000, '[', ']')), "nested deeper than 64");
+}
+
+TEST_F(DecoderTest, LengthIsBounded) {
+  std::string line = R"({"_type":"t.fifo","Path":")";
+  line.append(limits::kEventLineBytesMax - line.size() - 2, 'x').append("\"}");
+  ASSERT_EQ(line.size(), limits::kEventLineBytesMax);
+  EXPECT_EQ(reason(line), "accepted");
+  line.insert(line.size() - 2, "x");
+  const auto result = decoder.decode(line);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code, ErrorCode::kTooLarge);
+}
+
+TEST_F(DecoderTest, ManyCombinationsDoNotGrowTheMemoryOfRoutes) {
+  for (uint32_t i = 0; i < limits::kRoutesRememberedMax * 2 + 10; ++i) {
+    EXPECT_TRUE(decode(R"({"Channel":"C)" + std::to_string(i) + R"(","EventID":1})").empty());
+  }
+  EXPECT_EQ(decode(R"({"Channel":"Sysmon/Operational","EventID":1})").size(), 1u);
+}
+
+}  // namespace
+}  // namespace creance::events
