@@ -1,0 +1,108 @@
+#include "cli/content_pack.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/digest.hpp"
+#include "base/os/real.hpp"
+#include "channel/verified_channel.hpp"
+#include "cli/rule_files.hpp"
+#include "compiler/build.hpp"
+#include "plan/release.hpp"
+#include "validator/judge/cases.hpp"
+
+namespace creance::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Bytes to_bytes(const Json& json) {
+  const std::string text = to_json_pretty(json);
+  return Bytes(text.begin(), text.end());
+}
+
+Json channel_entry(const compiler::BuiltChannel& built, uint32_t instances, uint64_t cost_bound) {
+  return Json::object({{"type", built.type->id}, {"fingerprint", to_hex(built.type->fingerprint)}, {"sha256", sha256(built.bytes).hex()}, {"length", built.bytes.size()}, {"instances", instances}, {"cost_bound", cost_bound}});
+}
+
+Json check_entry(const char* name, uint64_t count) { return Json::object({{"check", name}, {"result", "passed"}, {"count", count}}); }
+
+}  // namespace
+
+Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog& catalog, const Terminal& terminal) {
+  if (!plan::is_release_name(request.release)) {
+    return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a release: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.release));
+  }
+  PackOutcome outcome;
+  LoadedRules loaded = load_rules(request.rules, terminal);
+  outcome.unreadable = loaded.unreadable;
+  outcome.diagnostics = std::move(loaded.diagnostics);
+  TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics));
+  sort(outcome.diagnostics);
+  if (outcome.unreadable || has_errors(outcome.diagnostics)) return outcome;
+  if (built.channels.empty()) return fail(ErrorCode::kInvalid, "there is no rule to pack");
+
+  const validator::CaseReport cases = validator::run_cases(loaded.rules, catalog);
+  for (const Diagnostic& d : cases.diagnostics) outcome.diagnostics.push_back(d);
+  for (const validator::CaseResult& result : cases.results) {
+    ++outcome.cases;
+    if (!result.passed) outcome.failures.push_back(fmt::format("{}:{}: {}: {}", result.file, result.span.line, result.name, result.reason));
+  }
+  if (!outcome.failures.empty() || has_errors(outcome.diagnostics)) return outcome;
+
+  Json channels = Json::array();
+  PackFiles files;
+  for (const compiler::BuiltChannel& channel : built.channels) {
+    const auto verified = channel::VerifiedChannel::verify(channel.bytes, {channel.type->fingerprint, static_cast<uint32_t>(channel.type->inputs.size())});
+    if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses the channel of {}: {} {}", channel.type->id, verified.error().code, verified.error().detail));
+    channels.push(channel_entry(channel, verified->instance_count(), verified->cost_bound()));
+    outcome.instances += verified->instance_count();
+    files[channel.type->id + ".channel"] = channel.bytes;
+  }
+  files[kPackFile] = to_bytes(Json::object({{"_type", "pack"}, {"release", request.release}, {"category", request.category}, {"notes", request.notes}, {"channels", channels}}));
+  files[kEvidenceFile] = to_bytes(Json::object({{"_type", "evidence"}, {"release", request.release}, {"tool", "creance " CREANCE_VERSION}, {"channels", channels},
+                                                {"checks", Json::array({check_entry("parse and bind", loaded.rules.size()), check_entry("compile and verify", built.channels.size()), check_entry("cases, both judges agree", outcome.cases)})}}));
+  outcome.files = std::move(files);
+  return outcome;
+}
+
+Result<PackRequest> read_request(const fs::path& folder) {
+  os::RealFileSystem files;
+  TRY(const Bytes bytes, files.read(folder / kPackFile, 1u << 20));
+  TRY(const Json json, parse_json(bytes));
+  const JsonField root(json);
+  PackRequest request;
+  TRY(request.release, root.text_at("release"));
+  TRY(request.category, root.text_at("category"));
+  TRY(request.notes, root.text_at("notes"));
+  return request;
+}
+
+Status write_pack(const fs::path& folder, const PackFiles& pack) {
+  os::RealFileSystem files;
+  if (files.exists(folder)) {
+    for (const auto& [name, bytes] : pack) {
+      const auto there = files.read(folder / name, bytes.size());
+      if (!there || *there != bytes) return fail(ErrorCode::kExists, fmt::format("`{}` is there already, with other content; choose another name for the release or remove the folder", folder.string()));
+    }
+    return {};
+  }
+  fs::path staging = folder;
+  staging += fmt::format(".tmp{}", ::getpid());
+  TRY_VOID(files.make_directories(staging));
+  for (const auto& [name, bytes] : pack) {
+    if (auto written = files.write_atomic(staging / name, bytes, 0644); !written) {
+      (void)files.remove_tree(staging);
+      return written;
+    }
+  }
+  std::error_code ec;
+  fs::rename(staging, folder, ec);
+  if (ec) {
+    (void)files.remove_tree(staging);
+    return fail(os::errno_error(ec.value(), "cannot make", folder));
+  }
+  return {};
+}
+
+}  // namespace creance::cli

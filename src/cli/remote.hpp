@@ -1,0 +1,45 @@
+// The operator's side of docs/reference/protocol.md: calls with the bearer token, answers as JSON, errors in words.
+#pragma once
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/http_client.hpp"
+#include "base/result.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace creance::cli {
+
+struct RemoteOptions {
+  std::string server;      // --server, CREANCE_SERVER, else http://127.0.0.1:8420
+  std::string token_file;  // --token-file, CREANCE_TOKEN_FILE
+};
+void add_remote_options(CLI::App& command, RemoteOptions& options);
+
+class Remote {
+ public:
+  // kInvalid, kNotFound: the token file; the server is not asked yet.
+  static Result<Remote> open(const RemoteOptions& options);
+
+  Result<nlohmann::ordered_json> get(const std::string& path);
+  Result<nlohmann::ordered_json> post(const std::string& path, const nlohmann::ordered_json& body);
+  Result<nlohmann::ordered_json> put(const std::string& path, const nlohmann::ordered_json& body);
+  // A file of the TUF tree, as bytes; nothing is verified here.
+  Result<std::string> tree_file(const std::string& path, size_t bytes_max);
+
+ private:
+  Remote(std::string server, std::string token);
+  Result<nlohmann::ordered_json> call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout);
+
+  std::string server_;
+  std::string token_;
+  HttpClient client_;
+};
+
+// Exit code for an error of a remote call or of local input.
+int exit_code_of(const Error& error);
+
+}  // namespace creance::cli

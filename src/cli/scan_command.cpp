@@ -1,0 +1,157 @@
+// scan: which events do these rules match? One line a match with --json, else tables by level and rule.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "cli/command.hpp"
+#include "cli/rule_files.hpp"
+#include "scan/scan.hpp"
+
+namespace creance::cli {
+namespace {
+
+struct ScanOptions {
+  std::vector<std::string> rules;
+  std::vector<std::string> events;
+  std::string types;
+  unsigned threads = 0;
+  bool strict = false;
+};
+
+std::string json_text(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+
+// The event is a JSON object as it stands in the file: it is put in whole, not parsed again.
+std::string match_line(const scan::Match& match) {
+  return fmt::format(R"({{"rule_id":{},"rule_title":{},"level":{},"file":{},"line":{},"event":{}}})", json_text(match.rule->id), json_text(match.rule->title), json_text(sigma::to_string(match.rule->level)), json_text(match.file), match.line,
+                     match.event);
+}
+
+Style style_of(sigma::Level level) {
+  return level >= sigma::Level::kHigh ? Style::kRed : level == sigma::Level::kMedium ? Style::kYellow : Style::kPlain;
+}
+
+class Counts {
+ public:
+  void add(const scan::Match& match) {
+    auto& [count, where] = by_rule_[match.rule];
+    if (count++ == 0) where = fmt::format("{}:{}", match.file, match.line);
+    ++by_level_[match.rule->level];
+  }
+  void print(const Terminal& terminal) const {
+    if (by_rule_.empty()) return;
+    Table levels({"LEVEL", "MATCHES"});
+    for (auto it = by_level_.rbegin(); it != by_level_.rend(); ++it) levels.row({terminal.styled(style_of(it->first), name(it->first)), fmt::to_string(it->second)});
+    std::vector<std::pair<const sigma::Rule*, std::pair<uint64_t, std::string>>> rows(by_rule_.begin(), by_rule_.end());
+    std::ranges::sort(rows, [](const auto& a, const auto& b) { return std::tuple(b.first->level, b.second.first, a.first->title, a.first->id) < std::tuple(a.first->level, a.second.first, b.first->title, b.first->id); });
+    Table rules({"LEVEL", "MATCHES", "RULE", "FIRST AT"});
+    for (const auto& [rule, entry] : rows) rules.row({terminal.styled(style_of(rule->level), name(rule->level)), fmt::to_string(entry.first), printable(rule->title, 90), printable(entry.second, 200)});
+    terminal.data(rules.text(terminal));
+    terminal.data_line("");
+    terminal.data(levels.text(terminal));
+  }
+
+ private:
+  static std::string name(sigma::Level level) { return level == sigma::Level::kNone ? "none" : std::string(sigma::to_string(level)); }
+  std::map<const sigma::Rule*, std::pair<uint64_t, std::string>> by_rule_;
+  std::map<sigma::Level, uint64_t> by_level_;
+};
+
+// Tells what was left out; a rule that does not run is never passed over in silence.
+void report_refused(const scan::Ruleset& ruleset, const Diagnostics& diagnostics, uint32_t documents, const Terminal& terminal) {
+  size_t shown = 0;
+  for (const Diagnostic& d : diagnostics) {
+    if (d.severity != Severity::kError) continue;
+    terminal.note(to_line(d));
+    ++shown;
+  }
+  const size_t refused = documents - std::min<size_t>(documents, ruleset.running().size());
+  if (refused > 0) terminal.warning(fmt::format("{} of {} rules do not run, for the {} reasons above", refused, documents, shown));
+}
+
+struct Totals {
+  uint64_t lines = 0, events = 0, routed = 0, malformed = 0, matches = 0, faults = 0;
+  bool unreadable = false;
+};
+
+Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal& terminal) {
+  Totals totals;
+  for (const scan::FileReport& report : reports) {
+    totals.lines += report.lines;
+    totals.events += report.events;
+    totals.routed += report.routed;
+    totals.malformed += report.malformed;
+    totals.matches += report.matches;
+    totals.faults += report.faults;
+    for (const auto& [line, reason] : report.first_malformed) terminal.warning(fmt::format("{}:{}: malformed event skipped: {}", report.file, line, printable(reason, 200)));
+    if (report.malformed > report.first_malformed.size()) terminal.warning(fmt::format("{}: {} more malformed events skipped", report.file, report.malformed - report.first_malformed.size()));
+    if (report.values_cut > 0) terminal.warning(fmt::format("{}: {} values were longer than {} bytes and were matched up to there", report.file, report.values_cut, limits::kInputBytesMax));
+    if (report.error) {
+      terminal.error(fmt::format("{}: {}", report.file, report.error->detail));
+      totals.unreadable = true;
+    }
+  }
+  if (totals.faults > 0) terminal.error(fmt::format("{} run-time faults in instances; please report it with the rules", totals.faults));
+  return totals;
+}
+
+int scan_files(const ScanOptions& options, const Session& session) {
+  const Terminal& terminal = session.terminal;
+  const auto catalog = load_catalog(options.types, terminal);
+  if (!catalog) return kUsage;
+  LoadedRules loaded = load_rules(options.rules, terminal);
+  Diagnostics diagnostics = std::move(loaded.diagnostics);
+  const auto ruleset = scan::Ruleset::prepare(std::move(loaded.rules), *catalog, diagnostics);
+  if (!ruleset) {
+    terminal.error(ruleset.error().detail);
+    return kUsage;
+  }
+  sort(diagnostics);
+  report_refused(*ruleset, diagnostics, loaded.documents, terminal);
+  if (loaded.unreadable) return kUnreadable;
+  if (options.strict && has_errors(diagnostics)) {
+    terminal.error("--strict: some rules do not run; no event was read");
+    return kFindings;
+  }
+  if (ruleset->running().empty()) {
+    terminal.error("none of the rules runs; no event was read");
+    return kUsage;
+  }
+  Counts counts;
+  ProgressBar bar(terminal, "scanning");
+  scan::Sinks sinks;
+  sinks.on_match = [&](const scan::Match& match) {
+    if (session.json) terminal.data_line(match_line(match));
+    else counts.add(match);
+  };
+  sinks.on_progress = [&](uint64_t done, std::optional<uint64_t> total) { bar.update(done, total.value_or(0)); };
+  const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const auto reports = scan::run(*ruleset, options.events, std::min(threads, limits::kScanThreadsMax), sinks);
+  bar.finish();
+  if (!session.json) counts.print(terminal);
+  const Totals totals = report_files(reports, terminal);
+  terminal.note(fmt::format("{} rules over {} events in {} lines ({} of no Template Type in use, {} malformed): {} matches", ruleset->running().size(), totals.events, totals.lines, totals.events - totals.routed, totals.malformed,
+                            totals.matches));
+  if (totals.unreadable) return kUnreadable;
+  return totals.matches > 0 || totals.faults > 0 ? kFindings : kOk;
+}
+
+}  // namespace
+
+void add_scan(CLI::App& app, Session& session) {
+  auto* options = new ScanOptions;
+  CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
+                                  {"creance scan --rules rules/ --events sysmon.jsonl", "zstdcat old.zst | creance scan --rules rules/ --events - --json"});
+  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml")->required()->take_all();
+  command->add_option("--events", options->events, "JSON Lines, plain or .zst; - is standard input")->required()->take_all();
+  command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
+  command->add_option("--threads", options->threads, "Files read at once; without: one per core");
+  command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");
+  command->callback([&session, options] { session.run = [&session, options] { return scan_files(*options, session); }; });
+}
+
+}  // namespace creance::cli

@@ -1,0 +1,264 @@
+// sign and push: from a pack to signed content on the server. Signing never happens on a server: the signer's own tool makes the release again from
+// its sources and signs only equal bytes (D6).
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/digest.hpp"
+#include "base/os/real.hpp"
+#include "cli/command.hpp"
+#include "cli/content_pack.hpp"
+#include "cli/passphrase.hpp"
+#include "cli/remote.hpp"
+#include "cli/rule_files.hpp"
+#include "plan/release.hpp"
+#include "trust/core/metadata.hpp"
+#include "trust/keys/signer.hpp"
+#include "trust/repository/builder.hpp"
+
+namespace creance::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+struct SignOptions {
+  RemoteOptions remote;
+  std::string folder;
+  std::vector<std::string> rules;
+  std::string types;
+  std::string key;
+  std::string passphrase_file;
+  std::string previous;  // content.json to follow, when there is no server at hand
+  bool first = false;
+  std::vector<std::string> not_before;
+  unsigned approve_days = 90;
+};
+
+int failed(const Session& session, const Error& error) {
+  session.terminal.error(error.detail);
+  return exit_code_of(error);
+}
+
+// "general:3600", "canary:25:600": ring, the share in per cent that need not wait, seconds from now.
+Result<plan::NotBefore> parse_not_before(const std::string& given, WallTime now) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= given.size();) {
+    const size_t end = std::min(given.find(':', at), given.size());
+    parts.push_back(given.substr(at, end - at));
+    at = end + 1;
+  }
+  const auto number = [](const std::string& text, uint32_t max) -> std::optional<uint32_t> {
+    uint32_t value = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return ec == std::errc() && end == text.data() + text.size() && value <= max ? std::optional(value) : std::nullopt;
+  };
+  const auto ring = plan::parse_ring(parts[0]);
+  const auto share = parts.size() == 3 ? number(parts[1], 100) : std::optional<uint32_t>(0);
+  const auto wait = parts.size() >= 2 ? number(parts.back(), 31'536'000) : std::nullopt;
+  if (parts.size() < 2 || parts.size() > 3 || !ring || !share || !wait) return fail(ErrorCode::kInvalid, fmt::format("`{}` is not RING[:SHARE%]:SECONDS with one of the rings internal, canary, early, general, late", given));
+  return plan::NotBefore{*ring, *share * 10'000, now + seconds(*wait)};
+}
+
+// The signer's own copy of the pack, equal to the folder's byte for byte.
+Result<PackFiles> remake(const SignOptions& options, const PackRequest& packed, const schema::Catalog& catalog, const Session& session) {
+  PackRequest request = packed;
+  request.rules = options.rules;
+  TRY(PackOutcome outcome, make_pack(request, catalog, session.terminal));
+  if (outcome.files.empty()) {
+    print_diagnostics(outcome.diagnostics, false, session.terminal);
+    return fail(ErrorCode::kInvalid, fmt::format("the sources do not make a release ({} cases failed); nothing was signed", outcome.failures.size()));
+  }
+  os::RealFileSystem files;
+  for (const auto& [name, bytes] : outcome.files) {
+    TRY(const Bytes there, files.read(fs::path(options.folder) / name, limits::kChannelBytesMax));
+    if (there != bytes) return fail(ErrorCode::kDenied, fmt::format("`{}` is not what these sources make (here {}, there {}); nothing was signed", name, sha256(bytes).hex(), sha256(there).hex()));
+  }
+  return std::move(outcome.files);
+}
+
+Result<plan::Release> make_release(const SignOptions& options, const PackRequest& packed, const PackFiles& pack, WallTime now) {
+  plan::Release release;
+  release.name = packed.release;
+  release.created = now;
+  release.notes = packed.notes;
+  release.category = packed.category;
+  release.evidence = sha256(pack.at(kEvidenceFile));
+  release.floor.approved_until = now + std::chrono::hours(24) * options.approve_days;
+  for (const std::string& given : options.not_before) {
+    TRY(const plan::NotBefore entry, parse_not_before(given, now));
+    release.floor.not_before.push_back(entry);
+  }
+  TRY(const Json manifest, parse_json(pack.at(kPackFile)));
+  TRY(const JsonField channels, JsonField(manifest).at("channels"));
+  TRY(const auto entries, channels.elements());
+  for (const JsonField& entry : entries) {
+    plan::ChannelRef channel;
+    TRY(channel.type, entry.text_at("type"));
+    TRY(const std::string fingerprint, entry.text_at("fingerprint"));
+    TRY(channel.fingerprint, Digest::parse(fingerprint));
+    TRY(const std::string digest, entry.text_at("sha256"));
+    TRY(channel.sha256, Digest::parse(digest));
+    TRY(channel.length, entry.integer_at("length"));
+    TRY(channel.instances, entry.integer_at("instances"));
+    channel.path = fmt::format("content/{}/{}.channel", packed.release, channel.type);
+    release.channels.push_back(std::move(channel));
+  }
+  return release;
+}
+
+std::vector<trust::TargetFile> target_files(const std::string& release, const PackFiles& pack, const Bytes& document) {
+  std::vector<trust::TargetFile> files{{fmt::format("content/{}/release.json", release), document, std::nullopt}};
+  for (const auto& [name, bytes] : pack) {
+    if (name.ends_with(".channel") || name == kEvidenceFile) files.push_back({fmt::format("content/{}/{}", release, name), bytes, std::nullopt});
+  }
+  return files;
+}
+
+// The content metadata that the new one follows; none for the very first.
+Result<std::optional<Bytes>> previous_content(const SignOptions& options) {
+  if (options.first) return std::optional<Bytes>();
+  if (!options.previous.empty()) {
+    os::RealFileSystem files;
+    TRY(Bytes bytes, files.read(options.previous, limits::kTargetsBytesMax));
+    return std::optional(std::move(bytes));
+  }
+  TRY(Remote remote, Remote::open(options.remote));
+  TRY(const auto roles, remote.get("/api/v1/roles"));
+  const int64_t version = roles.value("content_version", int64_t{0});
+  if (version == 0) return std::optional<Bytes>();
+  TRY(const std::string text, remote.tree_file(fmt::format("metadata/{}.content.json", version), limits::kTargetsBytesMax));
+  return std::optional(Bytes(text.begin(), text.end()));
+}
+
+// What the second person signs must be what the first one signed, and must name exactly these bytes.
+Status check_names_the_files(BytesView metadata, const std::vector<trust::TargetFile>& targets) {
+  TRY(const trust::Targets parsed, trust::Targets::parse(metadata));
+  for (const trust::TargetFile& file : targets) {
+    const auto found = parsed.targets.find(file.path);
+    if (found == parsed.targets.end()) return fail(ErrorCode::kDenied, fmt::format("content.json does not name `{}`; nothing was signed", file.path));
+    TRY_VOID(trust::check_length_and_hashes(file.bytes, found->second.length, found->second.hashes, file.path));
+  }
+  return {};
+}
+
+Result<Bytes> release_document(const SignOptions& options, const PackRequest& packed, const PackFiles& pack, WallTime now) {
+  os::RealFileSystem files;
+  const fs::path path = fs::path(options.folder) / kReleaseFile;
+  TRY(const plan::Release made, make_release(options, packed, pack, now));
+  if (!files.exists(path)) {
+    const Bytes bytes = made.to_bytes();
+    TRY_VOID(files.write_atomic(path, bytes, 0644));
+    return bytes;
+  }
+  TRY(Bytes bytes, files.read(path, 1u << 20));
+  TRY(const plan::Release there, plan::Release::parse(bytes));
+  if (there.name != made.name || there.channels != made.channels || there.evidence != made.evidence) return fail(ErrorCode::kDenied, fmt::format("`{}` does not describe this pack; nothing was signed", path.string()));
+  return bytes;
+}
+
+Result<Bytes> signed_content(const SignOptions& options, const std::vector<trust::TargetFile>& targets, trust::Signer& signer, WallTime now) {
+  os::RealFileSystem files;
+  const fs::path path = fs::path(options.folder) / kContentFile;
+  if (files.exists(path)) {  // the second person: adds a signature
+    TRY(const Bytes there, files.read(path, limits::kTargetsBytesMax));
+    TRY_VOID(check_names_the_files(there, targets));
+    return trust::add_signature(there, signer);
+  }
+  TRY(const auto previous, previous_content(options));
+  const auto view = previous ? std::optional<BytesView>(*previous) : std::nullopt;
+  TRY(const Json next, trust::next_targets(view, targets, {}, now + std::chrono::hours(24) * options.approve_days));
+  trust::Signer* const signers[] = {&signer};
+  return trust::sign_document(next, signers);
+}
+
+void show_what_is_signed(const plan::Release& release, const Session& session) {
+  const Terminal& terminal = session.terminal;
+  terminal.note(fmt::format("release {}, approved until {}", release.name, format_time(release.floor.approved_until)));
+  for (const plan::ChannelRef& channel : release.channels) terminal.note(fmt::format("  {:<28} {:>4} instances  {}", channel.type, channel.instances, channel.sha256.hex()));
+  for (const plan::NotBefore& entry : release.floor.not_before) {
+    terminal.note(fmt::format("  ring {}: beyond {} % not before {}", plan::to_string(entry.ring), entry.share / 10'000, format_time(entry.time)));
+  }
+}
+
+Status sign_pack(const SignOptions& options, const schema::Catalog& catalog, const Session& session) {
+  os::RealFileSystem files;
+  const WallTime now = os::RealClock().wall();
+  TRY(const PackRequest packed, read_request(options.folder));
+  TRY(const PackFiles pack, remake(options, packed, catalog, session));
+  TRY(const std::string passphrase, read_passphrase(files, options.passphrase_file));
+  TRY(trust::KeyPair key, trust::load_key(files, options.key, passphrase));
+  TRY(const Bytes document, release_document(options, packed, pack, now));
+  TRY(const plan::Release release, plan::Release::parse(document));
+  show_what_is_signed(release, session);
+  TRY(const Bytes content, signed_content(options, target_files(packed.release, pack, document), key, now));
+  TRY_VOID(files.write_atomic(fs::path(options.folder) / kContentFile, content, 0644));
+  TRY(const trust::Targets parsed, trust::Targets::parse(content));
+  if (session.json) {
+    session.terminal.data_line(to_json(Json::object({{"release", packed.release}, {"release_digest", plan::release_digest(document).hex()}, {"content_version", parsed.version}, {"keyid", key.public_key().id()}, {"signatures", parsed.envelope.signatures.size()}})));
+  } else {
+    session.terminal.data_line(fmt::format("signed release {} (digest {}) by key {}; {} signature(s) so far", packed.release, plan::release_digest(document).hex(), key.public_key().id().substr(0, 16), parsed.envelope.signatures.size()));
+  }
+  return {};
+}
+
+Result<nlohmann::ordered_json> push_pack(const std::string& folder, const RemoteOptions& options) {
+  os::RealFileSystem files;
+  TRY(const PackRequest packed, read_request(folder));
+  TRY(const Bytes content, files.read(fs::path(folder) / kContentFile, limits::kTargetsBytesMax));
+  TRY(const auto names, files.list(folder));
+  nlohmann::ordered_json targets = nlohmann::ordered_json::array();
+  for (const std::string& name : names) {
+    if (!name.ends_with(".channel") && name != kReleaseFile && name != kEvidenceFile) continue;
+    TRY(const Bytes bytes, files.read(fs::path(folder) / name, limits::kChannelBytesMax));
+    targets.push_back({{"path", fmt::format("content/{}/{}", packed.release, name)}, {"data", to_base64(bytes)}});
+  }
+  TRY(Remote remote, Remote::open(options));
+  return remote.put("/api/v1/content", {{"metadata", to_base64(content)}, {"targets", targets}});
+}
+
+}  // namespace
+
+void add_sign(CLI::App& app, Session& session) {
+  auto* options = new SignOptions;
+  CLI::App* command = add_command(app, session, "sign", "Make the release again from its sources and sign it if every byte is equal",
+                                  {"creance sign dist/starter-1 --rules rules/ --key ana.key --passphrase-file ana.pass", "creance sign dist/starter-1 --rules rules/ --key ben.key --previous content.json"});
+  add_remote_options(*command, options->remote);
+  command->add_option("FOLDER", options->folder, "The pack")->required();
+  command->add_option("--rules", options->rules, "The sources")->required()->take_all();
+  command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
+  command->add_option("--key", options->key, "Private key file")->required();
+  command->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key");
+  command->add_option("--previous", options->previous, "The content.json to follow, in place of the server's");
+  command->add_flag("--first", options->first, "There is no content yet");
+  command->add_option("--not-before", options->not_before, "Floor: RING[:SHARE%]:SECONDS from now, before which nobody (beyond that share) may take it")->take_all();
+  command->add_option("--approve-days", options->approve_days, "Floor: approved for this long")->check(CLI::Range(1u, 3650u))->capture_default_str();
+  command->callback([&session, options] {
+    session.run = [&session, options] {
+      const auto catalog = load_catalog(options->types, session.terminal);
+      if (!catalog) return static_cast<int>(kUsage);
+      const auto done = sign_pack(*options, *catalog, session);
+      return done ? static_cast<int>(kOk) : failed(session, done.error());
+    };
+  });
+}
+
+void add_push(CLI::App& app, Session& session) {
+  auto* remote = new RemoteOptions;
+  auto* folder = new std::string;
+  CLI::App* command = add_command(app, session, "push", "Bring signed content to the server; it reaches no host until it is released", {"creance push dist/starter-1"});
+  add_remote_options(*command, *remote);
+  command->add_option("FOLDER", *folder, "The signed pack")->required();
+  command->callback([&session, remote, folder] {
+    session.run = [&session, remote, folder] {
+      const auto answer = push_pack(*folder, *remote);
+      if (!answer) return failed(session, answer.error());
+      if (session.json) session.terminal.data_line(answer->dump());
+      else session.terminal.data_line(fmt::format("`{}` is on the server; release it with `creance release {}`", *folder, fs::path(*folder).lexically_normal().filename().string()));
+      return static_cast<int>(kOk);
+    };
+  });
+}
+
+}  // namespace creance::cli
