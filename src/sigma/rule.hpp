@@ -21,7 +21,7 @@ struct Value {
 enum class Modifier : uint8_t {
   kContains, kStartsWith, kEndsWith, kAll, kExact, kCased, kRegex, kRegexIgnoreCase, kRegexMultiLine, kRegexDotAll, kCidr,
   kBase64, kBase64Offset, kUtf16, kUtf16Le, kUtf16Be, kWide, kWindash, kExists, kFieldRef, kExpand,
-  kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kMinute, kHour, kDay, kWeek, kMonth, kYear,
+  kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kMinute, kHour, kDay, kWeek, kMonth, kYear, kNotEqual,
 };
 std::string_view to_string(Modifier modifier);  // as written: "contains", "re", "i", …
 

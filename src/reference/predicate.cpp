@@ -1,0 +1,271 @@
+#include "reference/predicate.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/limits.hpp"
+
+namespace creance::reference {
+namespace {
+
+using enum sigma::Modifier;
+using sigma::Modifier;
+using sigma::ValueKind;
+
+bool has(const sigma::Item& item, Modifier modifier) { return std::find(item.modifiers.begin(), item.modifiers.end(), modifier) != item.modifiers.end(); }
+
+std::optional<std::string> parse_address(std::string_view text, int family) {
+  std::string bytes(family == AF_INET ? 4 : 16, '\0');
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (inet_pton(family, std::string(text).c_str(), bytes.data()) != 1) return std::nullopt;
+  return bytes;
+}
+
+Result<Network> parse_network(std::string_view text) {
+  const size_t slash = text.find('/');
+  const std::string_view address = text.substr(0, slash);
+  Network out;
+  out.family = address.find(':') == std::string_view::npos ? AF_INET : AF_INET6;
+  const auto bytes = parse_address(address, out.family);
+  out.bits = out.family == AF_INET ? 32 : 128;
+  if (!bytes) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no network", text));
+  out.address = *bytes;
+  if (slash == std::string_view::npos) return out;
+  const std::string_view digits = text.substr(slash + 1);
+  size_t bits = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size() || bits > out.bits) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no network", text));
+  out.bits = bits;
+  return out;
+}
+
+bool contains_address(const Network& network, std::string_view text) {
+  const auto address = parse_address(text, network.family);
+  if (!address) return false;
+  for (size_t bit = 0; bit < network.bits; ++bit) {
+    const auto bit_of = [bit](const std::string& bytes) { return static_cast<unsigned char>(bytes[bit / 8]) >> (7 - bit % 8) & 1; };
+    if (bit_of(*address) != bit_of(network.address)) return false;
+  }
+  return true;
+}
+
+// -?digits(.digits)?([eE][+-]?digits)?
+std::optional<double> parse_number(std::string_view text) {
+  size_t at = 0;
+  const auto digits = [&] {
+    const size_t begin = at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+    return at > begin;
+  };
+  if (at < text.size() && text[at] == '-') ++at;
+  if (!digits()) return std::nullopt;
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (!digits()) return std::nullopt;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    if (!digits()) return std::nullopt;
+  }
+  if (at != text.size()) return std::nullopt;
+  double number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{}) return std::nullopt;
+  return number;
+}
+
+// Bytes that are not UTF-8 become U+FFFD, so that `.` and `[^a]` see a character there.
+std::string for_regex(std::string_view text) {
+  std::string out;
+  size_t at = 0;
+  for (const char32_t c : characters_of(text)) {
+    const size_t size = c >= kStrayByte || c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    const bool surrogate = c >= 0xD800 && c <= 0xDFFF;
+    if (c >= kStrayByte || surrogate) out += "\uFFFD"; else out += text.substr(at, size);
+    at += size;
+  }
+  return out;
+}
+
+Result<std::shared_ptr<const re2::RE2>> make_regex(const sigma::Item& item, const std::string& text) {
+  std::string flags;
+  if (has(item, kRegexIgnoreCase)) flags += 'i';
+  if (has(item, kRegexMultiLine)) flags += 'm';
+  if (has(item, kRegexDotAll)) flags += 's';
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(256 << 20);
+  auto regex = std::make_shared<re2::RE2>(flags.empty() ? text : fmt::format("(?{}){}", flags, text), options);
+  if (!regex->ok()) return fail(ErrorCode::kInvalid, fmt::format("bad regular expression: {}", regex->error()));
+  return std::shared_ptr<const re2::RE2>(std::move(regex));
+}
+
+// The text modifiers in the order written.
+Result<std::vector<Pattern>> make_patterns(const sigma::Item& item, const sigma::Value& value) {
+  std::vector<Pattern> patterns = {value.kind == ValueKind::kString ? parse_pattern(value.text) : literal_pattern(value.text)};
+  for (const Modifier modifier : item.modifiers) {
+    std::vector<Pattern> changed;
+    for (Pattern& pattern : patterns) {
+      Result<std::vector<Pattern>> made = [&]() -> Result<std::vector<Pattern>> {
+        switch (modifier) {
+          case kContains: return std::vector<Pattern>{contains(std::move(pattern))};
+          case kStartsWith: return std::vector<Pattern>{starts_with(std::move(pattern))};
+          case kEndsWith: return std::vector<Pattern>{ends_with(std::move(pattern))};
+          case kWindash: return std::vector<Pattern>{windash(pattern)};
+          case kUtf16: return utf16(pattern, Utf16::kMarked);
+          case kUtf16Le: case kWide: return utf16(pattern, Utf16::kLittle);
+          case kUtf16Be: return utf16(pattern, Utf16::kBig);
+          case kBase64: return base64(pattern);
+          case kBase64Offset: return base64_offset(pattern);
+          default: return std::vector<Pattern>{std::move(pattern)};
+        }
+      }();
+      TRY(std::vector<Pattern> some, std::move(made));
+      changed.insert(changed.end(), some.begin(), some.end());
+    }
+    patterns = std::move(changed);
+  }
+  if (item.is_keyword()) {
+    for (Pattern& pattern : patterns) pattern = contains(std::move(pattern));
+  }
+  return patterns;
+}
+
+Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const schema::TemplateType& type) {
+  using Kind = Test::Kind;
+  constexpr std::pair<Modifier, Kind> kNumeric[] = {{kLess, Kind::kLess}, {kLessOrEqual, Kind::kLessOrEqual}, {kGreater, Kind::kGreater}, {kGreaterOrEqual, Kind::kGreaterOrEqual}};
+  Test test;
+  for (const auto& [modifier, kind] : kNumeric) {
+    if (!has(item, modifier)) continue;
+    const auto number = parse_number(value.text);
+    if (!number) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no number", value.text));
+    test.kind = kind;
+    test.number = *number;
+    return test;
+  }
+  if (has(item, kExists)) {
+    if (value.kind != ValueKind::kBoolean) return fail(ErrorCode::kInvalid, "`exists` takes true or false");
+    const bool wanted = value.text == "true" || value.text == "True" || value.text == "TRUE";
+    test.kind = wanted ? Kind::kPresent : Kind::kAbsent;
+    return test;
+  }
+  if (has(item, kFieldRef)) {
+    const auto other = type.input_index(value.text);
+    if (!other) return fail(ErrorCode::kInvalid, fmt::format("`{}` has no input `{}`", type.id, value.text));
+    test.kind = Kind::kField;
+    test.other = *other;
+    test.before = has(item, kContains) || has(item, kEndsWith);
+    test.behind = has(item, kContains) || has(item, kStartsWith);
+    return test;
+  }
+  if (has(item, kCidr)) {
+    test.kind = Kind::kNetwork;
+    TRY(test.network, parse_network(value.text));
+    return test;
+  }
+  if (has(item, kRegex)) {
+    test.kind = Kind::kRegex;
+    TRY(test.regex, make_regex(item, value.text));
+    return test;
+  }
+  if (value.kind == ValueKind::kNull) {
+    if (item.is_keyword()) return fail(ErrorCode::kUnsupported, "`null` as a keyword");
+    test.kind = Kind::kAbsent;
+    return test;
+  }
+  TRY(test.patterns, make_patterns(item, value));
+  return test;
+}
+
+std::string_view cut(std::string_view text) { return text.substr(0, limits::kInputBytesMax); }
+
+// Every value of one input.
+std::vector<std::string_view> values_of(const schema::Inputs& inputs, uint32_t input) {
+  std::vector<std::string_view> out;
+  if (inputs.values[input].has_value()) out.push_back(cut(inputs.values[input].text()));
+  for (const schema::FurtherValue& more : inputs.further) {
+    if (more.input == input) out.push_back(cut(more.text));
+  }
+  return out;
+}
+
+std::vector<std::string_view> every_value(const schema::Inputs& inputs) {
+  std::vector<std::string_view> out;
+  for (const schema::InputValue& value : inputs.values) {
+    if (value.has_value()) out.push_back(cut(value.text()));
+  }
+  for (const schema::FurtherValue& more : inputs.further) out.push_back(cut(more.text));
+  for (const std::string_view other : inputs.others) out.push_back(cut(other));
+  return out;
+}
+
+}  // namespace
+
+Result<Predicate> Predicate::make(const sigma::Item& item, const schema::TemplateType& type) {
+  for (const Modifier refused : {kExpand, kExact, kMinute, kHour, kDay, kWeek, kMonth, kYear}) {
+    if (has(item, refused)) return fail(ErrorCode::kUnsupported, fmt::format("`{}` has a modifier that is not supported: a placeholder or a part of a date", item.field));
+  }
+  Predicate out;
+  out.all_ = has(item, kAll);
+  out.cased_ = has(item, kCased);
+  out.negated_ = has(item, kNotEqual);
+  if (!item.is_keyword()) {
+    out.input_ = type.input_index(item.field);
+    if (!out.input_) return fail(ErrorCode::kInvalid, fmt::format("`{}` has no input `{}`", type.id, item.field));
+    out.reads_.push_back(*out.input_);
+  }
+  for (const sigma::Value& value : item.values) {
+    TRY(Test test, make_test(item, value, type));
+    if (test.kind == Test::Kind::kField) out.reads_.push_back(test.other);
+    out.tests_.push_back(std::move(test));
+  }
+  return out;
+}
+
+bool Predicate::holds(const schema::Inputs& inputs) const {
+  const auto one = [&](const Test& test) { return holds(test, inputs); };
+  const bool plain = all_ ? std::all_of(tests_.begin(), tests_.end(), one) : std::any_of(tests_.begin(), tests_.end(), one);
+  return plain != negated_;
+}
+
+bool Predicate::holds(const Test& test, const schema::Inputs& inputs) const {
+  const std::vector<std::string_view> values = input_ ? values_of(inputs, *input_) : every_value(inputs);
+  if (test.kind == Test::Kind::kAbsent) return values.empty();
+  if (test.kind == Test::Kind::kPresent) return !values.empty();
+  return std::any_of(values.begin(), values.end(), [&](std::string_view text) { return holds_for(test, text, inputs); });
+}
+
+bool Predicate::holds_for(const Test& test, std::string_view text, const schema::Inputs& inputs) const {
+  using Kind = Test::Kind;
+  switch (test.kind) {
+    case Kind::kPattern: return std::any_of(test.patterns.begin(), test.patterns.end(), [&](const Pattern& pattern) { return matches(pattern, text, cased_); });
+    case Kind::kRegex: return re2::RE2::PartialMatch(for_regex(text), *test.regex);
+    case Kind::kNetwork: return contains_address(test.network, text);
+    case Kind::kField: {
+      const auto others = values_of(inputs, test.other);
+      return std::any_of(others.begin(), others.end(), [&](std::string_view other) {
+        Pattern pattern = literal_pattern(other);
+        if (test.before) pattern = ends_with(std::move(pattern));
+        if (test.behind) pattern = starts_with(std::move(pattern));
+        return matches(pattern, text, cased_);
+      });
+    }
+    default: break;
+  }
+  const auto number = parse_number(text);
+  if (!number) return false;
+  switch (test.kind) {
+    case Kind::kLess: return *number < test.number;
+    case Kind::kLessOrEqual: return *number <= test.number;
+    case Kind::kGreater: return *number > test.number;
+    case Kind::kGreaterOrEqual: return *number >= test.number;
+    default: return false;
+  }
+}
+
+}  // namespace creance::reference
