@@ -1,7 +1,7 @@
 // The detailed client workflow of The Update Framework (specification section 5) as a pure state machine: bytes and `now` in, trusted metadata out. No input or output, no clock.
 // Every update_… either makes the new metadata trusted and returns, or changes nothing and says why:
 //   kInvalid not metadata of that role · kDenied signature, version, hash, length · kExpired its time is over · kTooLarge a limit.
-// Order: the constructor's root, update_root*, finish_root, update_timestamp, update_snapshot, update_targets, then update_delegated as the walk needs. Out of order is our bug (CHECK).
+// Order: the constructor's root, update_root*, finish_root, update_timestamp, update_snapshot, update_targets for "targets", then for delegated roles as the walk needs. Out of order is our bug (CHECK).
 #pragma once
 #include <map>
 #include <memory>
@@ -39,7 +39,8 @@ class TrustedSet {
   const Root& root() const { return root_; }
   const Timestamp* timestamp() const { return timestamp_ ? &*timestamp_ : nullptr; }
   const Snapshot* snapshot() const { return snapshot_ ? &*snapshot_ : nullptr; }
-  const Targets* targets(const std::string& role) const;           // nullptr: not loaded
+  // As verified with the keys of this very delegator; nullptr: not loaded, or reached by another way (a role is never trusted by its name alone).
+  const Targets* targets(const std::string& role, const std::string& delegator) const;
   const MetaFile* meta(const std::string& role) const;             // what the snapshot says about `role`; nullptr: not listed
   // The keys by which `delegator` lets `role` sign; nullptr: it does not delegate to it.
   const RoleKeys* role_keys(const std::string& role, const std::string& delegator) const;

@@ -30,7 +30,7 @@ class KeyPair final : public Signer {
   static Result<KeyPair> generate_rsa(unsigned bits = 3072);
   // PKCS#8 PEM, plain or encrypted. kDenied: wrong or missing passphrase; kInvalid: no private key of a kind we use.
   static Result<KeyPair> from_pem(std::string_view pem, std::string_view passphrase = "");
-  Result<std::string> to_pem(std::string_view passphrase = "") const;  // passphrase: PBES2 with scrypt (N = 2^15) and AES-256-CBC
+  Result<std::string> to_pem(std::string_view passphrase = "") const;  // passphrase: PBES2 with scrypt (N = 2^14, r = 8) and AES-256-CBC
 
   KeyPair(KeyPair&&) noexcept;
   ~KeyPair() override;

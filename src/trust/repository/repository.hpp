@@ -5,8 +5,8 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +39,9 @@ class Repository {
  public:
   Repository(FileSystem& files, std::filesystem::path dir, Lifetimes lifetimes = {});
 
+  ~Repository();
+  Repository(Repository&&) noexcept;
+
   bool exists() const;  // a tree was published here
   // First publication: signed root (version 1) and signed top-level targets (version 1, delegations only). kExists if there is a tree.
   Status create(BytesView root, BytesView targets, OnlineSigners online, WallTime now);
@@ -56,6 +59,7 @@ class Repository {
   // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles are renewed by publish_files without files.
   Result<bool> renew(OnlineSigners online, WallTime now);
 
+  // Immutable files make a mirror by plain copying work: targets first, then N.*.json, then timestamp.json.
   // Read access, after load(), create() or a publication.
   Result<Bytes> metadata(const std::string& role) const;  // current envelope bytes of "root", "targets", "content", …; kNotFound: not published yet
   int64_t version(const std::string& role) const;         // 0: not published yet
@@ -63,28 +67,16 @@ class Repository {
   Result<Bytes> target(const std::string& path) const;    // a published target file, hash checked
   std::optional<WallTime> expires(const std::string& role) const;
 
-  // Removes metadata and target files that neither the current state nor one published after `keep_after` names. Not needed for correctness.
-  // (Immutable files make a mirror by plain copying work: copy targets, then N.*.json, then timestamp.json.)
-
  private:
-  struct Loaded {
-    Bytes bytes;
-    Targets parsed;
-  };
+  struct State;
   std::filesystem::path metadata_path(const std::string& name) const;
-  Status write_role(const std::string& role, int64_t version, BytesView bytes);
-  Status write_files(const std::vector<TargetFile>& files);
-  Status write_snapshot_and_timestamp(OnlineSigners online, WallTime now);
-  Result<Targets> check_update(const RoleUpdate& update, WallTime now) const;
+  Status check_update(const State& state, const RoleUpdate& update, WallTime now) const;
+  Status commit(State next, const std::vector<RoleUpdate>& updates, bool new_root, OnlineSigners online, WallTime now);
 
   FileSystem& files_;
   std::filesystem::path dir_;
   Lifetimes lifetimes_;
-  std::optional<Root> root_;
-  Bytes root_bytes_;
-  std::optional<Snapshot> snapshot_;
-  std::optional<Timestamp> timestamp_;
-  std::map<std::string, Loaded> roles_;  // "targets" and delegated ones
+  std::unique_ptr<State> state_;  // what is published; null before load() or create()
 };
 
 }  // namespace creance::trust

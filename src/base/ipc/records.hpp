@@ -1,0 +1,143 @@
+// The few facts that a sensor must find again after any crash, each one fixed-size file: magic, version, kind, payload, checksum. Written whole or not at
+// all (FileSystem::write_atomic). The supervisor writes them; admit reads the refusals. Failure: kNotFound, kInvalid for a file that is not exactly this.
+#pragma once
+#include <filesystem>
+#include <type_traits>
+
+#include "base/ipc/messages.hpp"
+#include "base/seams/files.hpp"
+
+namespace creance::ipc {
+
+inline constexpr uint32_t kRecordMagic = 0x52435243;  // "CRCR"
+inline constexpr uint16_t kRecordVersion = 1;
+inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
+inline constexpr size_t kChannelsPerSetMax = 64;
+
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6 };
+
+using BootId = Text<40>;
+
+struct Marker {  // on disk before anything of new content is read; gone when probation has ended, either way
+  static constexpr RecordKind kKind = RecordKind::kMarker;
+  Set release{};
+  Arm arm = Arm::kNone;
+  uint8_t padding[7]{};
+  BootId boot_id;
+  bool valid() const { return release != kNoSet && (arm == Arm::kGo || arm == Arm::kHold) && boot_id.valid(); }
+};
+
+struct Ladder {  // good sets, newest first: the LKG and two older ones
+  static constexpr RecordKind kKind = RecordKind::kLadder;
+  uint32_t count = 0;
+  uint32_t padding = 0;
+  std::array<Set, kRungsMax> sets{};
+  std::array<Text<72>, kRungsMax> names{};
+  bool valid() const {
+    if (count > kRungsMax) return false;
+    for (size_t i = 0; i < kRungsMax; ++i)
+      if ((sets[i] == kNoSet) == (i < count) || !names[i].valid()) return false;
+    return true;
+  }
+};
+
+struct Refusal {
+  Set release{};
+  Reason reason = Reason::kNone;
+  uint8_t padding[7]{};
+  int64_t wall_ms = 0;
+  Text<112> detail;
+};
+struct Refusals {
+  static constexpr RecordKind kKind = RecordKind::kRefusals;
+  uint32_t count = 0;
+  uint32_t padding = 0;
+  std::array<Refusal, kRefusalsMax> list{};  // oldest first
+  bool valid() const {
+    if (count > kRefusalsMax) return false;
+    for (size_t i = 0; i < count; ++i)
+      if (list[i].release == kNoSet || !in_range(list[i].reason) || !list[i].detail.valid()) return false;
+    return true;
+  }
+  bool contains(const Set& release) const {
+    for (size_t i = 0; i < count; ++i)
+      if (list[i].release == release) return true;
+    return false;
+  }
+};
+
+struct Session {  // the supervisor's last run
+  static constexpr RecordKind kKind = RecordKind::kSession;
+  BootId boot_id;
+  uint8_t clean_stop = 0;
+  uint8_t padding[7]{};
+  bool valid() const { return boot_id.valid() && is_bool(clean_stop); }
+};
+
+struct HeldBack {  // the placebo for this release was taken; not again before the plan lets this host go
+  static constexpr RecordKind kKind = RecordKind::kHeldBack;
+  Set release{};
+  bool valid() const { return release != kNoSet; }
+};
+
+// sets/<release digest>/set.bin, written by admit: which files belong to the set. The worker opens nothing else.
+struct SetFile {
+  Text<96> name;  // in the set's folder; letters, digits, `.`, `_`, `-`
+  std::array<uint8_t, 32> sha256{};
+  std::array<uint8_t, 32> fingerprint{};
+  uint64_t bytes = 0;
+  bool valid() const {
+    const auto text = name.view();
+    if (!name.valid() || text.empty() || text.front() == '.') return false;
+    for (const char c : text)
+      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
+    return bytes > 0;
+  }
+};
+struct SetRecord {
+  static constexpr RecordKind kKind = RecordKind::kSet;
+  Set release{};
+  Text<72> name;
+  uint32_t count = 0;
+  uint32_t padding = 0;
+  std::array<SetFile, kChannelsPerSetMax> files{};
+  bool valid() const {
+    if (count > kChannelsPerSetMax || release == kNoSet || !name.valid()) return false;
+    for (size_t i = 0; i < count; ++i)
+      if (!files[i].valid()) return false;
+    return true;
+  }
+};
+inline constexpr std::string_view kSetRecordName = "set.bin";
+
+namespace detail {
+Bytes seal(RecordKind kind, BytesView payload);
+Status open(BytesView file, RecordKind kind, std::span<uint8_t> payload);
+}  // namespace detail
+
+template <class T>
+Bytes to_record(const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  CHECK(value.valid());
+  return detail::seal(T::kKind, {reinterpret_cast<const uint8_t*>(&value), sizeof value});
+}
+template <class T>
+Result<T> from_record(BytesView file) {
+  T value;
+  TRY_VOID(detail::open(file, T::kKind, {reinterpret_cast<uint8_t*>(&value), sizeof value}));
+  if (!value.valid()) return fail(ErrorCode::kInvalid, "a field of the record is out of its range");
+  return value;
+}
+template <class T>
+Status write_record(FileSystem& files, const std::filesystem::path& path, const T& value) {
+  return files.write_atomic(path, to_record(value), 0600);
+}
+template <class T>
+Result<T> read_record(FileSystem& files, const std::filesystem::path& path) {
+  TRY(const Bytes bytes, files.read(path, sizeof(T) + 64));
+  auto value = from_record<T>(bytes);
+  if (!value) return fail(value.error().code, "`" + path.string() + "`: " + value.error().detail);
+  return value;
+}
+
+}  // namespace creance::ipc

@@ -1,0 +1,68 @@
+// Child processes as the sensor's supervisor needs them: started with exactly the descriptors and limits that are named, ended with their parent, observed
+// through a pidfd. Not a shell, no PATH, no inherited environment. One thread. Failure: Error of the operating system; a program that cannot be executed ends with
+// exit code 127.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ipc/socket.hpp"
+#include "base/result.hpp"
+
+namespace creance::os {
+
+struct ProcessLimits {  // rlimits; 0: as the parent has it. Core dumps are always off.
+  uint64_t address_space_bytes = 0;
+  uint64_t open_files = 0;
+  uint64_t cpu_seconds = 0;
+  uint64_t file_bytes = 0;
+};
+
+struct Launch {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;                // without the program's own name
+  std::vector<std::pair<int, int>> descriptors;      // {ours, the child's number}; numbers above 2, each once
+  std::filesystem::path log;                         // standard error goes there (appended); empty: as the parent's
+  ProcessLimits limits;
+};
+
+struct ExitStatus {
+  int code = 0;    // if signal is 0
+  int signal = 0;
+  bool clean() const { return code == 0 && signal == 0; }
+  std::string text() const;  // "exit code 3", "signal 11"
+};
+
+class ChildProcess {
+ public:
+  static Result<ChildProcess> start(const Launch& launch);
+  ChildProcess() = default;
+  ChildProcess(ChildProcess&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
+  ChildProcess& operator=(ChildProcess&& other) noexcept;
+  ~ChildProcess();  // kills and reaps
+
+  explicit operator bool() const { return pid_ > 0; }
+  int pid() const { return pid_; }
+  int pidfd() const { return pidfd_.get(); }         // readable when the child has ended
+  void signal(int number) const;
+  std::optional<ExitStatus> exited();                // reaps; the object is empty afterwards
+  ExitStatus wait();                                 // until it ends
+  std::optional<std::chrono::nanoseconds> cpu_time() const;  // of all its threads so far
+
+ private:
+  void end() noexcept;
+  int pid_ = -1;
+  ipc::Descriptor pidfd_;
+};
+
+std::string boot_id();                                 // 36 characters; changes with each boot; empty where the kernel does not say
+std::filesystem::path own_program();                   // the file that this process runs
+
+// For files that only inform (status): replaced in one step, not synced.
+Status write_unsynced(const std::filesystem::path& path, std::string_view text, unsigned mode);
+
+}  // namespace creance::os

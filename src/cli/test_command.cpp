@@ -1,0 +1,61 @@
+// test: the cases beside the rules, each judged by the interpreter and by the reference evaluator. Failures last, and alone.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "cli/command.hpp"
+#include "cli/rule_files.hpp"
+#include "validator/judge/cases.hpp"
+
+namespace creance::cli {
+namespace {
+
+struct TestOptions {
+  std::vector<std::string> rules;
+  std::string types;
+};
+
+void print_result(const validator::CaseResult& result, const Session& session) {
+  if (session.json) {
+    session.terminal.data_line(to_json(Json::object({{"rule_id", result.rule_id}, {"case", result.name}, {"file", result.file}, {"line", result.span.line}, {"passed", result.passed}, {"reason", result.reason}})));
+  } else if (!result.passed) {
+    session.terminal.data_line(fmt::format("{}:{}: {}: {}: {}", result.file, result.span.line, session.terminal.styled(Style::kRed, "failed"), printable(result.name), printable(result.reason, 300)));
+  }
+}
+
+int test(const TestOptions& options, const Session& session) {
+  const Terminal& terminal = session.terminal;
+  const auto catalog = load_catalog(options.types, terminal);
+  if (!catalog) return kUsage;
+  LoadedRules loaded = load_rules(options.rules, terminal);
+  const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog);
+  Diagnostics diagnostics = std::move(loaded.diagnostics);
+  std::ranges::copy(report.diagnostics, std::back_inserter(diagnostics));
+  sort(diagnostics);
+  if (session.json) {
+    for (const Diagnostic& d : diagnostics) terminal.note(to_line(d));
+  } else {
+    print_diagnostics(diagnostics, false, terminal);
+  }
+  for (const validator::CaseResult& result : report.results) print_result(result, session);
+  const auto failed = std::ranges::count(report.results, false, &validator::CaseResult::passed);
+  const auto passed = static_cast<ptrdiff_t>(report.results.size()) - failed;
+  terminal.note(fmt::format("{} rules, {} cases: {} passed by both judges, {}", loaded.rules.size(), report.results.size(), passed, terminal.styled(failed > 0 ? Style::kRed : Style::kGreen, fmt::format("{} failed", failed), false)));
+  if (loaded.unreadable) return kUnreadable;
+  return failed > 0 || has_errors(diagnostics) ? kFindings : kOk;
+}
+
+}  // namespace
+
+void add_test(CLI::App& app, Session& session) {
+  auto* options = new TestOptions;
+  CLI::App* command = add_command(app, session, "test", "Run the cases beside the rules, by both judges", {"creance test --rules rules/", "creance test --rules rules/ --json"});
+  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml; the cases of name.yml are in name.cases.yml")->required()->take_all();
+  command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
+  command->callback([&session, options] { session.run = [&session, options] { return test(*options, session); }; });
+}
+
+}  // namespace creance::cli

@@ -1,0 +1,412 @@
+#include "sensor/supervise/activation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.hpp"
+
+namespace creance::sensor {
+namespace {
+
+constexpr uint16_t bit(Phase phase) { return static_cast<uint16_t>(1u << static_cast<unsigned>(phase)); }
+template <class... P>
+constexpr uint16_t set_of(P... phases) { return static_cast<uint16_t>((0u | ... | bit(phases))); }
+
+constexpr std::array<uint16_t, kPhases> kLegal = {
+    /* kStarting   */ set_of(Phase::kSteady, Phase::kSafeMode, Phase::kStarting),
+    /* kSteady     */ set_of(Phase::kAnnouncing, Phase::kReturning, Phase::kSafeMode),
+    /* kAnnouncing */ set_of(Phase::kSteady, Phase::kMarking, Phase::kReturning, Phase::kSafeMode),
+    /* kMarking    */ set_of(Phase::kRehearsing, Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
+    /* kRehearsing */ set_of(Phase::kSwapping, Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
+    /* kSwapping   */ set_of(Phase::kProbation, Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
+    /* kProbation  */ set_of(Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
+    /* kReturning  */ set_of(Phase::kSteady, Phase::kSafeMode, Phase::kReturning),
+    /* kSafeMode   */ set_of(Phase::kAnnouncing),
+};
+
+EventKind kind_of(Reason reason) {
+  switch (reason) {
+    case Reason::kVerifyFailed: return EventKind::kVerifyFailed;
+    case Reason::kWorkerStall: return EventKind::kWorkerStall;
+    case Reason::kHitsOverBudget: return EventKind::kHitsOverBudget;
+    case Reason::kMemoryOverBudget: return EventKind::kMemoryOverBudget;
+    case Reason::kFault: return EventKind::kFault;
+    case Reason::kWorkerCrash: return EventKind::kWorkerCrash;
+    default: return EventKind::kRehearsalFailed;
+  }
+}
+
+std::string with_reason(Reason reason, std::string_view detail) { return detail.empty() ? std::string(to_string(reason)) : fmt::format("{}: {}", to_string(reason), detail); }
+
+}  // namespace
+
+struct Activation::Turn {
+  MonotonicTime now;
+  WallTime wall;
+  Actions actions;
+};
+
+std::string_view to_string(Phase phase) {
+  constexpr std::array<std::string_view, kPhases> kNames = {"starting", "steady", "announcing", "marking", "rehearsing", "swapping", "probation", "returning", "safe_mode"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+bool legal(Phase from, Phase to) { return (kLegal[static_cast<size_t>(from)] & bit(to)) != 0; }
+
+Activation::Activation(const ActivationSettings& settings, const ipc::BootId& boot_id, Remembered remembered)
+    : settings_(settings), boot_id_(boot_id), marker_(std::move(remembered.marker)), session_(std::move(remembered.session)), held_back_(remembered.held_back),
+      ladder_(remembered.ladder), refusals_(remembered.refusals) {}
+
+void Activation::enter(Phase phase) {
+  CHECK(legal(phase_, phase));
+  phase_ = phase;
+  deadline_.reset();
+  attempt_ = phase == Phase::kMarking || phase == Phase::kRehearsing || phase == Phase::kSwapping || phase == Phase::kProbation;
+}
+
+Actions Activation::begin(MonotonicTime now, WallTime wall) {
+  CHECK(!begun_);
+  begun_ = true;
+  Turn turn{now, wall, {}};
+  if (marker_) {  // the last run ended in the middle of an attempt
+    const Set release = marker_->release;
+    const bool other_boot = boot_id_ != marker_->boot_id;
+    const bool clean = session_ && session_->clean_stop == 1;
+    if (marker_->arm == Arm::kGo && other_boot && !clean) {
+      turn.actions.push_back(Emit{EventKind::kUncleanReboot, release, "the machine went down during probation"});
+      refuse(turn, release, Reason::kUncleanReboot, "the machine went down during probation");
+      return_detail_ = "unclean_reboot";
+      returning_from_ = release;
+    } else if (marker_->arm == Arm::kGo && !clean) {
+      return_detail_ = "interrupted: the supervisor ended during probation";
+      returning_from_ = release;
+    } else if (marker_->arm == Arm::kHold && other_boot && !clean) {
+      turn.actions.push_back(Emit{EventKind::kUncleanReboot, ladder_.sets[0], "the machine went down during a hold's probation"});
+    }
+    turn.actions.push_back(ClearMarker{});
+    marker_.reset();
+  }
+  base_ = ladder_.sets[0];
+  while (base_ != kNoSet && refusals_.contains(base_)) {
+    drop_from_ladder(turn, base_);
+    base_ = ladder_.sets[0];
+  }
+  turn.actions.push_back(StartWorker{base_, milliseconds(0)});
+  deadline_ = now + settings_.swap_max;
+  return std::move(turn.actions);
+}
+
+Actions Activation::step(MonotonicTime now, WallTime wall, const Observation& observation) {
+  CHECK(begun_);
+  Turn turn{now, wall, {}};
+  std::visit([&](const auto& seen) { on(turn, seen); }, observation);
+  return std::move(turn.actions);
+}
+
+ipc::SensorState Activation::state() const {
+  switch (phase_) {
+    case Phase::kStarting: return return_detail_.empty() ? ipc::SensorState::kSteady : ipc::SensorState::kReturning;
+    case Phase::kSteady: return ipc::SensorState::kSteady;
+    case Phase::kAnnouncing: return ipc::SensorState::kAnnouncing;
+    case Phase::kMarking: case Phase::kRehearsing: case Phase::kSwapping: return ipc::SensorState::kRehearsing;
+    case Phase::kProbation: return ipc::SensorState::kProbation;
+    case Phase::kReturning: return ipc::SensorState::kReturning;
+    case Phase::kSafeMode: return ipc::SensorState::kSafeMode;
+  }
+  return ipc::SensorState::kSteady;
+}
+
+milliseconds Activation::arm_age(MonotonicTime now) const { return arm_ == Arm::kNone ? milliseconds(0) : now - arm_since_; }
+
+ipc::Text<72> Activation::name_of(const Set& set) const {
+  if (set == kNoSet) return {};
+  for (size_t i = 0; i < ladder_.count; ++i)
+    if (ladder_.sets[i] == set) return ladder_.names[i];
+  return set == candidate_ ? candidate_name_ : ipc::Text<72>{};
+}
+
+bool Activation::retains(const Set& set) const {
+  if (set == running_ || set == base_ || set == candidate_) return true;
+  return std::find(ladder_.sets.begin(), ladder_.sets.begin() + ladder_.count, set) != ladder_.sets.begin() + ladder_.count;
+}
+
+// --- plan and grants
+
+void Activation::on(Turn& turn, const AdmitAnswered& seen) {
+  const ipc::Admitted& answer = seen.answer;
+  CHECK(answer.valid());
+  if (answer.trusted == 0) return;  // nothing new is believed; what runs goes on
+  apply_standing(turn, answer);
+  if (phase_ == Phase::kAnnouncing) {
+    if (answer.offer != candidate_ && answer.grant_release != candidate_) {  // the plan changed its mind
+      candidate_ = kNoSet;
+      turn.actions.push_back(StopAnnouncing{});
+      settle();
+    } else if (answer.grant_release == candidate_ && (answer.grant == ipc::GrantVerdict::kGo || answer.grant == ipc::GrantVerdict::kHold)) {
+      take_grant(turn, answer);
+    }
+  }
+  const bool free = phase_ == Phase::kSteady || phase_ == Phase::kSafeMode;
+  if (!free || answer.offer == kNoSet || answer.offer == base_ || refusals_.contains(answer.offer) || turn.now < no_marker_until_) return;
+  candidate_ = answer.offer;
+  candidate_name_ = answer.offer_release;
+  enter(Phase::kAnnouncing);
+  turn.actions.push_back(StartAnnouncing{candidate_});
+}
+
+void Activation::take_grant(Turn& turn, const ipc::Admitted& answer) {
+  arm_ = answer.grant == ipc::GrantVerdict::kGo ? Arm::kGo : Arm::kHold;
+  arm_release_ = candidate_;
+  arm_since_ = turn.now;
+  turn.actions.push_back(StopAnnouncing{});
+  ipc::Marker marker;
+  marker.release = candidate_;
+  marker.arm = arm_;
+  marker.boot_id = boot_id_;
+  marker_ = marker;
+  enter(Phase::kMarking);
+  turn.actions.push_back(StoreMarker{marker});
+}
+
+void Activation::on(Turn& turn, const MarkerStored& seen) {
+  CHECK(phase_ == Phase::kMarking);
+  if (!seen.stored) {
+    no_marker_until_ = turn.now + settings_.marker_retry;
+    arm_ = Arm::kNone;
+    give_up(turn, Reason::kNoMarker, EventKind::kRefused, seen.detail, false);
+    return;
+  }
+  if (arm_ == Arm::kHold) {
+    held_back_ = ipc::HeldBack{candidate_};
+    turn.actions.push_back(StoreHeldBack{*held_back_});
+  }
+  enter(Phase::kRehearsing);
+  deadline_ = turn.now + settings_.rehearsal_max;
+  turn.actions.push_back(StartRehearsal{target()});
+}
+
+// --- rehearsal, swap, probation
+
+void Activation::on(Turn& turn, const RehearsalEnded& seen) {
+  if (phase_ != Phase::kRehearsing || seen.set != target()) return;  // of an attempt that is over
+  if (!seen.passed) return give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, true);
+  enter(Phase::kSwapping);
+  deadline_ = turn.now + settings_.swap_max;
+  turn.actions.push_back(SwapTo{target()});
+}
+
+void Activation::on(Turn& turn, const WorkerActivated& seen) {
+  switch (phase_) {
+    case Phase::kSwapping:
+      if (seen.set != target()) return;
+      running_ = seen.set;
+      enter(Phase::kProbation);
+      deadline_ = turn.now + settings_.probation;
+      turn.actions.push_back(Emit{arm_ == Arm::kGo ? EventKind::kActivated : EventKind::kHeld, arm_release_, {}});
+      return;
+    case Phase::kStarting: case Phase::kReturning:
+      if (seen.set != base_) return;
+      running_ = seen.set;
+      if (!return_detail_.empty()) {
+        turn.actions.push_back(Emit{EventKind::kReturned, returning_from_, return_detail_});
+        if (base_ == kNoSet) turn.actions.push_back(Emit{EventKind::kSafeMode, returning_from_, "no good content is left"});
+      }
+      settle();
+      return_detail_.clear();
+      return;
+    default:  // a worker that was restarted with what the host runs anyway
+      if (seen.set == (phase_ == Phase::kProbation ? target() : base_)) running_ = seen.set;
+      return;
+  }
+}
+
+void Activation::on(Turn& turn, const WorkerRefused& seen) {
+  if (phase_ == Phase::kSwapping && seen.set == target()) {
+    give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, true);
+    return;
+  }
+  if (seen.set != base_ || base_ == kNoSet) return;
+  // Good content that cannot be loaded any more: its files are damaged. Next rung.
+  turn.actions.push_back(Emit{EventKind::kVerifyFailed, seen.set, seen.detail});
+  refuse(turn, seen.set, seen.reason, seen.detail);
+  go_back(turn, seen.reason, seen.detail, true);
+}
+
+void Activation::pass_probation(Turn& turn) {
+  turn.actions.push_back(Emit{EventKind::kProbationPassed, arm_release_, {}});
+  if (arm_ == Arm::kGo) {
+    ipc::Ladder ladder;
+    ladder.sets[0] = candidate_;
+    ladder.names[0] = candidate_name_;
+    ladder.count = 1;
+    for (size_t i = 0; i < ladder_.count && ladder.count < ipc::kRungsMax; ++i) {
+      if (ladder_.sets[i] == candidate_) continue;
+      ladder.sets[ladder.count] = ladder_.sets[i];
+      ladder.names[ladder.count++] = ladder_.names[i];
+    }
+    ladder_ = ladder;
+    base_ = candidate_;
+    turn.actions.push_back(StoreLadder{ladder_});
+  }
+  turn.actions.push_back(ClearMarker{});
+  marker_.reset();
+  candidate_ = kNoSet;
+  settle();
+}
+
+void Activation::on(Turn& turn, const Tick&) {
+  while (!deaths_.empty() && turn.now - deaths_.front() > settings_.deaths_window) deaths_.pop_front();
+  if (!deadline_ || turn.now < *deadline_) return;
+  switch (phase_) {
+    case Phase::kProbation: return pass_probation(turn);
+    case Phase::kRehearsing: return give_up(turn, Reason::kTimeout, EventKind::kRehearsalFailed, "the rehearsal did not end in time", true);
+    case Phase::kSwapping: case Phase::kStarting: case Phase::kReturning: return trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, "the worker did not load the content in time");
+    default: deadline_.reset(); return;
+  }
+}
+
+// --- trouble and the way back
+
+void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, EventKind::kWorkerCrash, Reason::kWorkerCrash, seen.detail); }
+void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail); }
+
+void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail) {
+  const bool of_candidate = arm_ == Arm::kGo && (phase_ == Phase::kSwapping || phase_ == Phase::kProbation);
+  const Set blamed = of_candidate ? candidate_ : base_;
+  running_ = kNoSet;
+  turn.actions.push_back(Emit{kind, blamed, detail});
+  if (of_candidate) {
+    refuse(turn, candidate_, reason, detail);
+    go_back(turn, reason, detail, false);
+    return;
+  }
+  deaths_.push_back(turn.now);
+  if (deaths_.size() >= settings_.deaths_max && base_ != kNoSet) {
+    deaths_.clear();
+    const std::string text = fmt::format("{} deaths within {} s, the last: {}", settings_.deaths_max, settings_.deaths_window.count() / 1000, detail);
+    refuse(turn, base_, Reason::kRepeatedDeaths, text);
+    go_back(turn, Reason::kRepeatedDeaths, text, false);
+    return;
+  }
+  restart(turn);
+}
+
+void Activation::restart(Turn& turn) {
+  milliseconds delay(0);
+  for (size_t i = 1; i < deaths_.size() && delay < settings_.restart_delay_max; ++i) delay = delay == milliseconds(0) ? milliseconds(200) : delay * 2;
+  delay = std::min(delay, settings_.restart_delay_max);
+  if (phase_ == Phase::kStarting || phase_ == Phase::kReturning) deadline_ = turn.now + delay + settings_.swap_max;
+  if (phase_ == Phase::kSwapping) deadline_ = turn.now + delay + settings_.swap_max;  // of a hold: the fresh worker loads the LKG, which is the swap
+  turn.actions.push_back(StartWorker{base_, delay});
+}
+
+void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_view detail) {
+  if (set == kNoSet) return;
+  ipc::Refusals next;
+  for (size_t i = 0; i < refusals_.count; ++i)
+    if (refusals_.list[i].release != set) next.list[next.count++] = refusals_.list[i];
+  if (next.count == ipc::kRefusalsMax) {
+    std::move(next.list.begin() + 1, next.list.end(), next.list.begin());
+    --next.count;
+  }
+  ipc::Refusal& entry = next.list[next.count++];
+  entry = {};
+  entry.release = set;
+  entry.reason = reason;
+  entry.wall_ms = turn.wall.time_since_epoch().count();
+  entry.detail.assign(detail);
+  refusals_ = next;
+  turn.actions.push_back(StoreRefusals{refusals_});
+  drop_from_ladder(turn, set);
+}
+
+void Activation::drop_from_ladder(Turn& turn, const Set& set) {
+  ipc::Ladder next;
+  for (size_t i = 0; i < ladder_.count; ++i) {
+    if (ladder_.sets[i] == set) continue;
+    next.sets[next.count] = ladder_.sets[i];
+    next.names[next.count++] = ladder_.names[i];
+  }
+  if (next.count == ladder_.count) return;
+  ladder_ = next;
+  turn.actions.push_back(StoreLadder{ladder_});
+}
+
+void Activation::give_up(Turn& turn, Reason reason, EventKind kind, const std::string& detail, bool remember) {
+  turn.actions.push_back(EndRehearsal{});
+  turn.actions.push_back(Emit{kind, arm_ == Arm::kHold ? base_ : candidate_, with_reason(reason, detail)});
+  if (remember && arm_ == Arm::kGo) refuse(turn, candidate_, reason, detail);
+  turn.actions.push_back(ClearMarker{});
+  marker_.reset();
+  candidate_ = kNoSet;
+  settle();  // the worker goes on with what it had
+}
+
+void Activation::go_back(Turn& turn, Reason reason, std::string_view detail, bool worker_lives) {
+  if (attempt_) {
+    turn.actions.push_back(EndRehearsal{});
+    turn.actions.push_back(ClearMarker{});
+    marker_.reset();
+  }
+  if (phase_ == Phase::kAnnouncing) turn.actions.push_back(StopAnnouncing{});
+  returning_from_ = phase_ == Phase::kProbation || phase_ == Phase::kSwapping ? target() : base_;
+  base_ = ladder_.sets[0];
+  candidate_ = kNoSet;
+  return_detail_ = with_reason(reason, detail);
+  enter(phase_ == Phase::kStarting ? Phase::kStarting : Phase::kReturning);
+  deadline_ = turn.now + settings_.swap_max;
+  if (worker_lives) turn.actions.push_back(SwapTo{base_});
+  else turn.actions.push_back(StartWorker{base_, milliseconds(0)});
+}
+
+void Activation::settle() {
+  // Without content a host that never had any is merely new; one that lost it says so.
+  const bool empty = base_ == kNoSet && (refusals_.count > 0 || !return_detail_.empty() || phase_ == Phase::kSafeMode);
+  if (empty && phase_ != Phase::kSafeMode) enter(Phase::kSafeMode);
+  else if (!empty) enter(Phase::kSteady);
+}
+
+void Activation::apply_standing(Turn& turn, const ipc::Admitted& answer) {
+  using ipc::Standing;
+  if (phase_ == Phase::kStarting || phase_ == Phase::kReturning || phase_ == Phase::kSafeMode) return;
+  // INVARIANT: admit was asked about running_ and ladder_ as they are; the driver drops answers to older questions.
+  const bool trying = arm_ == Arm::kGo && (phase_ == Phase::kSwapping || phase_ == Phase::kProbation);
+  ipc::Ladder good;
+  for (size_t i = 0; i < ladder_.count; ++i) {
+    if (answer.rung_standing[i] != Standing::kAllowed) continue;
+    good.sets[good.count] = ladder_.sets[i];
+    good.names[good.count++] = ladder_.names[i];
+  }
+  const auto adopt = [&] {
+    if (good.count == ladder_.count) return;
+    ladder_ = good;
+    turn.actions.push_back(StoreLadder{ladder_});
+  };
+  if (answer.running_standing == Standing::kAllowed) return adopt();
+  const Reason reason = answer.running_standing == Standing::kDenied ? Reason::kDenied : Reason::kHalted;
+  if (trying) {  // back to what it was, be it nothing
+    adopt();
+    return go_back(turn, reason, answer.detail.view(), true);
+  }
+  // D6: nobody can empty a host. With no other good content it keeps what it has, unless that is denied.
+  if (good.count == 0 && answer.running_standing != Standing::kDenied) return;
+  adopt();
+  go_back(turn, reason, answer.detail.view(), true);
+}
+
+// --- stalls
+
+void StallJudge::alive(MonotonicTime now, std::chrono::nanoseconds cpu) {
+  seen_ = now;
+  cpu_ = cpu;
+  starved_ = milliseconds(0);
+}
+
+bool StallJudge::stalled(MonotonicTime now, std::chrono::nanoseconds cpu) const {
+  if (cpu - cpu_ >= settings_.busy_max) return true;
+  return now - seen_ - starved_ >= settings_.silent_max;
+}
+
+}  // namespace creance::sensor

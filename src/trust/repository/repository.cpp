@@ -1,0 +1,278 @@
+#include "trust/repository/repository.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/digest.hpp"
+#include "trust/client/transports.hpp"
+#include "trust/client/updater.hpp"
+#include "trust/core/trusted_set.hpp"
+
+namespace creance::trust {
+namespace {
+
+struct Published {
+  Bytes bytes;
+  Targets parsed;
+};
+
+// "content/r/x" → "targets/content/r/<sha256>.x"
+Result<std::filesystem::path> target_file_path(const std::string& path, const std::string& sha256_hex) {
+  TRY(const std::filesystem::path relative, safe_relative_path(path));
+  return std::filesystem::path("targets") / relative.parent_path() / (sha256_hex + "." + relative.filename().string());
+}
+
+Result<std::string> sha256_of(const TargetFileInfo& info) {
+  const auto it = info.hashes.find("sha256");
+  if (it == info.hashes.end() || it->second.size() != 64) return fail(ErrorCode::kInvalid, fmt::format("target `{}`: a sha256 hash is needed", info.path));
+  return it->second;
+}
+
+}  // namespace
+
+struct Repository::State {
+  Root root;
+  Bytes root_bytes;
+  std::optional<Snapshot> snapshot;
+  std::optional<Timestamp> timestamp;
+  std::map<std::string, Published> roles;  // "targets" and delegated ones
+
+  const RoleKeys* keys(const std::string& role) const {
+    if (const auto top = root.roles.find(role); top != root.roles.end()) return &top->second;
+    const Delegation* delegation = this->delegation(role);
+    return delegation == nullptr ? nullptr : &delegation->role;
+  }
+  const Delegation* delegation(const std::string& role) const {
+    const auto targets = roles.find("targets");
+    if (targets == roles.end()) return nullptr;
+    const auto& list = targets->second.parsed.delegations;
+    const auto it = std::ranges::find(list, role, &Delegation::name);
+    return it == list.end() ? nullptr : &*it;
+  }
+};
+
+Repository::Repository(FileSystem& files, std::filesystem::path dir, Lifetimes lifetimes) : files_(files), dir_(std::move(dir)), lifetimes_(lifetimes) {}
+Repository::~Repository() = default;
+Repository::Repository(Repository&&) noexcept = default;
+
+std::filesystem::path Repository::metadata_path(const std::string& name) const { return dir_ / "metadata" / (name + ".json"); }
+
+bool Repository::exists() const { return files_.exists(metadata_path("timestamp")); }
+
+Status Repository::create(BytesView root, BytesView targets, OnlineSigners online, WallTime now) {
+  if (exists()) return fail(ErrorCode::kExists, fmt::format("`{}` holds a published tree already", dir_.string()));
+  State state;
+  TRY(const TrustedSet checked, TrustedSet::start(root, WallTime{}));
+  state.root = checked.root();
+  state.root_bytes.assign(root.begin(), root.end());
+  if (state.root.version != 1 || !state.root.consistent_snapshot) return fail(ErrorCode::kInvalid, "the first root has version 1 and consistent snapshots");
+  TRY_VOID(files_.make_directories(dir_ / "metadata"));
+  TRY_VOID(files_.make_directories(dir_ / "targets"));
+  RoleUpdate first{"targets", Bytes(targets.begin(), targets.end()), {}};
+  TRY_VOID(check_update(state, first, now));
+  return commit(std::move(state), {first}, true, online, now);
+}
+
+Status Repository::load() {
+  State state;
+  TRY(Bytes bytes, files_.read(metadata_path("1.root"), limits::kRootBytesMax));
+  TRY(TrustedSet set, TrustedSet::start(bytes, WallTime{}));  // the epoch as `now`: expired metadata is renewed, not refused
+  std::optional<TrustedSet> before;                           // one root earlier
+  for (;;) {
+    auto next = files_.read(metadata_path(fmt::format("{}.root", set.root().version + 1)), limits::kRootBytesMax);
+    if (!next && next.error().code == ErrorCode::kNotFound) break;
+    if (!next) return fail(next.error());
+    before = set;
+    TRY_VOID(set.update_root(*next));
+    bytes = *next;
+  }
+  state.root = set.root();
+  state.root_bytes = bytes;
+  // A stop between a new root and its timestamp leaves a timestamp by the earlier keys; it still says what was published.
+  TRY(const Bytes timestamp, files_.read(metadata_path("timestamp"), limits::kTimestampBytesMax));
+  TRY_VOID(set.finish_root());
+  if (!set.update_timestamp(timestamp, Source::kRepository) && before) {
+    set = *before;
+    TRY_VOID(set.finish_root());
+  }
+  if (set.timestamp() == nullptr) TRY_VOID(set.update_timestamp(timestamp, Source::kRepository));
+  state.timestamp = *set.timestamp();
+  TRY(const Bytes snapshot, files_.read(metadata_path(fmt::format("{}.snapshot", state.timestamp->snapshot.version)), limits::kSnapshotBytesMax));
+  TRY_VOID(set.update_snapshot(snapshot, Source::kRepository));
+  state.snapshot = *set.snapshot();
+  for (const auto& [file, meta] : state.snapshot->meta) {
+    const std::string role = file.substr(0, file.size() - std::min<size_t>(file.size(), 5));
+    TRY(Bytes role_bytes, files_.read(metadata_path(fmt::format("{}.{}", meta.version, percent_encode(role, false))), limits::kTargetsBytesMax));
+    // The signed snapshot vouches for these bytes; whether today's delegation still does is the clients' question and a reason to sign anew, not to stop.
+    TRY_VOID(check_length_and_hashes(role_bytes, meta.length, meta.hashes, role));
+    TRY(Targets parsed, Targets::parse(role_bytes));
+    state.roles.insert_or_assign(role, Published{std::move(role_bytes), std::move(parsed)});
+  }
+  state_ = std::make_unique<State>(std::move(state));
+  return {};
+}
+
+Status Repository::check_update(const State& state, const RoleUpdate& update, WallTime now) const {
+  const std::string& role = update.role;
+  const RoleKeys* keys = state.keys(role);
+  if (keys == nullptr) return fail(ErrorCode::kDenied, fmt::format("nobody delegates to the role `{}`", role));
+  auto parsed = Targets::parse(update.metadata);
+  if (!parsed) return fail(parsed.error().code, fmt::format("{}: {}", role, parsed.error().detail));
+  TRY_VOID(check_signatures(parsed->envelope, *keys, role));
+  const auto published = state.roles.find(role);
+  const int64_t before = published == state.roles.end() ? 0 : published->second.parsed.version;
+  if (parsed->version <= before) return fail(ErrorCode::kDenied, fmt::format("{}: version {} is published already; sign version {}", role, before, before + 1));
+  if (parsed->expired(now)) return fail(ErrorCode::kExpired, fmt::format("{}: expired at {}", role, format_time(parsed->expires)));
+  const Delegation* delegation = state.delegation(role);
+  std::map<std::string, const TargetFile*> given;
+  for (const TargetFile& file : update.files) given.emplace(file.path, &file);
+  for (const auto& [path, info] : parsed->targets) {
+    if (role != "targets" && (delegation == nullptr || !delegation->covers(path))) return fail(ErrorCode::kDenied, fmt::format("{}: may not say anything about `{}`", role, path));
+    TRY(const std::string sha256_hex, sha256_of(info));
+    TRY(const std::filesystem::path place, target_file_path(path, sha256_hex));
+    if (const auto file = given.find(path); file != given.end()) {
+      TRY_VOID(check_length_and_hashes(file->second->bytes, info.length, info.hashes, fmt::format("target `{}`", path)));
+      given.erase(file);
+    } else if (!files_.exists(dir_ / place)) {
+      return fail(ErrorCode::kInvalid, fmt::format("{}: the file of target `{}` is missing", role, path));
+    }
+  }
+  if (!given.empty()) return fail(ErrorCode::kInvalid, fmt::format("{}: the file `{}` is not among the signed targets", role, given.begin()->first));
+  return {};
+}
+
+// Target files, role metadata, root, snapshot, timestamp: in the order in which a reader may need them. `next` becomes the state only when all of it is on the disk.
+Status Repository::commit(State next, const std::vector<RoleUpdate>& updates, bool new_root, OnlineSigners online, WallTime now) {
+  for (const RoleUpdate& update : updates) {
+    TRY(Targets parsed, Targets::parse(update.metadata));
+    next.roles.insert_or_assign(update.role, Published{update.metadata, std::move(parsed)});
+  }
+  std::map<std::string, MetaFile> meta;
+  for (const auto& [role, published] : next.roles) meta.emplace(role + ".json", meta_of(published.bytes, published.parsed.version));
+  const int64_t snapshot_version = next.snapshot ? next.snapshot->version + 1 : 1;
+  Signer* const snapshot_signers[] = {&online.snapshot};
+  TRY(const Bytes snapshot, sign_document(make_snapshot(snapshot_version, now + lifetimes_.snapshot, meta), snapshot_signers));
+  TRY(next.snapshot, Snapshot::parse(snapshot));
+  TRY_VOID(check_signatures(next.snapshot->envelope, next.root.roles.at("snapshot"), "snapshot"));
+  const int64_t timestamp_version = next.timestamp ? next.timestamp->version + 1 : 1;
+  Signer* const timestamp_signers[] = {&online.timestamp};
+  TRY(const Bytes timestamp, sign_document(make_timestamp(timestamp_version, now + lifetimes_.timestamp, meta_of(snapshot, snapshot_version)), timestamp_signers));
+  TRY(next.timestamp, Timestamp::parse(timestamp));
+  TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
+
+  for (const RoleUpdate& update : updates) {
+    for (const TargetFile& file : update.files) {
+      TRY(const std::filesystem::path relative, target_file_path(file.path, sha256(file.bytes).hex()));
+      TRY_VOID(files_.make_directories((dir_ / relative).parent_path()));
+      TRY_VOID(files_.write_atomic(dir_ / relative, file.bytes));
+    }
+    TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.{}", next.roles.at(update.role).parsed.version, percent_encode(update.role, false))), update.metadata));
+  }
+  TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.snapshot", snapshot_version)), snapshot));
+  if (new_root) TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.root", next.root.version)), next.root_bytes));
+  TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));
+  state_ = std::make_unique<State>(std::move(next));
+  return {};
+}
+
+Status Repository::publish(std::vector<RoleUpdate> updates, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  for (const RoleUpdate& update : updates) TRY_VOID(check_update(*state_, update, now));
+  return commit(*state_, updates, false, online, now);
+}
+
+Status Repository::publish_files(const std::string& role, const std::vector<TargetFile>& files, const std::vector<std::string>& removed, Signer& role_signer, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  const auto published = state_->roles.find(role);
+  std::optional<BytesView> previous;
+  if (published != state_->roles.end()) previous = published->second.bytes;
+  TRY(const Json next, next_targets(previous, files, removed, now + lifetimes_.online_role));
+  Signer* const signers[] = {&role_signer};
+  TRY(Bytes metadata, sign_document(next, signers));
+  return publish({RoleUpdate{role, std::move(metadata), files}}, online, now);
+}
+
+Status Repository::publish_root(BytesView root, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  TRY(TrustedSet set, TrustedSet::start(state_->root_bytes, now));
+  TRY_VOID(set.update_root(root));
+  TRY_VOID(set.finish_root());
+  if (!set.root().consistent_snapshot) return fail(ErrorCode::kInvalid, "this tree needs consistent snapshots");
+  TRY_VOID(check_signatures(state_->roles.at("targets").parsed.envelope, set.root().roles.at("targets"), "the published targets metadata under the new root; publish targets by both keys first"));
+  State next = *state_;
+  next.root = set.root();
+  next.root_bytes.assign(root.begin(), root.end());
+  return commit(std::move(next), {}, true, online, now);
+}
+
+Status Repository::publish_targets(BytesView targets, OnlineSigners online, WallTime now) {
+  return publish({RoleUpdate{"targets", Bytes(targets.begin(), targets.end()), {}}}, online, now);
+}
+
+Result<bool> Repository::renew(OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  const bool snapshot_due = state_->snapshot->expires - now < lifetimes_.snapshot / 2;
+  const bool timestamp_due = state_->timestamp->expires - now < lifetimes_.timestamp / 2;
+  if (snapshot_due) {
+    TRY_VOID(commit(*state_, {}, false, online, now));
+    return true;
+  }
+  if (!timestamp_due) return false;
+  State next = *state_;
+  Signer* const signers[] = {&online.timestamp};
+  TRY(const Bytes timestamp, sign_document(make_timestamp(next.timestamp->version + 1, now + lifetimes_.timestamp, next.timestamp->snapshot), signers));
+  TRY(next.timestamp, Timestamp::parse(timestamp));
+  TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
+  TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));
+  state_ = std::make_unique<State>(std::move(next));
+  return true;
+}
+
+Result<Bytes> Repository::metadata(const std::string& role) const {
+  if (!state_) return fail(ErrorCode::kNotFound, "no tree is loaded");
+  if (role == "root") return state_->root_bytes;
+  if (role == "snapshot") return state_->snapshot->envelope.to_bytes();
+  if (role == "timestamp") return state_->timestamp->envelope.to_bytes();
+  const auto it = state_->roles.find(role);
+  if (it == state_->roles.end()) return fail(ErrorCode::kNotFound, fmt::format("the role `{}` has not published anything yet", role));
+  return it->second.bytes;
+}
+
+int64_t Repository::version(const std::string& role) const {
+  if (!state_) return 0;
+  if (role == "root") return state_->root.version;
+  if (role == "snapshot") return state_->snapshot->version;
+  if (role == "timestamp") return state_->timestamp->version;
+  const auto it = state_->roles.find(role);
+  return it == state_->roles.end() ? 0 : it->second.parsed.version;
+}
+
+const RoleKeys* Repository::role_keys(const std::string& role) const { return state_ ? state_->keys(role) : nullptr; }
+
+Result<Bytes> Repository::target(const std::string& path) const {
+  if (!state_) return fail(ErrorCode::kNotFound, "no tree is loaded");
+  for (const auto& [role, published] : state_->roles) {
+    const auto it = published.parsed.targets.find(path);
+    if (it == published.parsed.targets.end()) continue;
+    TRY(const std::string sha256_hex, sha256_of(it->second));
+    TRY(const std::filesystem::path place, target_file_path(path, sha256_hex));
+    TRY(Bytes bytes, files_.read(dir_ / place, limits::kTargetBytesMax));
+    TRY_VOID(check_length_and_hashes(bytes, it->second.length, it->second.hashes, path));
+    return bytes;
+  }
+  return fail(ErrorCode::kNotFound, fmt::format("no published role lists the target `{}`", path));
+}
+
+std::optional<WallTime> Repository::expires(const std::string& role) const {
+  if (!state_) return std::nullopt;
+  if (role == "root") return state_->root.expires;
+  if (role == "snapshot") return state_->snapshot->expires;
+  if (role == "timestamp") return state_->timestamp->expires;
+  const auto it = state_->roles.find(role);
+  if (it == state_->roles.end()) return std::nullopt;
+  return it->second.parsed.expires;
+}
+
+}  // namespace creance::trust
