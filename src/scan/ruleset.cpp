@@ -1,0 +1,80 @@
+#include "scan/ruleset.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/check.hpp"
+#include "compiler/build.hpp"
+
+namespace creance::scan {
+namespace {
+
+// Rules without an id get one for the compiler, since instances are told apart by it; `#` is in no UUID.
+std::vector<sigma::Rule> with_ids(std::span<const sigma::Rule> rules) {
+  std::vector<sigma::Rule> out(rules.begin(), rules.end());
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (out[i].id.empty()) out[i].id = fmt::format("#{:08}", i);
+  }
+  return out;
+}
+
+Result<LoadedChannel> load(compiler::BuiltChannel built, std::span<const sigma::Rule> rules) {
+  auto verified = channel::VerifiedChannel::verify(built.bytes, {built.type->fingerprint, static_cast<uint32_t>(built.type->inputs.size())});
+  if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses the channel of {}: {} {}; please report it", built.type->id, verified.error().code, verified.error().detail));
+  LoadedChannel out{built.type, std::move(built.bytes), std::move(*verified), {}, false};  // moving a vector leaves its bytes where they are
+  std::unordered_map<std::string_view, uint32_t> by_id;
+  for (const uint32_t index : built.rules) by_id.emplace(rules[index].id, index);
+  for (uint32_t i = 0; i < out.channel.instance_count(); ++i) {
+    const channel::InstanceInfo info = out.channel.instance(i);
+    const auto at = by_id.find(info.rule_id);
+    CHECK(at != by_id.end());
+    out.rules.push_back(at->second);
+    out.reads_every_value = out.reads_every_value || info.reads_every_value;
+  }
+  return out;
+}
+
+}  // namespace
+
+const LoadedChannel* Ruleset::State::channel_for(const schema::TemplateType& type) const {
+  const auto position = static_cast<size_t>(&type - catalog->types().data());
+  const int32_t index = channel_of_type[position];
+  return index < 0 ? nullptr : &channels[static_cast<size_t>(index)];
+}
+
+Ruleset::Ruleset(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Ruleset::Ruleset(Ruleset&&) noexcept = default;
+Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
+Ruleset::~Ruleset() = default;
+
+Result<Ruleset> Ruleset::prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics) {
+  auto state = std::make_unique<State>();
+  state->catalog = &catalog;
+  state->channel_of_type.assign(catalog.types().size(), -1);
+  const std::vector<sigma::Rule> named = with_ids(rules);
+  TRY(compiler::Build built, compiler::build(named, catalog, diagnostics));
+  state->rules = std::move(rules);
+  std::vector<bool> is_refused(state->rules.size());
+  for (const uint32_t index : built.refused) is_refused[index] = true;
+  for (size_t i = 0; i < state->rules.size(); ++i) (is_refused[i] ? state->refused : state->running).push_back(&state->rules[i]);
+  for (compiler::BuiltChannel& each : built.channels) {
+    TRY(LoadedChannel loaded, load(std::move(each), named));
+    state->channel_of_type[static_cast<size_t>(loaded.type - catalog.types().data())] = static_cast<int32_t>(state->channels.size());
+    state->channels.push_back(std::move(loaded));
+  }
+  return Ruleset(std::move(state));
+}
+
+std::span<const sigma::Rule> Ruleset::rules() const { return state_->rules; }
+std::span<const sigma::Rule* const> Ruleset::running() const { return state_->running; }
+std::span<const sigma::Rule* const> Ruleset::refused() const { return state_->refused; }
+
+std::vector<Ruleset::ChannelSummary> Ruleset::channels() const {
+  std::vector<ChannelSummary> out;
+  for (const LoadedChannel& each : state_->channels) out.push_back({each.type, each.channel.instance_count(), each.bytes.size()});
+  return out;
+}
+
+}  // namespace creance::scan
