@@ -13,6 +13,10 @@ inline constexpr uint32_t kYamlNodesMax = 2'000'000;         // above: a bomb; a
 inline constexpr uint32_t kConditionDepthMax = 128;          // above: nobody can read the condition
 inline constexpr uint32_t kConditionNodesMax = 65'536;       // above: the worst-case cost of one instance is out of budget
 inline constexpr uint32_t kValuesPerRuleMax = 262'144;       // above: belongs into an indicator list, not a rule
+inline constexpr size_t kYamlExpandedBytesMax = 64u << 20;   // above: a bomb of aliases to long scalars
+inline constexpr size_t kSelectionNameBytesMax = 256;        // above: nobody names it in a condition; bounds pattern matching
+inline constexpr uint64_t kConditionPatternWorkMax = 16u << 20;  // bytes of names that `1 of x*` patterns are compared with; above: no reader follows
+inline constexpr uint32_t kDiagnosticsPerFileMax = 1'000;    // above: said once that there are more; also bounds the search for nearest names
 
 // --- Template Types
 inline constexpr uint32_t kInputsPerTypeMax = 256;           // above: the per-event array no longer fits a small part of L1
