@@ -77,6 +77,14 @@ std::string help_for(const schema::LogSource& wanted, const schema::Catalog& cat
   return "";
 }
 
+// A Type may answer by several of its log sources; one without restrictions covers the others.
+void add(std::vector<Binding>& bound, const schema::Catalog::Answer& answer) {
+  const auto same = [&](const Binding& b) { return b.type == answer.type; };
+  if (std::ranges::any_of(bound, [&](const Binding& b) { return same(b) && b.logsource->when.empty(); })) return;
+  if (answer.logsource->when.empty()) std::erase_if(bound, same);
+  bound.push_back({answer.type, answer.logsource});
+}
+
 }  // namespace
 
 std::vector<Binding> bind(const Rule& rule, const schema::Catalog& catalog, Diagnostics& diagnostics) {
@@ -96,16 +104,16 @@ std::vector<Binding> bind(const Rule& rule, const schema::Catalog& catalog, Diag
   for (const schema::Catalog::Answer& answer : answers) {
     auto lacks = lacking(uses, *answer.type);
     if (lacks.empty()) {
-      bound.push_back({answer.type, answer.logsource});
+      add(bound, answer);
     } else if (std::ranges::none_of(misfits, [&](const Misfit& m) { return m.type == answer.type; })) {
       misfits.push_back({answer.type, std::move(lacks)});
     }
   }
   if (!bound.empty()) {
-    for (const Misfit& misfit : misfits) {
-      const FieldUse& use = misfit.lacks.front();
-      reporter.report("S203", use.span, fmt::format("the Template Type {} answers too but has no {}", quote(misfit.type->id), quote(use.name)));
-    }
+    if (misfits.empty()) return bound;
+    const Misfit& first = misfits.front();
+    reporter.report("S203", first.lacks.front().span, fmt::format("{} more Template Type{} the log source but lack{} a field: {} has no {}{}", misfits.size(), misfits.size() == 1 ? " answers" : "s answer",
+                    misfits.size() == 1 ? "s" : "", quote(first.type->id), quote(first.lacks.front().name), misfits.size() == 1 ? "" : ", …"));
     return bound;
   }
   // None fits: the Type that lacks least says what is missing.

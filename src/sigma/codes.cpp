@@ -22,7 +22,7 @@ constexpr std::array kCodes{
     CodeInfo{"S005", kError, "The document is nested too deeply.", "no Sigma rule needs this; flatten the document"},
     CodeInfo{"S006", kError, "The document has too many nodes, or its aliases expand to too many.", "split the rule; write repeated parts once"},
     CodeInfo{"S007", kError, "A key occurs twice in one map.", "remove one of them or join their values in a list; YAML tools silently keep only one"},
-    CodeInfo{"S008", kError, "A key is not plain text.", "write the key as one word, followed by a colon"},
+    CodeInfo{"S008", kError, "A key is not plain text.", "write the key as one word, followed by a colon; a bracket that is never closed reads as a key, too"},
     CodeInfo{"S009", kError, "A YAML tag has no meaning here.", "remove the tag (`!…`); quote a value to make it text"},
     CodeInfo{"S010", kError, "An alias refers to the node that it stands in.", "write the value out"},
     CodeInfo{"S011", kError, "A merge key (`<<`) is not part of YAML 1.2.", "write the entries out"},
@@ -79,7 +79,7 @@ constexpr std::array kCodes{
     // --- against the Template Types
     CodeInfo{"S201", kError, "No Template Type answers the log source.", "see the list of Template Types in the reference; the rule cannot run on any sensor of this build"},
     CodeInfo{"S202", kError, "A field is no input of the Template Type.", "use an input of the Type; see its reference page"},
-    CodeInfo{"S203", kNote, "A Template Type answers the log source but lacks a field; the rule runs over the others.", "nothing to do if this is meant; otherwise name the log source more exactly"},
+    CodeInfo{"S203", kNote, "Template Types answer the log source but lack a field; the rule runs over the others.", "nothing to do if this is meant; otherwise name the log source more exactly"},
 };
 }  // namespace
 

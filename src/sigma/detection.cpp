@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/limits.hpp"
 #include "sigma/condition.hpp"
 #include "sigma/modifiers.hpp"
@@ -26,12 +28,12 @@ class DetectionReader {
         selection(key, value);
       }
     }
-    if (detection.children.empty() || (rule_.selections.empty() && reporter_.errors() == 0)) reporter_.report("S041", detection.span, "the detection has no search identifier");
+    if (rule_.selections.empty()) reporter_.report("S041", detection.span, "the detection has no search identifier");
     if (condition == nullptr) {
       reporter_.report("S020", detection.span, "the detection has no `condition`");
-      return;
+    } else if (!rule_.selections.empty()) {
+      this->condition(*condition);
     }
-    this->condition(*condition);
   }
 
  private:

@@ -46,6 +46,20 @@ class Lines {
     }
     return {static_cast<uint32_t>(line + 1), cached_column_};
   }
+  // Whether a quoted scalar begins at `offset` and has no end (YAML 1.2, 7.3.1 and 7.3.2).
+  bool is_unclosed_quote(size_t offset) const {
+    const char quote = offset < text_.size() ? text_[offset] : ' ';
+    if (quote != '\'' && quote != '"') return false;
+    for (size_t i = offset + 1; i < text_.size(); ++i) {
+      if (quote == '"' && text_[i] == '\\') {
+        ++i;
+      } else if (text_[i] == quote) {
+        if (quote == '"' || i + 1 >= text_.size() || text_[i + 1] != '\'') return false;
+        ++i;
+      }
+    }
+    return true;
+  }
   std::string_view line(size_t index) const {
     if (index >= starts_.size()) return {};
     const size_t end = index + 1 < starts_.size() ? starts_[index + 1] - 1 : text_.size();
@@ -89,6 +103,8 @@ class Builder final : public YAML::EventHandler {
     } else if (tag != "!" && tag != "tag:yaml.org,2002:str") {
       throw Refused{"S009", lines_.span(mark), fmt::format("the tag {} has no meaning here", quote(tag))};
     }
+    if (tag == "?" && value.starts_with('\t')) throw Refused{"S003", lines_.span(mark), "a tab in the indentation"};  // yaml-cpp takes it as part of the text
+    if (lines_.is_unclosed_quote(lines_.offset(mark))) throw Refused{"S004", lines_.span(mark), "this quote is never closed"};  // yaml-cpp closes it at the end
     add(mark, anchor, YamlKind::kScalar, type, type == ValueKind::kNull ? "" : value);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {

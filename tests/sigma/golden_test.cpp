@@ -1,0 +1,87 @@
+// Each tests/golden/sigma/<case>.in is parsed and, where it gives rules, bound to the embedded catalog; the diagnostics are <case>.out.
+// CREANCE_UPDATE_GOLDEN=1 writes the .out files and fails, so that a person reads the difference.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "sigma/binder.hpp"
+#include "sigma/codes.hpp"
+#include "sigma/parser.hpp"
+
+namespace creance::sigma {
+namespace {
+
+const std::filesystem::path kGolden = std::filesystem::path(CREANCE_SOURCE_DIR) / "tests" / "golden" / "sigma";
+const std::filesystem::path kPage = std::filesystem::path(CREANCE_SOURCE_DIR) / "docs" / "reference" / "diagnostics.md";
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string cell(std::string_view text) {  // of a Markdown table
+  std::string out;
+  for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+  return out;
+}
+
+std::vector<std::filesystem::path> cases() {
+  std::vector<std::filesystem::path> out;
+  for (const auto& entry : std::filesystem::directory_iterator(kGolden)) {
+    if (entry.path().extension() == ".in") out.push_back(entry.path());
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+Diagnostics judge(const std::filesystem::path& path) {
+  ParseOutcome outcome = parse(read(path), path.filename().string());
+  for (const Rule& rule : outcome.rules) bind(rule, schema::Catalog::embedded(), outcome.diagnostics);
+  sort(outcome.diagnostics);
+  return outcome.diagnostics;
+}
+
+TEST(Golden, DiagnosticsAreAsWritten) {
+  const bool update = std::getenv("CREANCE_UPDATE_GOLDEN") != nullptr;
+  EXPECT_GE(cases().size(), 40u);
+  for (const auto& path : cases()) {
+    std::string got;
+    for (const Diagnostic& d : judge(path)) got += to_line(d) + "\n  help: " + d.help + "\n";
+    auto expected = path;
+    expected.replace_extension(".out");
+    if (update) std::ofstream(expected, std::ios::binary) << got;
+    EXPECT_EQ(got, update ? "" : read(expected)) << path;
+  }
+}
+
+TEST(Golden, EveryCodeHasACase) {
+  std::set<std::string> seen;
+  for (const auto& path : cases()) {
+    for (const Diagnostic& d : judge(path)) seen.insert(d.code);
+  }
+  const std::set<std::string> too_large_for_a_case{"S001", "S051", "S099"};  // tests/sigma/parser_test.cpp makes these
+  for (const CodeInfo& info : codes()) {
+    const std::string code(info.code);
+    EXPECT_EQ(seen.contains(code), !too_large_for_a_case.contains(code)) << code;
+  }
+}
+
+TEST(Golden, ReferencePageFollowsTheTable) {
+  const std::string page = read(kPage);
+  std::string missing;
+  for (const CodeInfo& info : codes()) {
+    const std::string row = "| " + std::string(info.code) + " | " + std::string(to_string(info.severity)) + " | " + cell(info.meaning) + " | " + cell(info.help) + " |\n";
+    if (page.find(row) == std::string::npos) missing += row;
+  }
+  EXPECT_EQ(missing, "") << "add these rows to " << kPage;
+}
+
+}  // namespace
+}  // namespace creance::sigma
