@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""Commands from outside. Usage: commands_test.py BIN_DIR [TestClass]"""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BIN = pathlib.Path(sys.argv[1]).resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "share/demo/windows-sysmon.jsonl"
+
+GOOD = """title: A Pipe
+id: 11111111-2222-4333-8444-555555555555
+status: test
+description: d
+author: a
+date: 2026-01-01
+logsource: {product: windows, category: pipe_created}
+detection:
+  selection:
+    PipeName|startswith: '\\msagent_'
+  condition: selection
+level: high
+"""
+
+
+def run(*arguments, stdin=None, env=None, timeout=120):
+    return subprocess.run([str(BIN / "creance"), *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout, env={**os.environ, **(env or {})})
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.dir = pathlib.Path(holder.name)
+
+    def write(self, name, content):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def assert_clean(self, done):
+        """No crash, no stack trace, no type name of ours, whatever the input was."""
+        self.assertIn(done.returncode, (0, 1, 2, 3), done.stderr[-2000:])
+        for word in (b"terminate called", b"std::", b"AddressSanitizer", b"runtime error", b"CHECK("):
+            self.assertNotIn(word, done.stderr)
+
+
+class Contracts(Case):
+    def test_check_prints_one_diagnostic_a_line(self):
+        rule = self.write("bad.yml", GOOD.replace("condition: selection", "condition: selektion"))
+        done = run("check", "--rules", rule)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        errors = [line for line in done.stdout.decode().splitlines() if ": error " in line]
+        self.assertRegex(errors[0], rf"^{rule}:\d+:\d+: error [A-Z]\d{{3}}: .*selektion")
+
+    def test_check_json_has_the_promised_members(self):
+        rule = self.write("bad.yml", GOOD.replace("PipeName", "PipName"))
+        done = run("check", "--rules", rule, "--json")
+        self.assertEqual(done.returncode, 1)
+        objects = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(set(objects[0]), {"file", "line", "column", "severity", "code", "message", "help"})
+        self.assertTrue(any("PipeName" in o["help"] + o["message"] for o in objects), objects)
+
+    def test_a_good_rule_is_zero_and_silent_on_standard_output(self):
+        done = run("check", "--rules", self.write("good.yml", GOOD))
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stdout + done.stderr)
+
+    def test_the_starter_content_is_clean(self):
+        done = run("check", "--rules", ROOT / "rules", "--strict")
+        self.assertEqual(done.returncode, 0, done.stdout.decode())
+        done = run("test", "--rules", ROOT / "rules")
+        self.assertEqual(done.returncode, 0, (done.stdout + done.stderr).decode())
+
+    def test_usage_errors_are_three(self):
+        for arguments in ([], ["check"], ["no-such-command"], ["scan", "--rules", "x"], ["check", "--rules", "x", "--no-such-option"]):
+            done = run(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (3, b""), (arguments, done.stdout, done.stderr))
+
+    def test_help_has_examples(self):
+        for command in ("check", "test", "scan", "pack", "sign", "push", "release", "rollout", "sensor", "keys", "init"):
+            done = run(command, "--help")
+            self.assertEqual(done.returncode, 0, command)
+            self.assertIn(b"Examples", done.stdout, command)
+
+    def test_no_colour_in_a_pipe_unless_asked_for(self):
+        rule = self.write("bad.yml", "title: x\n")
+        self.assertNotIn(b"\x1b", run("check", "--rules", rule).stdout)
+        self.assertIn(b"\x1b", run("--color", "always", "check", "--rules", rule).stdout)
+
+
+class BadInput(Case):
+    def findings(self, content, name="r.yml"):
+        done = run("check", "--rules", self.write(name, content))
+        self.assert_clean(done)
+        self.assertEqual(done.returncode, 1, (done.stdout[:500], done.stderr[:500]))
+        self.assertIn(b"r.yml:", done.stdout)
+        return done.stdout.decode()
+
+    def test_missing_file_is_two(self):
+        done = run("check", "--rules", self.dir / "none.yml")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"none.yml", done.stderr)
+
+    def test_malformed_yaml(self):
+        self.findings("title: [1, 2\n")
+        self.findings("\ttitle: x\n")
+        self.findings("")
+        self.findings("just text\n")
+        self.findings("- a\n- b\n")
+
+    def test_duplicate_keys(self):
+        self.assertIn("duplicate", self.findings(GOOD + "level: low\n"))
+
+    def test_unknown_key_is_told_with_the_nearest_name(self):
+        done = run("check", "--rules", self.write("r.yml", GOOD.replace("level:", "lvel:")), "--json")
+        self.assert_clean(done)
+        self.assertIn(b"level", done.stdout)
+
+    def test_ten_megabytes(self):
+        self.findings(GOOD + "# " + "x" * 10_000_000)
+
+    def test_nesting(self):
+        for text in ("[" * 10_000, "{" * 10_000, "- " * 10_000, "\n".join(" " * i + "a:" for i in range(2_000)), GOOD.replace("condition: selection", "condition: " + "(" * 100_000 + "selection" + ")" * 100_000),
+                     GOOD.replace("condition: selection", "condition: " + "not " * 50_000 + "selection")):
+            self.findings(text)
+
+    def test_invalid_utf8(self):
+        self.assertIn("UTF-8", self.findings(GOOD.encode().replace(b"A Pipe", b"A \xff Pipe")))
+
+    def test_alias_bomb(self):
+        text = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(9))
+        self.findings(text)
+
+    def test_nul_and_controls_do_not_reach_the_terminal(self):
+        done = run("check", "--rules", self.write("r.yml", GOOD.replace("level: high", 'level: "h\\e[31mx"')))
+        self.assert_clean(done)
+        self.assertNotIn(b"\x1b", done.stdout + done.stderr)
+
+    def test_server_not_there(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        done = run("rollout", "status", "--server", f"http://127.0.0.1:{port}")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(str(port).encode(), done.stderr)
+        self.assertEqual(run("rollout", "status", "--server", "nonsense://x").returncode, 2)
+
+    def test_full_output_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([str(BIN / "creance"), "types"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"standard output", done.stderr)
+
+
+class Scan(Case):
+    def scan(self, *arguments, **more):
+        done = run("scan", *arguments, **more)
+        self.assert_clean(done)
+        return done
+
+    def event(self, **fields):
+        return json.dumps({"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 17, **fields})
+
+    def setUp(self):
+        super().setUp()
+        self.rule = self.write("rule.yml", GOOD)
+
+    def test_matches_as_promised(self):
+        events = self.write("e.jsonl", "\n".join([self.event(PipeName="\\MSAGENT_1", extra=1), self.event(PipeName="\\other"), self.event(PipeName="\\msagent_é")]))
+        done = self.scan("--rules", self.rule, "--events", events, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        matches = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([m["line"] for m in matches], [1, 3])
+        self.assertEqual(list(matches[0]), ["rule_id", "rule_title", "level", "file", "line", "event"])
+        self.assertEqual((matches[0]["rule_id"], matches[0]["rule_title"], matches[0]["level"], matches[0]["file"]), ("11111111-2222-4333-8444-555555555555", "A Pipe", "high", str(events)))
+        self.assertEqual(matches[0]["event"]["extra"], 1)
+
+    def test_standard_input_and_zstd_give_the_same(self):
+        text = (self.event(PipeName="\\msagent_1") + "\n").encode()
+        plain = self.scan("--rules", self.rule, "--events", "-", "--json", stdin=text)
+        packed = self.write("e.jsonl.zst", subprocess.run(["zstd", "-c"], input=text, capture_output=True, check=True).stdout)
+        compressed = self.scan("--rules", self.rule, "--events", packed, "--json")
+        self.assertEqual(json.loads(plain.stdout)["event"], json.loads(compressed.stdout)["event"])
+
+    def test_security_4688_is_process_creation(self):
+        rule = self.write("p.yml", GOOD.replace("pipe_created", "process_creation").replace("PipeName|startswith: '\\msagent_'", "Image|endswith: '\\x.exe'\n    ParentImage|endswith: '\\y.exe'"))
+        events = self.write("e.jsonl", json.dumps({"Channel": "Security", "EventID": 4688, "NewProcessName": "C:\\X.exe", "ParentProcessName": "C:\\Y.exe"}))
+        self.assertEqual(len(self.scan("--rules", rule, "--events", events, "--json").stdout.splitlines()), 1)
+
+    def test_malformed_lines_are_counted_and_never_stop_the_scan(self):
+        good = self.event(PipeName="\\msagent_1")
+        lines = ["{", "[1]", "", good[:-5], '{"a":"\\ud800"}', '{"a":' * 5000, "null", "\x00", good]
+        events = self.write("e.jsonl", "\n".join(lines).encode() + b"\n{\"a\":\"\xff\"}\n" + good.encode() + b"\n")
+        done = self.scan("--rules", self.rule, "--events", events, "--json")
+        self.assertEqual([json.loads(line)["line"] for line in done.stdout.splitlines()], [9, 11])
+        self.assertIn(f"{events}:1:".encode(), done.stderr)
+        self.assertIn(f"{events}:10:".encode(), done.stderr)
+
+    def test_a_line_of_fifty_megabytes(self):
+        good = self.event(PipeName="\\msagent_1").encode()
+        events = self.write("e.jsonl", b'{"a":"' + b"x" * 50_000_000 + b'"}\n' + good + b"\n")
+        done = self.scan("--rules", self.rule, "--events", events, "--json")
+        self.assertEqual([json.loads(line)["line"] for line in done.stdout.splitlines()], [2])
+        self.assertIn(f"{events}:1:".encode(), done.stderr)
+
+    def test_truncated_zstd_gives_what_was_read_and_says_so(self):
+        text = "".join(self.event(PipeName=f"\\msagent_{i}", n=os.urandom(40).hex()) + "\n" for i in range(20_000)).encode()
+        packed = subprocess.run(["zstd", "-c"], input=text, capture_output=True, check=True).stdout
+        done = self.scan("--rules", self.rule, "--events", self.write("cut.jsonl.zst", packed[: len(packed) // 2]), "--json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"cut.jsonl.zst", done.stderr)
+        self.assertGreater(len(done.stdout.splitlines()), 100)
+
+    def test_missing_events_are_two_and_the_rest_is_scanned(self):
+        events = self.write("e.jsonl", self.event(PipeName="\\msagent_1"))
+        done = self.scan("--rules", self.rule, "--events", self.dir / "none.jsonl", events, "--json")
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (2, 1))
+
+    def test_refused_rules_are_named_and_strict_makes_them_an_error(self):
+        self.write("rules/good.yml", GOOD)
+        self.write("rules/bad.yml", GOOD.replace("1111", "2222").replace("PipeName", "NoSuchField"))
+        events = self.write("e.jsonl", self.event(PipeName="\\msagent_1"))
+        done = self.scan("--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+        self.assertIn(b"bad.yml", done.stderr)
+        self.assertIn(b"NoSuchField", done.stderr)
+        strict = self.scan("--rules", self.dir / "rules", "--events", events, "--strict")
+        self.assertEqual((strict.returncode, strict.stdout), (1, b""))
+
+    def test_table_counts_by_rule_and_level(self):
+        done = self.scan("--rules", ROOT / "rules", "--events", SAMPLE)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout.decode(), r"LEVEL +MATCHES +RULE")
+        self.assertNotIn(b"\x1b", done.stdout)
+
+    def test_threads_give_the_same_output(self):
+        files = [self.write(f"e{i}.jsonl", "".join(self.event(PipeName=f"\\msagent_{j}") + "\n" for j in range(200))) for i in range(5)]
+        one = self.scan("--rules", self.rule, "--events", *files, "--json", "--threads", "1")
+        many = self.scan("--rules", self.rule, "--events", *files, "--json", "--threads", "4")
+        self.assertEqual(one.stdout, many.stdout)
+
+
+class Pack(Case):
+    def test_pack_is_reproducible_whatever_the_order(self):
+        a = run("pack", "--rules", ROOT / "rules", "--release", "r1", "--out", self.dir / "a")
+        b = run("pack", "--rules", *sorted((p for p in (ROOT / "rules").rglob("*.yml") if not p.name.endswith(".cases.yml")), reverse=True), "--release", "r1", "--out", self.dir / "b")
+        self.assertEqual((a.returncode, b.returncode), (0, 0), a.stderr + b.stderr)
+        files = sorted(p.name for p in (self.dir / "a/r1").iterdir())
+        self.assertIn("pack.json", files)
+        for name in files:
+            self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes(), name)
+
+    def test_a_failing_case_packs_nothing(self):
+        self.write("rules/r.yml", GOOD)
+        self.write("rules/r.cases.yml", "rule: 11111111-2222-4333-8444-555555555555\ncases:\n  - {name: wrong, match: true, event: {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, PipeName: 'x'}}\n")
+        done = run("pack", "--rules", self.dir / "rules", "--release", "r1", "--out", self.dir / "out")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"wrong", done.stderr)
+        self.assertFalse((self.dir / "out").exists())
+
+    def test_another_content_under_the_same_name_is_refused(self):
+        self.write("rules/r.yml", GOOD)
+        arguments = ("pack", "--rules", self.dir / "rules", "--release", "r1", "--out", self.dir / "out")
+        self.assertEqual(run(*arguments).returncode, 0)
+        self.assertEqual(run(*arguments).returncode, 0)
+        self.write("rules/r.yml", GOOD.replace("msagent_", "other_"))
+        self.assertEqual(run(*arguments).returncode, 3)
+        self.assertEqual(run("pack", "--rules", self.dir / "rules", "--release", "../x", "--out", self.dir / "out").returncode, 3)
+
+    def test_full_disk_leaves_nothing_behind(self):
+        mount = self.dir / "small"
+        mount.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", mount], capture_output=True).returncode != 0:
+            self.skipTest("mounting a small file system is not permitted here")
+        self.addCleanup(lambda: subprocess.run(["umount", mount], check=True))
+        done = run("pack", "--rules", ROOT / "rules", "--release", "r1", "--out", mount / "out")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(b"No space left", done.stderr)
+        self.assertEqual([p for p in (mount / "out").rglob("*")] if (mount / "out").exists() else [], [])
+
+
+class Completion(Case):
+    def test_bash_completion_loads_and_completes(self):
+        script = run("completion", "bash").stdout.decode()
+        probe = script + "\nCOMP_WORDS=(creance ro); COMP_CWORD=1; _creance; echo ${COMPREPLY[@]}\nCOMP_WORDS=(creance scan --ev); COMP_CWORD=2; _creance; echo ${COMPREPLY[@]}\n"
+        done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True)
+        self.assertEqual(done.stdout.split(), ["rollout", "--events"], done.stderr)
+
+    def test_man_page_is_roff(self):
+        self.assertTrue(run("man").stdout.startswith(b".TH CREANCE 1"))
+
+
+class Repository(Case):
+    def test_a_new_content_repository_checks_tests_and_packs(self):
+        done = run("init", self.dir / "repo")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rules = self.dir / "repo/rules"
+        for arguments in (("check", "--rules", rules), ("test", "--rules", rules), ("pack", "--rules", rules, "--release", "first", "--out", self.dir / "dist")):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, 0, (arguments, done.stdout, done.stderr))
+        self.assertEqual(run("init", self.dir / "repo").returncode, 3)
+
+    def test_keys_are_made_once_and_private(self):
+        key = self.dir / "me.key"
+        self.assertEqual(run("keys", "create", "--out", key).returncode, 3)
+        self.write("pass", "correct horse\n")
+        self.assertEqual(run("keys", "create", "--out", key, "--passphrase-file", self.dir / "pass").returncode, 0)
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(run("keys", "create", "--out", key, "--passphrase-file", self.dir / "pass").returncode, 3)
+        public = run("keys", "show", self.dir / "me.key.pub", "--json")
+        private = run("keys", "show", key, "--passphrase-file", self.dir / "pass", "--json")
+        self.assertEqual(json.loads(public.stdout)["keyid"], json.loads(private.stdout)["keyid"], private.stderr)
+        self.assertNotEqual(run("keys", "show", key).returncode, 0)
+
+    def test_sign_refuses_what_its_sources_do_not_make(self):
+        run("init", self.dir / "repo")
+        rules = self.dir / "repo/rules"
+        run("keys", "create", "--out", self.dir / "k", "--no-passphrase")
+        self.assertEqual(run("pack", "--rules", rules, "--release", "first", "--out", self.dir / "dist").returncode, 0)
+        folder = self.dir / "dist/first"
+        signed = run("sign", folder, "--rules", rules, "--key", self.dir / "k", "--first")
+        self.assertEqual(signed.returncode, 0, signed.stderr)
+        channel = next(folder.glob("*.channel"))
+        data = bytearray(channel.read_bytes())
+        data[-1] ^= 1
+        channel.write_bytes(data)
+        done = run("sign", folder, "--rules", rules, "--key", self.dir / "k", "--first")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(b"nothing was signed", done.stderr)
+
+
+if __name__ == "__main__":
+    names = sys.argv[2:]
+    loader = unittest.defaultTestLoader
+    module = sys.modules["__main__"]
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(getattr(module, name)) for name in (names or ["Contracts", "BadInput", "Scan", "Pack", "Completion", "Repository"]))
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    sys.exit(0 if result.wasSuccessful() else 1)
