@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "base/os/real.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/rule_files.hpp"
@@ -31,7 +32,8 @@ int test(const TestOptions& options, const Session& session) {
   const auto catalog = load_catalog(options.types, terminal);
   if (!catalog) return kUsage;
   LoadedRules loaded = load_rules(options.rules, terminal);
-  const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog);
+  os::RealFileSystem files;
+  const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog, files);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
   std::ranges::copy(report.diagnostics, std::back_inserter(diagnostics));
   sort(diagnostics);
