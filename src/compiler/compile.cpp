@@ -1,0 +1,265 @@
+#include "compiler/compile.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "channel/cost.hpp"
+#include "channel/regex_facts.hpp"
+#include "channel/writer.hpp"
+#include "compiler/decisions.hpp"
+#include "compiler/index_builder.hpp"
+#include "compiler/rule.hpp"
+#include "compiler/wake_plan.hpp"
+
+namespace creance::compiler {
+namespace {
+
+using channel::Draft;
+using channel::ListRef;
+using channel::PredicateKind;
+using channel::PredicateRecord;
+
+// ---- predicates into a draft
+
+ListRef add_glob(Draft& draft, const Pattern& pattern) {
+  const ListRef ref{static_cast<uint32_t>(draft.glob_tokens.size()), static_cast<uint32_t>(pattern.size())};
+  for (const Token& token : pattern) draft.glob_tokens.push_back({token.kind, token.text.empty() ? channel::TextRef{0, 0} : draft.add_text(token.text)});
+  return ref;
+}
+
+ListRef add_regex(Draft& draft, const RegexProgram& program) {
+  const auto first_class = static_cast<uint32_t>(draft.classes.size());
+  for (const RegexClass& set : program.classes) {
+    draft.classes.push_back({set.ascii, {static_cast<uint32_t>(draft.ranges.size()), static_cast<uint32_t>(set.ranges.size())}});
+    draft.ranges.insert(draft.ranges.end(), set.ranges.begin(), set.ranges.end());
+  }
+  channel::RegexRecord record{.first_instruction = static_cast<uint32_t>(draft.instructions.size()), .instruction_count = static_cast<uint32_t>(program.instructions.size())};
+  for (channel::InstructionRecord instruction : program.instructions) {
+    if (instruction.kind == channel::InstructionKind::kClass) instruction.operand += first_class;
+    draft.instructions.push_back(instruction);
+  }
+  const channel::RegexFacts facts = channel::regex_facts(std::span(draft.instructions).subspan(record.first_instruction), draft.classes);
+  record.first_bytes = facts.first_bytes;
+  record.flags = facts.anchored_at_start ? channel::kAnchoredAtStart : 0;
+  draft.regexes.push_back(record);
+  return {static_cast<uint32_t>(draft.regexes.size() - 1), 1};
+}
+
+void add_predicate(Draft& draft, const PredicateSpec& spec) {
+  PredicateRecord record{.kind = spec.kind, .flags = spec.cased ? channel::kCased : uint8_t{0}, .input = spec.input, .other = spec.other};
+  switch (spec.kind) {
+    case PredicateKind::kEquals:
+    case PredicateKind::kStartsWith:
+    case PredicateKind::kEndsWith:
+    case PredicateKind::kContains:
+    case PredicateKind::kCidr: {
+      const channel::TextRef text = draft.add_text(spec.text);
+      record.operand = {text.offset, text.size};
+      break;
+    }
+    case PredicateKind::kGlob: record.operand = add_glob(draft, spec.glob); break;
+    case PredicateKind::kRegex: record.operand = add_regex(draft, *spec.regex); break;
+    case PredicateKind::kLess:
+    case PredicateKind::kLessOrEqual:
+    case PredicateKind::kGreater:
+    case PredicateKind::kGreaterOrEqual: record.extra = std::bit_cast<ListRef>(spec.number); break;
+    default: break;
+  }
+  draft.predicates.push_back(record);
+}
+
+// What testing a predicate costs, roughly, for the order of tests.
+double effort_of(const PredicateRecord& p, const Draft& draft) {
+  if ((p.flags & channel::kIndexed) != 0) return 0.1;
+  const double values = p.input == channel::kEveryValue ? 20 : 1;
+  switch (p.kind) {
+    case PredicateKind::kPresent: return 0.5 * values;
+    case PredicateKind::kContains: return 8 * values;
+    case PredicateKind::kCidr: return 4;
+    case PredicateKind::kGlob: return 20 * values;
+    case PredicateKind::kRegex: return (100 + draft.regexes[p.operand.first].instruction_count) * values;
+    case PredicateKind::kFieldContains: return 10;
+    default: return 1 * values;
+  }
+}
+
+// ---- the channel
+
+struct Instance {
+  const sigma::Rule* rule;
+  CompiledRule compiled;  // leaves: the channel's predicates
+};
+
+class Compiler {
+ public:
+  Compiler(const schema::TemplateType& type, Diagnostics& diagnostics, const Options& options) : type_(type), diagnostics_(diagnostics), options_(options) {
+    draft_.fingerprint = type.fingerprint;
+    draft_.type_version = type.version;
+    draft_.input_count = static_cast<uint32_t>(type.inputs.size());
+    draft_.type_id = draft_.add_text(type.id);
+  }
+
+  Result<Bytes> run(std::vector<BoundRule> rules) {
+    std::ranges::stable_sort(rules, {}, [](const BoundRule& b) {
+      return std::tie(b.rule->id, b.rule->file, b.rule->span.line, b.rule->title);
+    });
+    for (const BoundRule& bound : rules) add_rule(bound);
+    if (instances_.size() > limits::kInstancesPerChannelMax) {
+      return fail(ErrorCode::kTooLarge, fmt::format("{} would have {} instances, at most {} are allowed", type_.id, instances_.size(), limits::kInstancesPerChannelMax));
+    }
+    plan_wake_up();
+    for (size_t i = 0; i < instances_.size(); ++i) write_instance(i);
+    build_indexes(draft_);
+    return finish();
+  }
+
+ private:
+  void refuse(const sigma::Rule& rule, std::string_view code, std::string message, std::string help) {
+    diagnostics_.push_back({rule.file, rule.span, Severity::kError, std::string(code), std::move(message), std::move(help)});
+  }
+
+  // The worst case of one rule alone, before it touches the channel.
+  uint64_t steps_of(const CompiledRule& compiled) const {
+    Draft alone;
+    std::set<std::string> seen;
+    for (const PredicateSpec& spec : compiled.predicates) {
+      if (seen.insert(spec.key()).second) add_predicate(alone, spec);
+    }
+    channel::Header header{};
+    alone.input_count = draft_.input_count;
+    const channel::Layout layout = channel::view(alone, header);
+    uint64_t steps = 0;
+    for (const PredicateRecord& p : alone.predicates) {
+      if (__builtin_add_overflow(steps, channel::predicate_bound(layout, p), &steps)) return ~0ull;
+    }
+    return steps;
+  }
+
+  void add_rule(const BoundRule& bound) {
+    const sigma::Rule& rule = *bound.rule;
+    std::optional<CompiledRule> compiled = compile_rule(type_, bound, diagnostics_);
+    if (!compiled) return;
+    const uint64_t limit = std::min(options_.instance_steps_max, limits::kInstanceStepsMax);
+    if (const uint64_t steps = steps_of(*compiled); steps > limit) {
+      return refuse(rule, "C030", fmt::format("one event could cost this rule {} steps, at most {} are allowed", steps, limit), "use fewer values, shorter repeats in regular expressions, or split the rule");
+    }
+    const std::vector<double> no_effort(compiled->predicates.size(), 1);
+    if (!decide(compiled->expressions, compiled->root, no_effort, limits::kInstanceNodesMax)) {
+      return refuse(rule, "C011", fmt::format("the condition needs more than {} decisions", limits::kInstanceNodesMax), "name each selection once, or split the rule");
+    }
+    std::vector<uint32_t> ids;
+    for (const PredicateSpec& spec : compiled->predicates) ids.push_back(intern(spec));
+    for (Expression& e : compiled->expressions) {
+      if (e.kind == ExpressionKind::kLeaf) e.predicate = ids[e.predicate];
+    }
+    std::ranges::sort(ids);
+    ids.erase(std::ranges::unique(ids).begin(), ids.end());
+    for (const uint32_t id : ids) ++uses_[id];
+    instances_.push_back({&rule, std::move(*compiled)});
+  }
+
+  uint32_t intern(const PredicateSpec& spec) {
+    const auto [known, is_new] = known_.emplace(spec.key(), static_cast<uint32_t>(draft_.predicates.size()));
+    if (is_new) {
+      add_predicate(draft_, spec);
+      uses_.push_back(0);
+    }
+    return known->second;
+  }
+
+  std::string_view literal_of(const PredicateRecord& p) const {
+    const bool literal = p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kContains;
+    return literal ? std::string_view(draft_.texts).substr(p.operand.first, p.operand.count) : std::string_view();
+  }
+
+  // Chooses each instance's clause; the clauses' predicates become indexed and get their wake lists.
+  void plan_wake_up() {
+    std::vector<double> weights;
+    for (size_t i = 0; i < draft_.predicates.size(); ++i) weights.push_back(wake_weight(draft_.predicates[i], literal_of(draft_.predicates[i]), uses_[i]));
+    std::vector<std::vector<uint32_t>> wakes(draft_.predicates.size());
+    for (uint32_t i = 0; i < instances_.size(); ++i) {
+      clauses_.push_back(choose_clause(instances_[i].compiled.expressions, instances_[i].compiled.root, weights));
+      for (const uint32_t predicate : clauses_.back()) wakes[predicate].push_back(i);
+    }
+    for (size_t i = 0; i < wakes.size(); ++i) {
+      if (wakes[i].empty()) continue;
+      draft_.predicates[i].flags |= channel::kIndexed;
+      draft_.predicates[i].extra = draft_.add_numbers(wakes[i]);
+    }
+    for (const PredicateRecord& p : draft_.predicates) effort_.push_back(effort_of(p, draft_));
+  }
+
+  std::pair<std::vector<uint32_t>, bool> inputs_read(const std::vector<channel::NodeRecord>& nodes) const {
+    std::set<uint32_t> inputs;
+    bool every = false;
+    for (const channel::NodeRecord& node : nodes) {
+      const PredicateRecord& p = draft_.predicates[node.predicate];
+      if (p.input == channel::kEveryValue) every = true;
+      else inputs.insert(p.input);
+      if (p.kind >= PredicateKind::kFieldEquals) inputs.insert(p.other);
+    }
+    return {{inputs.begin(), inputs.end()}, every};
+  }
+
+  ListRef add_texts(const std::vector<std::string>& texts) {
+    std::vector<channel::TextRef> refs;
+    for (const std::string& text : texts) refs.push_back(draft_.add_text(text));
+    return refs.empty() ? ListRef{0, 0} : draft_.add_text_refs(refs);
+  }
+
+  void write_instance(size_t i) {
+    const Instance& instance = instances_[i];
+    // Other efforts order the tests differently; shared nodes may then differ a little, so the limit is not asked again.
+    auto nodes = *decide(instance.compiled.expressions, instance.compiled.root, effort_, SIZE_MAX);
+    const auto first = static_cast<uint32_t>(draft_.nodes.size());
+    const auto absolute = [&](uint32_t target) { return target >= channel::kReject ? target : target + first; };
+    const auto [inputs, every] = inputs_read(nodes);
+    for (const channel::NodeRecord& node : nodes) draft_.nodes.push_back({node.predicate, absolute(node.if_true), absolute(node.if_false)});
+    draft_.entries.push_back({first, static_cast<uint32_t>(nodes.size())});
+    const sigma::Rule& rule = *instance.rule;
+    channel::InstanceRecord record{};
+    record.rule_id = draft_.add_text(rule.id);
+    record.title = draft_.add_text(rule.title);
+    record.level = draft_.add_text(sigma::to_string(rule.level));
+    record.author = draft_.add_text(rule.author);
+    record.tags = add_texts(rule.tags);
+    record.references = add_texts(rule.references);
+    record.inputs = inputs.empty() ? ListRef{0, 0} : draft_.add_numbers(inputs);
+    record.clause = clauses_[i].empty() ? ListRef{0, 0} : draft_.add_numbers(clauses_[i]);
+    record.flags = every ? channel::kReadsEveryValue : 0;
+    draft_.instances.push_back(record);
+  }
+
+  Result<Bytes> finish() {
+    channel::Header header{};
+    const channel::Cost cost = channel::channel_cost(channel::view(draft_, header));
+    const uint64_t limit = std::min(options_.channel_steps_max, limits::kChannelStepsMax);
+    if (cost.bound > limit) {
+      return fail(ErrorCode::kTooLarge, fmt::format("one event could cost {} {} steps, at most {} are allowed; drop rules or simplify those with large regular expressions", type_.id, cost.bound, limit));
+    }
+    return channel::write(draft_);
+  }
+
+  const schema::TemplateType& type_;
+  Diagnostics& diagnostics_;
+  const Options& options_;
+  Draft draft_;
+  std::map<std::string, uint32_t> known_;
+  std::vector<uint32_t> uses_;
+  std::vector<Instance> instances_;
+  std::vector<std::vector<uint32_t>> clauses_;
+  std::vector<double> effort_;
+};
+
+}  // namespace
+
+Result<Bytes> compile(const schema::TemplateType& type, std::span<const BoundRule> rules, Diagnostics& diagnostics, const Options& options) {
+  return Compiler(type, diagnostics, options).run({rules.begin(), rules.end()});
+}
+
+}  // namespace creance::compiler

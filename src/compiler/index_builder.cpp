@@ -1,0 +1,180 @@
+#include "compiler/index_builder.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <set>
+
+#include "channel/hash.hpp"
+#include "channel/sections.hpp"
+
+namespace creance::compiler {
+namespace {
+
+using channel::CandidateRecord;
+using channel::Draft;
+using channel::IndexRecord;
+using channel::PredicateKind;
+using channel::PredicateRecord;
+using channel::TableRef;
+
+struct Entry {
+  uint64_t hash;
+  CandidateRecord candidate;
+};
+
+// Tries to place all entries in 2^log2 slots without a search passing kProbesMax; slot -> tag and candidates.
+struct Slot {
+  uint32_t tag = 0;
+  std::vector<CandidateRecord> candidates;
+};
+bool place(const std::vector<Entry>& entries, uint32_t log2, std::vector<Slot>& slots) {
+  slots.assign(1ull << log2, {});
+  const uint32_t mask = (1u << log2) - 1;
+  for (const Entry& entry : entries) {
+    uint32_t at = static_cast<uint32_t>(entry.hash) & mask;
+    uint32_t step = 0;
+    while (!slots[at].candidates.empty() && slots[at].tag != channel::tag_of(entry.hash) && ++step < channel::kProbesMax) at = (at + 1) & mask;
+    if (step >= channel::kProbesMax) return false;
+    slots[at].tag = channel::tag_of(entry.hash);
+    slots[at].candidates.push_back(entry.candidate);
+  }
+  return true;
+}
+
+TableRef build_table(Draft& draft, const std::vector<Entry>& entries) {
+  if (entries.empty()) return {0, channel::kNoTable};
+  std::set<uint64_t> distinct;
+  for (const Entry& entry : entries) distinct.insert(entry.hash);
+  auto log2 = static_cast<uint32_t>(std::bit_width(2 * distinct.size()));
+  std::vector<Slot> slots;
+  while (!place(entries, log2, slots)) ++log2;
+  const TableRef table{static_cast<uint32_t>(draft.slots.size()), log2};
+  for (const Slot& slot : slots) {
+    if (slot.candidates.empty()) {
+      draft.slots.push_back({0, 0, 0});
+      continue;
+    }
+    draft.slots.push_back({slot.tag, static_cast<uint32_t>(draft.candidates.size()), static_cast<uint32_t>(slot.candidates.size())});
+    draft.candidates.insert(draft.candidates.end(), slot.candidates.begin(), slot.candidates.end());
+  }
+  return table;
+}
+
+// How often each gram stands in the literals of one input: a common gram is a bad key.
+using GramCounts = std::map<uint32_t, uint32_t>;
+
+uint64_t commonness(const GramCounts& counts, std::string_view literal, size_t first, size_t grams) {
+  uint64_t sum = 0;
+  for (size_t i = first; i < first + grams; ++i) {
+    const auto found = counts.find(channel::load_gram(literal.data() + i));
+    sum += found == counts.end() ? 1 : found->second;
+  }
+  return sum;
+}
+
+// Where the `grams` neighbouring grams of a literal stand that are the least common.
+size_t rarest(const GramCounts& counts, std::string_view literal, size_t grams) {
+  size_t best = 0;
+  uint64_t least = ~0ull;
+  for (size_t at = 0; at + grams + 3 <= literal.size(); ++at) {
+    const uint64_t sum = commonness(counts, literal, at, grams);
+    if (sum < least) {
+      least = sum;
+      best = at;
+    }
+  }
+  return best;
+}
+
+class InputIndex {
+ public:
+  InputIndex(Draft& draft, uint32_t input, const std::vector<uint32_t>& predicates, const GramCounts& counts) : draft_(draft), counts_(counts) {
+    record_.input = input;
+    for (const uint32_t predicate : predicates) add(predicate);
+  }
+
+  void write() {
+    record_.exact = build_table(draft_, exact_);
+    record_.suffix = build_table(draft_, suffix_);
+    record_.prefix = build_table(draft_, prefix_);
+    record_.near_grams = build_table(draft_, near_);
+    record_.far_grams = build_table(draft_, far_);
+    const std::vector<uint32_t> lengths(lengths_.begin(), lengths_.end());
+    if (!lengths.empty()) record_.prefix_lengths = draft_.add_numbers(lengths);
+    record_.near_bitmap = bitmap(near_grams_);
+    record_.far_bitmap = bitmap(far_grams_);
+    draft_.indexes.push_back(record_);
+  }
+
+ private:
+  void add(uint32_t predicate) {
+    const PredicateRecord& p = draft_.predicates[predicate];
+    const std::string_view text = std::string_view(draft_.texts).substr(p.operand.first, p.operand.count);
+    const auto length = static_cast<uint32_t>(text.size());
+    const uint64_t tail = channel::tail_key(text.data() + length, std::min(8u, length));
+    if (p.kind == PredicateKind::kEquals) {
+      exact_.push_back({channel::exact_hash(text), {predicate, 0}});
+    } else if (p.kind == PredicateKind::kEndsWith) {
+      const uint32_t size = std::min(8u, length);
+      record_.suffix_sizes |= 1u << (size - 1);
+      suffix_.push_back({channel::suffix_hash(tail, size), {predicate, 0}});
+    } else if (p.kind == PredicateKind::kStartsWith) {
+      lengths_.insert(length);
+      prefix_.push_back({channel::prefix_hash(tail, length), {predicate, 0}});
+    } else if (length < channel::kFarMin) {
+      add_grams(predicate, text, 1, near_, near_grams_);
+    } else {
+      add_grams(predicate, text, 4, far_, far_grams_);
+    }
+  }
+
+  void add_grams(uint32_t predicate, std::string_view text, size_t count, std::vector<Entry>& entries, std::set<uint32_t>& grams) {
+    const size_t first = rarest(counts_, text, count);
+    for (size_t i = first; i < first + count; ++i) {
+      const uint32_t gram = channel::load_gram(text.data() + i);
+      grams.insert(gram);
+      entries.push_back({channel::gram_hash(gram), {predicate, static_cast<uint32_t>(i)}});
+    }
+  }
+
+  uint32_t bitmap(const std::set<uint32_t>& grams) {
+    if (grams.empty()) return channel::kNoTable;
+    const auto first = static_cast<uint32_t>(draft_.bitmaps.size());
+    draft_.bitmaps.resize(draft_.bitmaps.size() + channel::kBitmapWords, 0);
+    for (const uint32_t gram : grams) {
+      const uint32_t bit = channel::gram_bit(gram);
+      draft_.bitmaps[first + bit / 64] |= 1ull << (bit % 64);
+    }
+    return first;
+  }
+
+  Draft& draft_;
+  const GramCounts& counts_;
+  IndexRecord record_{};
+  std::vector<Entry> exact_;
+  std::vector<Entry> suffix_;
+  std::vector<Entry> prefix_;
+  std::vector<Entry> near_;
+  std::vector<Entry> far_;
+  std::set<uint32_t> lengths_;
+  std::set<uint32_t> near_grams_;
+  std::set<uint32_t> far_grams_;
+};
+
+}  // namespace
+
+void build_indexes(Draft& draft) {
+  std::map<uint32_t, std::vector<uint32_t>> by_input;
+  std::map<uint32_t, GramCounts> counts;
+  for (uint32_t i = 0; i < draft.predicates.size(); ++i) {
+    const PredicateRecord& p = draft.predicates[i];
+    const bool literal = p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kContains && (p.flags & channel::kCased) == 0;
+    if (!literal) continue;
+    for (uint32_t at = 0; at + 4 <= p.operand.count; ++at) ++counts[p.input][channel::load_gram(draft.texts.data() + p.operand.first + at)];
+    if ((p.flags & channel::kIndexed) != 0) by_input[p.input].push_back(i);
+  }
+  for (const auto& [input, predicates] : by_input) InputIndex(draft, input, predicates, counts[input]).write();
+}
+
+}  // namespace creance::compiler

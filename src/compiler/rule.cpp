@@ -1,0 +1,394 @@
+#include "compiler/rule.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+#include "channel/address.hpp"
+#include "channel/fold.hpp"
+
+namespace creance::compiler {
+namespace {
+
+using channel::GlobKind;
+using channel::PredicateKind;
+using sigma::Modifier;
+using sigma::ValueKind;
+
+enum class Mode { kText, kRegex, kCidr, kExists, kFieldRef, kCompare };
+enum class Shape { kWhole, kContains, kStartsWith, kEndsWith };
+
+// What an item's modifiers ask for, texts apart.
+struct Plan {
+  Mode mode = Mode::kText;
+  Shape shape = Shape::kWhole;
+  PredicateKind comparison = PredicateKind::kLess;
+  bool all = false;
+  bool cased = false;
+  RegexFlags regex;
+  std::vector<Modifier> transforms;  // of texts, in the order written
+};
+
+class RuleCompiler {
+ public:
+  RuleCompiler(const schema::TemplateType& type, const BoundRule& bound, Diagnostics& diagnostics) : type_(type), bound_(bound), rule_(*bound.rule), diagnostics_(diagnostics) {}
+
+  std::optional<CompiledRule> run() {
+    std::vector<uint32_t> selections;
+    for (const sigma::Selection& selection : rule_.selections) selections.push_back(compile_selection(selection));
+    const uint32_t condition = compile_condition(selections);
+    const uint32_t root = with_restrictions(condition);
+    if (refused_) return std::nullopt;
+    out_.root = root;
+    return std::move(out_);
+  }
+
+ private:
+  // ---- diagnostics
+  uint32_t refuse(Span span, std::string_view code, std::string message, std::string help) {
+    refused_ = true;
+    diagnostics_.push_back({rule_.file, span, Severity::kError, std::string(code), std::move(message), std::move(help)});
+    return add_or({});
+  }
+
+  // ---- expressions
+  uint32_t add(Expression expression) {
+    out_.expressions.push_back(std::move(expression));
+    return static_cast<uint32_t>(out_.expressions.size() - 1);
+  }
+  uint32_t leaf(PredicateSpec spec) {
+    out_.predicates.push_back(std::move(spec));
+    return add({ExpressionKind::kLeaf, static_cast<uint32_t>(out_.predicates.size() - 1), {}});
+  }
+  uint32_t join(ExpressionKind kind, std::vector<uint32_t> children) { return children.size() == 1 ? children[0] : add({kind, 0, std::move(children)}); }
+  uint32_t add_and(std::vector<uint32_t> children) { return join(ExpressionKind::kAnd, std::move(children)); }
+  uint32_t add_or(std::vector<uint32_t> children) { return join(ExpressionKind::kOr, std::move(children)); }
+  uint32_t add_not(uint32_t child) { return add({ExpressionKind::kNot, 0, {child}}); }
+
+  // ---- condition
+  uint32_t compile_condition(const std::vector<uint32_t>& selections) {
+    std::vector<uint32_t> done;
+    for (const sigma::ConditionNode& node : rule_.condition) {
+      if (node.kind == sigma::NodeKind::kSelection) {
+        if (node.selection >= selections.size()) return refuse(rule_.span, "C012", "the condition names a selection that is not there", "check the rule's condition");
+        done.push_back(selections[node.selection]);
+        continue;
+      }
+      std::vector<uint32_t> children;
+      for (const uint32_t child : node.children) {
+        if (child >= done.size()) return refuse(rule_.span, "C012", "the condition is not in order", "check the rule's condition");
+        children.push_back(done[child]);
+      }
+      const bool is_not = node.kind == sigma::NodeKind::kNot;
+      if (children.empty() || (is_not && children.size() != 1)) return refuse(rule_.span, "C012", "a part of the condition is empty", "check the rule's condition");
+      if (is_not) done.push_back(add_not(children[0]));
+      else done.push_back(node.kind == sigma::NodeKind::kAnd ? add_and(std::move(children)) : add_or(std::move(children)));
+    }
+    if (done.empty()) return refuse(rule_.span, "C012", "the rule has no condition", "write a condition that names at least one selection");
+    return done.back();
+  }
+
+  uint32_t with_restrictions(uint32_t condition) {
+    std::vector<uint32_t> parts;
+    if (bound_.logsource != nullptr) {
+      for (const schema::Restriction& restriction : bound_.logsource->when) {
+        const auto input = type_.input_index(restriction.input);
+        if (!input) return refuse(rule_.logsource_span, "C002", fmt::format("the log source is restricted by `{}`, which {} does not have", restriction.input, type_.id), "correct the Template Type");
+        std::vector<uint32_t> values;
+        for (const std::string& value : restriction.values) values.push_back(literal(PredicateKind::kEquals, *input, value, false));
+        parts.push_back(add_or(std::move(values)));
+      }
+    }
+    parts.push_back(condition);
+    return add_and(std::move(parts));
+  }
+
+  uint32_t compile_selection(const sigma::Selection& selection) {
+    std::vector<uint32_t> alternatives;
+    for (const sigma::Alternative& alternative : selection.alternatives) {
+      std::vector<uint32_t> items;
+      for (const sigma::Item& item : alternative.items) items.push_back(compile_item(item));
+      if (items.empty()) return refuse(selection.span, "C012", fmt::format("the selection `{}` is empty", selection.name), "give it a field or a keyword");
+      alternatives.push_back(add_and(std::move(items)));
+    }
+    if (alternatives.empty()) return refuse(selection.span, "C012", fmt::format("the selection `{}` is empty", selection.name), "give it a field or a keyword");
+    return add_or(std::move(alternatives));
+  }
+
+  // ---- items
+  uint32_t compile_item(const sigma::Item& item) {
+    uint32_t input = channel::kEveryValue;
+    if (!item.is_keyword()) {
+      const auto found = type_.input_index(item.field);
+      if (!found) return refuse(item.span, "C002", fmt::format("`{}` is not an input of {}", item.field, type_.id), "see the Type's reference page for its inputs");
+      input = *found;
+    }
+    const std::optional<Plan> plan = plan_of(item);
+    if (!plan) return add_or({});
+    std::vector<uint32_t> values;
+    for (const sigma::Value& value : item.values) values.push_back(compile_value(item, *plan, input, value));
+    return plan->all ? add_and(std::move(values)) : add_or(std::move(values));
+  }
+
+  static bool is_transform(Modifier m) {
+    return m == Modifier::kBase64 || m == Modifier::kBase64Offset || m == Modifier::kUtf16 || m == Modifier::kUtf16Le || m == Modifier::kUtf16Be || m == Modifier::kWide || m == Modifier::kWindash ||
+           m == Modifier::kContains || m == Modifier::kStartsWith || m == Modifier::kEndsWith;
+  }
+
+  std::optional<Plan> no_plan(const sigma::Item& item, std::string_view code, std::string message, std::string help) {
+    refuse(item.span, code, std::move(message), std::move(help));
+    return std::nullopt;
+  }
+
+  std::optional<Plan> plan_of(const sigma::Item& item) {
+    Plan plan;
+    for (const Modifier m : item.modifiers) {
+      if (is_transform(m)) {
+        plan.transforms.push_back(m);
+        if (m == Modifier::kContains) plan.shape = Shape::kContains;
+        if (m == Modifier::kStartsWith) plan.shape = Shape::kStartsWith;
+        if (m == Modifier::kEndsWith) plan.shape = Shape::kEndsWith;
+        continue;
+      }
+      switch (m) {
+        case Modifier::kAll: plan.all = true; break;
+        case Modifier::kExact: break;
+        case Modifier::kCased: plan.cased = true; break;
+        case Modifier::kRegex: plan.mode = Mode::kRegex; break;
+        case Modifier::kRegexIgnoreCase: plan.regex.ignore_case = true; break;
+        case Modifier::kRegexMultiLine: plan.regex.multi_line = true; break;
+        case Modifier::kRegexDotAll: plan.regex.dot_all = true; break;
+        case Modifier::kCidr: plan.mode = Mode::kCidr; break;
+        case Modifier::kExists: plan.mode = Mode::kExists; break;
+        case Modifier::kFieldRef: plan.mode = Mode::kFieldRef; break;
+        case Modifier::kLess: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kLess; break;
+        case Modifier::kLessOrEqual: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kLessOrEqual; break;
+        case Modifier::kGreater: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreater; break;
+        case Modifier::kGreaterOrEqual: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreaterOrEqual; break;
+        case Modifier::kExpand: return no_plan(item, "C008", "the modifier `expand` is not supported: placeholders have no values here", "write the values into the rule");
+        case Modifier::kMinute:
+        case Modifier::kHour:
+        case Modifier::kDay:
+        case Modifier::kWeek:
+        case Modifier::kMonth:
+        case Modifier::kYear: return no_plan(item, "C009", fmt::format("the modifier `{}` is not supported: parts of times are not compared", sigma::to_string(m)), "compare the time as text");
+        default: break;
+      }
+    }
+    return checked(item, plan);
+  }
+
+  std::optional<Plan> checked(const sigma::Item& item, const Plan& plan) {
+    const bool texts_allowed = plan.mode == Mode::kText;
+    const auto only_shapes = [](Modifier m) { return m == Modifier::kContains || m == Modifier::kStartsWith || m == Modifier::kEndsWith; };
+    const auto is_shape = std::ranges::count_if(plan.transforms, only_shapes);
+    const bool transforms_fit = texts_allowed || plan.transforms.empty() || (plan.mode == Mode::kFieldRef && static_cast<size_t>(is_shape) == plan.transforms.size());
+    const bool cased_fits = !plan.cased || texts_allowed || plan.mode == Mode::kFieldRef;
+    const bool keyword_fits = !item.is_keyword() || plan.mode == Mode::kRegex || (texts_allowed && plan.shape != Shape::kStartsWith && plan.shape != Shape::kEndsWith);
+    if (is_shape > 1 || !transforms_fit || !cased_fits || !keyword_fits) {
+      std::string chain;
+      for (const Modifier m : item.modifiers) chain += fmt::format("|{}", sigma::to_string(m));
+      return no_plan(item, "C003", fmt::format("the modifiers `{}` do not go together{}", chain, item.is_keyword() ? " for a keyword" : ""), "use one of `contains`, `startswith`, `endswith`, `re`, `cidr`, `exists`, `fieldref` or a comparison");
+    }
+    return plan;
+  }
+
+  uint32_t compile_value(const sigma::Item& item, const Plan& plan, uint32_t input, const sigma::Value& value) {
+    if (value.text.size() > limits::kPatternBytesMax) {
+      return refuse(value.span, "C013", fmt::format("a value has {} bytes, at most {} are allowed", value.text.size(), limits::kPatternBytesMax), "shorten the value");
+    }
+    if (value.kind == ValueKind::kNull) return compile_null(item, plan, input, value);
+    switch (plan.mode) {
+      case Mode::kText: return compile_text(item, plan, input, value);
+      case Mode::kRegex: return compile_regex_value(plan, input, value);
+      case Mode::kCidr: return compile_cidr(input, value);
+      case Mode::kExists: return compile_exists(input, value);
+      case Mode::kFieldRef: return compile_field_ref(plan, input, value);
+      case Mode::kCompare: return compile_comparison(plan, input, value);
+    }
+    return add_or({});
+  }
+
+  uint32_t present(uint32_t input) { return leaf({.kind = PredicateKind::kPresent, .input = input}); }
+
+  uint32_t compile_null(const sigma::Item& item, const Plan& plan, uint32_t input, const sigma::Value& value) {
+    if (item.is_keyword() || plan.mode != Mode::kText || !plan.transforms.empty()) {
+      return refuse(value.span, "C004", "null goes with no modifier and is no keyword", "write `field: null` for an absent field, `field: ''` for an empty one");
+    }
+    return add_not(present(input));
+  }
+
+  // ---- texts
+  uint32_t literal(PredicateKind kind, uint32_t input, std::string_view text, bool cased) {
+    if (text.empty() && kind != PredicateKind::kEquals) return present(input);
+    const uint32_t folded = leaf({.kind = kind, .input = input, .text = channel::fold(text)});
+    if (!cased) return folded;
+    // The folded form is cheaper to look for and follows from the other.
+    return add_and({folded, leaf({.kind = kind, .cased = true, .input = input, .text = std::string(text)})});
+  }
+
+  uint32_t glob(uint32_t input, const Pattern& pattern, bool cased) {
+    std::vector<uint32_t> parts;
+    size_t longest = pattern.size();
+    for (size_t i = 0; i < pattern.size(); ++i) {
+      if (pattern[i].kind == GlobKind::kText && (longest == pattern.size() || pattern[i].text.size() > pattern[longest].text.size())) longest = i;
+    }
+    if (longest < pattern.size()) {  // follows from the pattern; found by the index
+      const PredicateKind kind = longest == 0 ? PredicateKind::kStartsWith : longest + 1 == pattern.size() ? PredicateKind::kEndsWith : PredicateKind::kContains;
+      parts.push_back(literal(kind, input, pattern[longest].text, false));
+    }
+    PredicateSpec spec{.kind = PredicateKind::kGlob, .cased = cased, .input = input, .glob = pattern};
+    for (Token& token : spec.glob) {
+      if (!cased) token.text = channel::fold(token.text);
+    }
+    parts.push_back(leaf(std::move(spec)));
+    return add_and(std::move(parts));
+  }
+
+  uint32_t compile_pattern(uint32_t input, const Pattern& pattern, bool cased) {
+    const auto is = [&](size_t i, GlobKind kind) { return pattern[i].kind == kind; };
+    const size_t n = pattern.size();
+    if (n == 0) return literal(PredicateKind::kEquals, input, "", cased);
+    if (n == 1 && is(0, GlobKind::kText)) return literal(PredicateKind::kEquals, input, pattern[0].text, cased);
+    if (n == 1 && is(0, GlobKind::kAnyRun)) return present(input);
+    if (n == 2 && is(0, GlobKind::kText) && is(1, GlobKind::kAnyRun)) return literal(PredicateKind::kStartsWith, input, pattern[0].text, cased);
+    if (n == 2 && is(0, GlobKind::kAnyRun) && is(1, GlobKind::kText)) return literal(PredicateKind::kEndsWith, input, pattern[1].text, cased);
+    if (n == 3 && is(0, GlobKind::kAnyRun) && is(1, GlobKind::kText) && is(2, GlobKind::kAnyRun)) return literal(PredicateKind::kContains, input, pattern[1].text, cased);
+    return glob(input, pattern, cased);
+  }
+
+  // Applies one modifier to every form that a value has so far. Nothing: refused.
+  bool transform(Modifier m, const sigma::Value& value, std::vector<Pattern>& forms) {
+    std::vector<Pattern> next;
+    for (const Pattern& form : forms) {
+      switch (m) {
+        case Modifier::kContains: next.push_back(wrap(form, true, true)); break;
+        case Modifier::kStartsWith: next.push_back(wrap(form, false, true)); break;
+        case Modifier::kEndsWith: next.push_back(wrap(form, true, false)); break;
+        case Modifier::kWindash: next.push_back(windash(form)); break;
+        case Modifier::kWide:
+        case Modifier::kUtf16Le: next.push_back(encode_utf16(form, Encoding::kUtf16Le)); break;
+        case Modifier::kUtf16Be: next.push_back(encode_utf16(form, Encoding::kUtf16Be)); break;
+        case Modifier::kUtf16: next.push_back(encode_utf16(form, Encoding::kUtf16WithMark)); break;
+        default: {
+          auto encoded = base64(form, m == Modifier::kBase64Offset);
+          if (!encoded) {
+            refuse(value.span, "C004", fmt::format("`{}` cannot be applied: {}", sigma::to_string(m), encoded.error()), "check the order of the modifiers and the value");
+            return false;
+          }
+          next.insert(next.end(), encoded->begin(), encoded->end());
+        }
+      }
+    }
+    forms = std::move(next);
+    return true;
+  }
+
+  uint32_t compile_text(const sigma::Item& item, const Plan& plan, uint32_t input, const sigma::Value& value) {
+    std::vector<Pattern> forms;
+    if (value.kind == ValueKind::kString) forms.push_back(parse_pattern(value.text));
+    else forms.push_back(tidy({{GlobKind::kText, value.text}}));
+    for (const Modifier m : plan.transforms) {
+      if (!transform(m, value, forms)) return add_or({});
+    }
+    std::vector<uint32_t> alternatives;
+    for (const Pattern& form : forms) {
+      const Pattern wrapped = item.is_keyword() ? wrap(form, true, true) : form;
+      for (const Pattern& one : expand_single_dash(wrapped)) alternatives.push_back(compile_pattern(input, one, plan.cased));
+    }
+    return add_or(std::move(alternatives));
+  }
+
+  // ---- the other modes
+  uint32_t compile_regex_value(const Plan& plan, uint32_t input, const sigma::Value& value) {
+    auto program = compile_regex(value.text, plan.regex);
+    if (!program) {
+      const RegexProblem& problem = program.error();
+      if (problem.too_large) return refuse(value.span, "C006", fmt::format("the regular expression is too large: {}", problem.message), "use smaller counts, or `contains` instead");
+      return refuse(value.span, "C005", fmt::format("the regular expression is not supported at byte {}: {}", problem.position + 1, problem.message), "the syntax is RE2's; see docs/reference/channel-format.md");
+    }
+    std::vector<uint32_t> wanted;
+    for (const std::string& text : program->required) wanted.push_back(leaf({.kind = PredicateKind::kContains, .input = input, .text = text}));
+    PredicateSpec spec{.kind = PredicateKind::kRegex, .input = input};
+    spec.text = fmt::format("{}{}{} {}", plan.regex.ignore_case ? "i" : "", plan.regex.multi_line ? "m" : "", plan.regex.dot_all ? "s" : "", value.text);
+    spec.regex = std::make_shared<RegexProgram>(std::move(*program));
+    const uint32_t itself = leaf(std::move(spec));
+    if (wanted.empty()) return itself;
+    return add_and({add_or(std::move(wanted)), itself});
+  }
+
+  uint32_t compile_cidr(uint32_t input, const sigma::Value& value) {
+    const std::string_view text = value.text;
+    const size_t slash = text.find('/');
+    auto address = channel::parse_address(text.substr(0, slash));
+    const auto invalid = [&] { return refuse(value.span, "C007", fmt::format("`{}` is not an address range", printable(text)), "write it as 192.0.2.0/24 or 2001:db8::/32"); };
+    if (!address) return invalid();
+    uint32_t bits = address->family == 4 ? 32 : 128;
+    if (slash != std::string_view::npos) {
+      const std::string_view length = text.substr(slash + 1);
+      uint32_t given = 0;
+      const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), given);
+      if (error != std::errc() || end != length.data() + length.size() || given > bits) return invalid();
+      bits = given;
+    }
+    for (uint32_t bit = bits; bit < 128; ++bit) address->bytes[bit / 8] &= static_cast<uint8_t>(~(0x80u >> (bit % 8)));
+    return leaf({.kind = PredicateKind::kCidr, .input = input, .other = address->family << 8 | bits, .text = std::string(as_text(address->bytes))});
+  }
+
+  static std::string printable(std::string_view text) {
+    std::string out(text.substr(0, 80));
+    std::ranges::replace_if(out, [](char c) { return static_cast<uint8_t>(c) < ' ' || c == 0x7f; }, '.');
+    return out;
+  }
+
+  uint32_t compile_exists(uint32_t input, const sigma::Value& value) {
+    const std::string text = channel::fold(value.text);
+    const bool yes = text == "true" || text == "yes" || text == "on";
+    const bool no = text == "false" || text == "no" || text == "off";
+    if (!yes && !no) return refuse(value.span, "C004", "`exists` needs true or false", "write `field|exists: true`");
+    const uint32_t there = present(input);
+    return yes ? there : add_not(there);
+  }
+
+  uint32_t compile_field_ref(const Plan& plan, uint32_t input, const sigma::Value& value) {
+    const auto other = type_.input_index(value.text);
+    if (!other) return refuse(value.span, "C010", fmt::format("`{}` is not an input of {}", printable(value.text), type_.id), "`fieldref` takes the name of another field of the same event");
+    PredicateKind kind = PredicateKind::kFieldEquals;
+    if (plan.shape == Shape::kStartsWith) kind = PredicateKind::kFieldStartsWith;
+    if (plan.shape == Shape::kEndsWith) kind = PredicateKind::kFieldEndsWith;
+    if (plan.shape == Shape::kContains) kind = PredicateKind::kFieldContains;
+    return leaf({.kind = kind, .cased = plan.cased, .input = input, .other = *other});
+  }
+
+  uint32_t compile_comparison(const Plan& plan, uint32_t input, const sigma::Value& value) {
+    double number = 0;
+    const char* const end = value.text.data() + value.text.size();
+    const auto [stop, error] = std::from_chars(value.text.data(), end, number);
+    if (error != std::errc() || stop != end || value.text.empty() || !std::isfinite(number)) {
+      return refuse(value.span, "C004", fmt::format("`{}` is not a number", printable(value.text)), "comparisons need a decimal number");
+    }
+    return leaf({.kind = plan.comparison, .input = input, .number = std::bit_cast<uint64_t>(number)});
+  }
+
+  const schema::TemplateType& type_;
+  const BoundRule& bound_;
+  const sigma::Rule& rule_;
+  Diagnostics& diagnostics_;
+  CompiledRule out_;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+std::string PredicateSpec::key() const {
+  std::string out = fmt::format("{} {} {} {} {} ", static_cast<int>(kind), cased, input, other, number);
+  for (const Token& token : glob) out += fmt::format("{}:{}:{}", static_cast<uint32_t>(token.kind), token.text.size(), token.text);
+  return out + text;
+}
+
+std::optional<CompiledRule> compile_rule(const schema::TemplateType& type, const BoundRule& bound, Diagnostics& diagnostics) { return RuleCompiler(type, bound, diagnostics).run(); }
+
+}  // namespace creance::compiler

@@ -1,0 +1,224 @@
+#include "interpreter/interpreter.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "interpreter/state.hpp"
+
+namespace creance::interpreter {
+namespace {
+
+using channel::PredicateKind;
+using channel::PredicateRecord;
+
+bool folds(const PredicateRecord& p) {
+  const bool by_text = (p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kGlob) || p.kind >= PredicateKind::kFieldEquals;
+  return by_text && (p.flags & channel::kCased) == 0;
+}
+
+// How many inputs may have to be folded in one event.
+size_t folded_inputs(const Layout& l) {
+  std::vector<bool> needed(l.header->input_count, false);
+  for (const PredicateRecord& p : l.predicates) {
+    if (!folds(p)) continue;
+    if (p.input == channel::kEveryValue) return l.header->input_count;
+    if (p.input < needed.size()) needed[p.input] = true;
+    if (p.kind >= PredicateKind::kFieldEquals && p.other < needed.size()) needed[p.other] = true;
+  }
+  return static_cast<size_t>(std::ranges::count(needed, true));
+}
+
+uint32_t largest_program(const Layout& l) {
+  uint32_t most = 0;
+  for (const channel::RegexRecord& regex : l.regexes) most = std::max(most, regex.instruction_count);
+  return std::min(most, limits::kRegexStatesMax);
+}
+
+// Folds into `to`, margins zeroed.
+std::string_view fold_into(Context& c, std::string_view text, char* to) noexcept {
+  std::memset(to, 0, kFoldMargin);
+  const size_t size = channel::fold(text, to + kFoldMargin);
+  std::memset(to + kFoldMargin + size, 0, kFoldMargin);
+  c.steps += 1 + text.size() / 16;
+  return {to + kFoldMargin, size};
+}
+
+// How many of the further and other values are looked at; the rest is left out.
+struct Looked {
+  size_t further = 0;
+  size_t others = 0;
+  uint64_t bytes = 0;
+};
+Looked looked_at(const schema::Inputs& inputs) noexcept {
+  Looked looked;
+  const auto fits = [&](std::string_view text) {
+    const uint64_t with = looked.bytes + text.size();
+    if (with > limits::kFurtherBytesMax || looked.further + looked.others >= limits::kFurtherValuesMax) return false;
+    looked.bytes = with;
+    return true;
+  };
+  while (looked.further < inputs.further.size() && fits(inputs.further[looked.further].text)) ++looked.further;
+  if (looked.further < inputs.further.size()) return looked;
+  while (looked.others < inputs.others.size() && fits(inputs.others[looked.others])) ++looked.others;
+  return looked;
+}
+
+enum class Verdict : uint8_t { kNoMatch, kMatch, kBroken };
+
+bool holds(Context& c, uint32_t predicate) noexcept {
+  const uint32_t memo = c.s.memo[predicate];
+  if (memo >> 1 == c.s.epoch) return (memo & 1) != 0;
+  const PredicateRecord& p = c.l.predicates[predicate];
+  // Every value was looked up in the index already: what was not found there does not hold.
+  const bool result = (p.flags & channel::kIndexed) == 0 && test_predicate(c, p);
+  if (!c.broken) c.s.memo[predicate] = c.s.epoch << 1 | (result ? 1u : 0u);
+  return result;
+}
+
+Verdict walk(Context& c, uint32_t instance) noexcept {
+  const channel::EntryRecord& entry = c.l.entries[instance];
+  uint32_t at = entry.first_node;
+  const uint64_t end = uint64_t{entry.first_node} + entry.node_count;
+  if (end > c.l.nodes.size() || entry.node_count == 0) return c.fail(FaultCode::kNode), Verdict::kBroken;
+  while (true) {
+    ++c.steps;
+    const channel::NodeRecord& node = c.l.nodes[at];
+    if (node.predicate >= c.l.predicates.size()) return c.fail(FaultCode::kPredicate), Verdict::kBroken;
+    const uint32_t next = holds(c, node.predicate) ? node.if_true : node.if_false;
+    if (c.broken) return Verdict::kBroken;
+    if (next >= channel::kReject) return next == channel::kAccept ? Verdict::kMatch : Verdict::kNoMatch;
+    if (next <= at || next >= end) return c.fail(FaultCode::kNode), Verdict::kBroken;
+    at = next;
+  }
+}
+
+// D1: what this host cannot say must not let an instance match, under `not` either.
+bool is_held(Context& c, uint32_t instance) noexcept {
+  if (instance >= c.l.instances.size()) return true;
+  const channel::InstanceRecord& record = c.l.instances[instance];
+  if ((record.flags & channel::kReadsEveryValue) != 0) return true;
+  if (uint64_t{record.inputs.first} + record.inputs.count > c.l.numbers.size()) return true;
+  return std::ranges::any_of(c.l.numbers.subspan(record.inputs.first, record.inputs.count), [&](uint32_t input) {
+    ++c.steps;
+    return input >= c.inputs.values.size() || c.inputs.values[input].presence == schema::Presence::kUnavailable;
+  });
+}
+
+struct Progress {
+  size_t matches = 0;
+  size_t faults = 0;
+};
+
+void note_fault(Context& c, Progress& progress, uint32_t instance) noexcept {
+  if (progress.faults < c.s.faults.size()) c.s.faults[progress.faults++] = {instance, c.broken_code};
+  c.broken = false;
+}
+
+void run_awake(Context& c, bool any_unavailable, Progress& progress) noexcept {
+  for (size_t word = 0; word < c.s.awake.size(); ++word) {
+    for (uint64_t bits = c.s.awake[word]; bits != 0; bits &= bits - 1) {
+      const auto instance = static_cast<uint32_t>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
+      if (any_unavailable && is_held(c, instance)) continue;
+      const Verdict verdict = walk(c, instance);
+      if (verdict == Verdict::kMatch) c.s.matches[progress.matches++] = instance;
+      if (verdict == Verdict::kBroken) note_fault(c, progress, instance);
+    }
+  }
+}
+
+}  // namespace
+
+Scratch::State::State(const Layout& l) : layout(l) {
+  memo.assign(l.predicates.size(), 0);
+  awake.assign((l.entries.size() + 63) / 64, 0);
+  always.assign(awake.size(), 0);
+  for (size_t i = 0; i < l.entries.size() && i < l.instances.size(); ++i) {
+    if (l.instances[i].clause.count == 0) always[i / 64] |= 1ull << (i % 64);
+  }
+  folded.assign(l.header->input_count, {});
+  arena_bytes = folded_inputs(l) * kFoldedValueBytes;
+  arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
+  for (auto& place : further_folded) place = std::make_unique_for_overwrite<char[]>(kFoldedValueBytes);
+  matches.assign(l.entries.size(), 0);
+  const uint32_t states = largest_program(l);
+  threads_now.assign(states, 0);
+  threads_next.assign(states, 0);
+  marks.assign(states, 0);
+  stack.assign(2 * size_t{states} + 2, 0);
+}
+
+void Scratch::State::begin_event() {
+  epoch = (epoch + 1) & 0x7fffffff;
+  if (epoch == 0) {
+    std::ranges::fill(memo, 0u);
+    std::ranges::fill(folded, FoldedValue{});
+    epoch = 1;
+  }
+  arena_used = 0;
+  std::ranges::copy(always, awake.begin());
+}
+
+Scratch::Scratch(const channel::VerifiedChannel& channel) : state_(std::make_unique<State>(channel.layout())) {}
+Scratch::Scratch(Scratch&&) noexcept = default;
+Scratch& Scratch::operator=(Scratch&&) noexcept = default;
+Scratch::~Scratch() = default;
+
+std::string_view Context::folded(uint32_t input) noexcept {
+  FoldedValue& value = s.folded[input];
+  if (value.epoch != s.epoch) {
+    const std::string_view text = raw(input);
+    const size_t room = channel::folded_bytes_max(text.size()) + 2 * kFoldMargin;
+    if (s.arena_used + room > s.arena_bytes) return fail(FaultCode::kPredicate), std::string_view();
+    const std::string_view result = fold_into(*this, text, s.arena.get() + s.arena_used);
+    s.arena_used += result.size() + 2 * kFoldMargin;
+    value = {result.data(), static_cast<uint32_t>(result.size()), s.epoch};
+  }
+  return {value.data, value.size};
+}
+
+std::string_view Context::fold_further(std::string_view text, size_t which) noexcept { return fold_into(*this, text, s.further_folded[which].get()); }
+
+EventSize measure(const schema::Inputs& inputs) noexcept {
+  const Looked looked = looked_at(inputs);
+  EventSize size{looked.further + looked.others, looked.bytes};
+  for (const schema::InputValue& value : inputs.values) {
+    if (!value.has_value()) continue;
+    ++size.values;
+    size.bytes += std::min<uint64_t>(value.size, limits::kInputBytesMax);
+  }
+  return size;
+}
+
+Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& inputs, Scratch& scratch) noexcept {
+  Scratch::State& s = scratch.state();
+  CHECK(s.layout.header == channel.layout().header);  // a scratch belongs to one channel
+  Context c{.l = s.layout, .inputs = inputs, .s = s};
+  Progress progress;
+  Outcome outcome;
+  s.begin_event();
+  const Looked looked = looked_at(inputs);
+  c.further_count = looked.further;
+  c.others_count = looked.others;
+  outcome.values_cut = static_cast<uint32_t>(inputs.further.size() - looked.further + inputs.others.size() - looked.others);
+  bool any_unavailable = false;
+  for (const schema::InputValue& value : inputs.values) {
+    any_unavailable = any_unavailable || value.presence == schema::Presence::kUnavailable;
+    if (value.has_value() && value.size > limits::kInputBytesMax) ++outcome.values_cut;
+  }
+  c.steps = 1 + inputs.values.size();
+  if (inputs.values.size() != s.layout.header->input_count) {
+    c.fail(FaultCode::kInputCount);
+    note_fault(c, progress, kEveryInstance);
+  } else if (!wake(c)) {
+    note_fault(c, progress, kEveryInstance);
+  } else {
+    run_awake(c, any_unavailable, progress);
+  }
+  outcome.matches = {s.matches.data(), progress.matches};
+  outcome.faults = {s.faults.data(), progress.faults};
+  outcome.steps = c.steps;
+  return outcome;
+}
+
+}  // namespace creance::interpreter

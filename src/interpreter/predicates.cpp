@@ -1,0 +1,140 @@
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "channel/address.hpp"
+#include "channel/cost.hpp"
+#include "interpreter/state.hpp"
+
+namespace creance::interpreter {
+namespace {
+
+using channel::PredicateKind;
+using channel::PredicateRecord;
+
+std::string_view cut(std::string_view text) noexcept { return text.substr(0, limits::kInputBytesMax); }
+
+// Calls `test(text)` for each value of an input (or of the whole event) until one holds. `folded`: the texts are case-folded.
+template <class Test>
+bool any_value(Context& c, uint32_t input, bool folded, size_t place, Test test) noexcept {
+  const auto holds_for = [&](uint32_t i) { return test(folded ? c.folded(i) : c.raw(i)); };
+  const auto holds_for_further = [&](std::string_view text) { return test(folded ? c.fold_further(cut(text), place) : cut(text)); };
+  const bool every = input == channel::kEveryValue;
+  if (every) {
+    for (uint32_t i = 0; i < c.inputs.values.size(); ++i) {
+      ++c.steps;
+      if (c.inputs.values[i].has_value() && holds_for(i)) return true;
+    }
+    for (size_t i = 0; i < c.others_count; ++i) {
+      ++c.steps;
+      if (holds_for_further(c.inputs.others[i])) return true;
+    }
+  } else {
+    if (input >= c.inputs.values.size()) return c.fail(FaultCode::kPredicate);
+    ++c.steps;
+    if (c.inputs.values[input].has_value() && holds_for(input)) return true;
+  }
+  for (size_t i = 0; i < c.further_count; ++i) {
+    ++c.steps;
+    const schema::FurtherValue& further = c.inputs.further[i];
+    if ((every || further.input == input) && holds_for_further(further.text)) return true;
+  }
+  return false;
+}
+
+bool compare(Context& c, PredicateKind kind, std::string_view text, std::string_view literal) noexcept {
+  switch (kind) {
+    case PredicateKind::kEquals:
+    case PredicateKind::kFieldEquals: c.steps += channel::chunks(literal.size()); return text == literal;
+    case PredicateKind::kStartsWith:
+    case PredicateKind::kFieldStartsWith: c.steps += channel::chunks(literal.size()); return text.starts_with(literal);
+    case PredicateKind::kEndsWith:
+    case PredicateKind::kFieldEndsWith: c.steps += channel::chunks(literal.size()); return text.ends_with(literal);
+    default: return find(c, text, literal) != std::string_view::npos;
+  }
+}
+
+bool test_literal(Context& c, const PredicateRecord& p) noexcept {
+  if (uint64_t{p.operand.first} + p.operand.count > c.l.texts.size()) return c.fail(FaultCode::kPredicate);
+  const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
+  return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text) { return compare(c, p.kind, text, literal); });
+}
+
+bool test_cidr(Context& c, const PredicateRecord& p) noexcept {
+  const uint32_t family = p.other >> 8;
+  const uint32_t bits = p.other & 0xff;
+  if (uint64_t{p.operand.first} + 16 > c.l.texts.size() || bits > 128) return c.fail(FaultCode::kPredicate);
+  const auto* const network = reinterpret_cast<const uint8_t*>(c.l.texts.data() + p.operand.first);
+  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+    const auto address = channel::parse_address(text);
+    return address && address->family == family && channel::in_network(address->bytes, network, bits);
+  });
+}
+
+// Decimal numbers with optional sign, fraction and exponent; nothing around them.
+std::optional<double> parse_number(std::string_view text) noexcept {
+  if (text.empty() || text.size() > 64) return std::nullopt;
+  const char first = text.front() == '-' && text.size() > 1 ? text[1] : text.front();
+  if ((first < '0' || first > '9') && first != '.') return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool test_number(Context& c, const PredicateRecord& p) noexcept {
+  const auto limit = std::bit_cast<double>(p.extra);
+  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+    ++c.steps;
+    const auto value = parse_number(text);
+    if (!value) return false;
+    switch (p.kind) {
+      case PredicateKind::kLess: return *value < limit;
+      case PredicateKind::kLessOrEqual: return *value <= limit;
+      case PredicateKind::kGreater: return *value > limit;
+      default: return *value >= limit;
+    }
+  });
+}
+
+bool test_field_pair(Context& c, const PredicateRecord& p) noexcept {
+  const bool folded = (p.flags & channel::kCased) == 0;
+  return any_value(c, p.other, folded, 1, [&](std::string_view literal) {
+    return any_value(c, p.input, folded, 0, [&](std::string_view text) { return compare(c, p.kind, text, literal); });
+  });
+}
+
+}  // namespace
+
+bool test_predicate(Context& c, const PredicateRecord& p) noexcept {
+  switch (p.kind) {
+    case PredicateKind::kPresent: return any_value(c, p.input, false, 0, [](std::string_view) { return true; });
+    case PredicateKind::kEquals:
+    case PredicateKind::kStartsWith:
+    case PredicateKind::kEndsWith:
+    case PredicateKind::kContains: return test_literal(c, p);
+    case PredicateKind::kGlob: {
+      if (uint64_t{p.operand.first} + p.operand.count > c.l.glob_tokens.size()) return c.fail(FaultCode::kPredicate);
+      const auto tokens = c.l.glob_tokens.subspan(p.operand.first, p.operand.count);
+      return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text) { return run_glob(c, tokens, text); });
+    }
+    case PredicateKind::kRegex: {
+      if (p.operand.first >= c.l.regexes.size()) return c.fail(FaultCode::kPredicate);
+      const channel::RegexRecord& regex = c.l.regexes[p.operand.first];
+      return any_value(c, p.input, false, 0, [&](std::string_view text) { return run_regex(c, regex, text); });
+    }
+    case PredicateKind::kCidr: return test_cidr(c, p);
+    case PredicateKind::kLess:
+    case PredicateKind::kLessOrEqual:
+    case PredicateKind::kGreater:
+    case PredicateKind::kGreaterOrEqual: return test_number(c, p);
+    case PredicateKind::kFieldEquals:
+    case PredicateKind::kFieldStartsWith:
+    case PredicateKind::kFieldEndsWith:
+    case PredicateKind::kFieldContains: return test_field_pair(c, p);
+  }
+  return c.fail(FaultCode::kPredicate);
+}
+
+}  // namespace creance::interpreter

@@ -1,0 +1,52 @@
+#include <cstring>
+
+#include "channel/cost.hpp"
+#include "interpreter/state.hpp"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace creance::interpreter {
+namespace {
+
+bool same_middle(Context& c, const char* at, std::string_view needle) noexcept {
+  c.steps += channel::chunks(needle.size());
+  return std::memcmp(at, needle.data(), needle.size()) == 0;
+}
+
+// First and last byte together are looked for, 16 places at once; what is found is compared. `at` is the first place not looked at yet.
+size_t find_blocks([[maybe_unused]] Context& c, [[maybe_unused]] std::string_view text, [[maybe_unused]] std::string_view needle, [[maybe_unused]] size_t& at) noexcept {
+#if defined(__SSE2__)
+  const __m128i first = _mm_set1_epi8(needle.front());
+  const __m128i last = _mm_set1_epi8(needle.back());
+  const size_t reach = needle.size() - 1;
+  for (; at + reach + 16 <= text.size(); at += 16) {
+    const __m128i heads = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const __m128i tails = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at + reach));
+    auto hits = static_cast<uint32_t>(_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(heads, first), _mm_cmpeq_epi8(tails, last))));
+    for (; hits != 0; hits &= hits - 1) {
+      const size_t place = at + static_cast<size_t>(__builtin_ctz(hits));
+      if (same_middle(c, text.data() + place, needle)) return place;
+    }
+  }
+#endif
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+size_t find(Context& c, std::string_view text, std::string_view needle) noexcept {
+  if (needle.empty()) return 0;
+  if (needle.size() > text.size()) return std::string_view::npos;
+  size_t at = 0;
+  const size_t found = find_blocks(c, text, needle, at);
+  c.steps += 1 + text.size() / 16;
+  if (found != std::string_view::npos) return found;
+  for (; at + needle.size() <= text.size(); ++at) {
+    if (text[at] == needle.front() && text[at + needle.size() - 1] == needle.back() && same_middle(c, text.data() + at, needle)) return at;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace creance::interpreter

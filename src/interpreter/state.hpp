@@ -1,0 +1,93 @@
+// The inside of a Scratch, and the view of one event that all parts of the interpreter share. Not public.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "channel/fold.hpp"
+#include "interpreter/interpreter.hpp"
+
+namespace creance::interpreter {
+
+using channel::Layout;
+
+// Room in front of and behind each folded value, so that 8 bytes may be loaded at either end.
+inline constexpr size_t kFoldMargin = 16;
+inline constexpr size_t kFoldedValueBytes = channel::folded_bytes_max(limits::kInputBytesMax) + 2 * kFoldMargin;
+
+struct FoldedValue {
+  const char* data = nullptr;
+  uint32_t size = 0;
+  uint32_t epoch = 0;  // of the event that it belongs to
+};
+
+struct Scratch::State {
+  explicit State(const Layout& layout);
+
+  Layout layout;
+  uint32_t epoch = 0;            // of the event; memo entries of other epochs are void
+  std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
+  std::vector<uint64_t> awake;   // bit set of instances
+  std::vector<uint64_t> always;  // instances without a clause
+  std::vector<FoldedValue> folded;  // per input
+  std::unique_ptr<char[]> arena;    // folded values of one event, one behind the other
+  size_t arena_bytes = 0;
+  size_t arena_used = 0;
+  std::array<std::unique_ptr<char[]>, 2> further_folded;  // one further value each, for the moment of a test
+  std::vector<uint32_t> matches;
+  std::array<Fault, limits::kFaultsPerEventMax> faults{};
+
+  // Regular expressions: two state lists, what is marked in the current position, and the closure's stack.
+  std::vector<uint32_t> threads_now;
+  std::vector<uint32_t> threads_next;
+  std::vector<uint32_t> marks;
+  std::vector<uint32_t> stack;
+  uint32_t mark = 0;
+
+  void begin_event();
+};
+
+// One event on its way through the interpreter. Failed run-time checks set `broken` and make the test false.
+struct Context {
+  const Layout& l;
+  const schema::Inputs& inputs;
+  Scratch::State& s;
+  size_t further_count = 0;  // of inputs.further that are looked at
+  size_t others_count = 0;
+  uint64_t steps = 0;
+  bool broken = false;
+  FaultCode broken_code = FaultCode::kPredicate;
+
+  bool fail(FaultCode code) noexcept {
+    broken = true;
+    broken_code = code;
+    return false;
+  }
+  std::string_view raw(uint32_t input) const noexcept {
+    const schema::InputValue& value = inputs.values[input];
+    return {value.data, value.size < limits::kInputBytesMax ? value.size : limits::kInputBytesMax};
+  }
+  // The folded text of an input with a value; folded once an event.
+  std::string_view folded(uint32_t input) noexcept;
+  // Folds a further value into temporary place `which`; valid until the next call with the same `which`.
+  std::string_view fold_further(std::string_view text, size_t which) noexcept;
+};
+
+// Whether a predicate holds; not memoised. predicates.cpp
+bool test_predicate(Context& c, const channel::PredicateRecord& predicate) noexcept;
+
+// Whether a program matches somewhere in `text`. regex_run.cpp
+bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view text) noexcept;
+
+// Whether `tokens` match the whole of `text`. glob_run.cpp
+bool run_glob(Context& c, std::span<const channel::GlobToken> tokens, std::string_view text) noexcept;
+
+// Marks the indexed predicates that hold and wakes their instances. False: an index is broken. wake.cpp
+bool wake(Context& c) noexcept;
+
+// First place of `needle` in `text`, or npos; counts its steps. search.cpp
+size_t find(Context& c, std::string_view text, std::string_view needle) noexcept;
+
+}  // namespace creance::interpreter
