@@ -80,7 +80,8 @@ Result<Json> parse_json(BytesView bytes, const JsonLimits& limits = {});
 
 std::string to_json(const Json& value);         // compact, members in their order; printable everywhere (controls escaped)
 std::string to_json_pretty(const Json& value);  // two spaces a level, newline at the end
-// OLPC canonical JSON (http://wiki.laptop.org/go/Canonical_JSON): members sorted by code point, only `"` and `\` escaped, no white space. kInvalid if a real number is in it.
+std::string to_json_sorted(const Json& value);  // compact, members sorted by code point: equal values are equal bytes
+// What signatures cover, not a document to be read (a control character stands in it as it is): OLPC canonical JSON (http://wiki.laptop.org/go/Canonical_JSON): members sorted by code point, only `"` and `\` escaped, no white space. kInvalid if a real number is in it.
 Result<Bytes> canonical_json(const Json& value);
 
 // A value and the path that leads to it, so that an error can name both: "stages[1].ring: must be text". Points into a Json that must outlive it.

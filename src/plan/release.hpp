@@ -1,5 +1,5 @@
 // The release document `content/<release>/release.json` and its floor (docs/reference/protocol.md). Signed by the `content` role as a target file; this only reads and writes it.
-// Every document here: parse() is strict about shape (kInvalid, "path: what"), ignores unknown members; to_bytes() is canonical JSON, so equal values are equal bytes.
+// Every document here: parse() is strict about shape (kInvalid, "path: what"), ignores unknown members; to_bytes() is compact JSON with sorted members, so equal values are equal bytes.
 #pragma once
 #include <optional>
 #include <string>

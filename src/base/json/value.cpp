@@ -74,7 +74,7 @@ void Json::push(Json value) {
 
 namespace {
 
-enum class Style : uint8_t { kCompact, kPretty, kCanonical };
+enum class Style : uint8_t { kCompact, kPretty, kSorted, kCanonical };
 
 // Walks a value with a stack of its own, so that no nesting can exhaust the thread's.
 class Writer {
@@ -135,7 +135,7 @@ class Writer {
         Frame frame{&value, {}, 0};
         frame.members.reserve(value.members().size());
         for (const Json::Member& member : value.members()) frame.members.push_back(&member);
-        if (style_ == Style::kCanonical) std::ranges::sort(frame.members, {}, &Json::Member::first);  // bytes of UTF-8 sort as code points do
+        if (style_ == Style::kCanonical || style_ == Style::kSorted) std::ranges::sort(frame.members, {}, &Json::Member::first);  // bytes of UTF-8 sort as code points do
         stack_.push_back(std::move(frame));
         break;
       }
@@ -196,6 +196,12 @@ std::string to_json_pretty(const Json& value) {
   Writer writer(Style::kPretty);
   writer.write(value);
   return writer.take() + "\n";
+}
+
+std::string to_json_sorted(const Json& value) {
+  Writer writer(Style::kSorted);
+  writer.write(value);
+  return writer.take();
 }
 
 Result<Bytes> canonical_json(const Json& value) {
