@@ -54,6 +54,9 @@ enum class Verdict : uint8_t {
 };
 std::string_view to_string(Verdict verdict);  // "passed", "wrong", …
 
+// What the two answers say about the case. Faults first: a judge that failed has said nothing.
+Verdict verdict_of(bool expected, bool interpreter, bool reference, size_t faults);
+
 struct CaseResult {
   std::string rule_id;
   std::string name;
