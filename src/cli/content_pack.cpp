@@ -42,7 +42,8 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
   if (outcome.unreadable || has_errors(outcome.diagnostics)) return outcome;
   if (built.channels.empty()) return fail(ErrorCode::kInvalid, "there is no rule to pack");
 
-  const validator::CaseReport cases = validator::run_cases(loaded.rules, catalog);
+  os::RealFileSystem disk;
+  const validator::CaseReport cases = validator::run_cases(loaded.rules, catalog, disk);
   for (const Diagnostic& d : cases.diagnostics) outcome.diagnostics.push_back(d);
   for (const validator::CaseResult& result : cases.results) {
     ++outcome.cases;
