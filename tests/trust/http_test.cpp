@@ -1,0 +1,164 @@
+// HttpTransport against a real socket that misbehaves.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "trust/client/http_transport.hpp"
+
+namespace creance::trust {
+namespace {
+
+// Answers each connection's first request with what `answer` gives for its path; then closes. `stall` keeps the connection open without another byte until the client leaves.
+class TinyServer {
+ public:
+  struct Answer {
+    std::string bytes;
+    bool stall = false;
+    bool endless = false;  // repeats `bytes` until the client leaves
+  };
+  explicit TinyServer(std::function<Answer(const std::string&)> answer) : answer_(std::move(answer)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~TinyServer() {
+    ::shutdown(listener_, SHUT_RDWR);  // ends accept
+    thread_.join();
+    ::close(listener_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
+  std::vector<std::string> paths;  // read it after the requests are over
+
+ private:
+  void serve() {
+    for (;;) {
+      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      std::string request;
+      char buffer[4'096];
+      while (request.find("\r\n\r\n") == std::string::npos) {
+        const ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
+        if (n <= 0) break;
+        request.append(buffer, static_cast<size_t>(n));
+      }
+      const size_t from = request.find(' ') + 1;
+      const std::string path = request.substr(from, request.find(' ', from) - from);
+      paths.push_back(path);
+      const Answer answer = answer_(path);
+      bool open = ::send(fd, answer.bytes.data(), answer.bytes.size(), MSG_NOSIGNAL) >= 0;
+      while (open && answer.endless) open = ::send(fd, answer.bytes.data(), answer.bytes.size(), MSG_NOSIGNAL) > 0;
+      if (answer.stall) (void)!::recv(fd, buffer, sizeof buffer, 0);  // until the client gives up
+      ::close(fd);
+    }
+  }
+  std::function<Answer(const std::string&)> answer_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+std::string ok(std::string_view body) { return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + std::string(body); }
+HttpOptions options(const TinyServer& server) {
+  HttpOptions o;
+  o.base_url = server.url();
+  return o;
+}
+
+TEST(HttpTransport, FetchesAndAppendsThePathAsItIs) {
+  TinyServer server([](const std::string&) { return TinyServer::Answer{ok("hello")}; });
+  HttpTransport http(options(server));
+  EXPECT_EQ(as_text(*http.fetch("metadata/1.%2E%2E%2Fx.json", 5)), "hello");
+  EXPECT_EQ(http.fetch("a/../b", 4).error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(server.paths, (std::vector<std::string>{"/metadata/1.%2E%2E%2Fx.json", "/a/../b"}));
+}
+
+TEST(HttpTransport, ToldApartByStatus) {
+  int status = 0;
+  TinyServer server([&](const std::string&) { return TinyServer::Answer{"HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"}; });
+  HttpTransport http(options(server));
+  for (const int not_there : {403, 404, 410}) {
+    status = not_there;
+    EXPECT_EQ(http.fetch("x", 10).error().code, ErrorCode::kNotFound) << status;
+  }
+  for (const int trouble : {500, 503, 401, 204, 304}) {
+    status = trouble;
+    EXPECT_EQ(http.fetch("x", 10).error().code, ErrorCode::kUnavailable) << status;
+  }
+}
+
+TEST(HttpTransport, EndlessDataEndsAtTheCap) {
+  TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(100'000, 'x'), false, true}; });
+  HttpTransport http(options(server));
+  EXPECT_EQ(http.fetch("x", 1'000'000).error().code, ErrorCode::kTooLarge);
+}
+
+TEST(HttpTransport, SilenceEndsAtTheTimeLimit) {
+  TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true}; });
+  HttpOptions o = options(server);
+  o.total_max = std::chrono::milliseconds(200);
+  HttpTransport http(o);
+  EXPECT_EQ(http.fetch("x", 1'000).error().code, ErrorCode::kUnavailable);
+}
+
+TEST(HttpTransport, SlowRetrievalEndsAtTheMinimumRate) {
+  TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true}; });
+  HttpOptions o = options(server);
+  o.rate_min_bytes_s = 1'000;
+  o.rate_window_s = 1;
+  HttpTransport http(o);
+  const auto result = http.fetch("x", 1'000);
+  EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(result.error().detail.find("too slow"), std::string::npos) << result.error().detail;
+}
+
+TEST(HttpTransport, FollowsRedirectsOnTheSameServerOnly) {
+  TinyServer other([](const std::string&) { return TinyServer::Answer{ok("stolen")}; });
+  TinyServer server([&](const std::string& path) {
+    const std::string to = path == "/near" ? "/here" : path == "/far" ? other.url() + "x" : path == "/file" ? "file:///etc/passwd" : "/loop";
+    if (path == "/here") return TinyServer::Answer{ok("fine")};
+    return TinyServer::Answer{"HTTP/1.1 302 X\r\nLocation: " + to + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
+  });
+  HttpTransport http(options(server));
+  EXPECT_EQ(as_text(*http.fetch("near", 100)), "fine");
+  EXPECT_EQ(http.fetch("far", 100).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(http.fetch("file", 100).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(http.fetch("loop", 100).error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(other.paths.empty());
+}
+
+TEST(HttpTransport, SurvivesHttp10CutAndEmptyAnswers) {
+  TinyServer server([](const std::string& path) {
+    if (path == "/old") return TinyServer::Answer{"HTTP/1.0 200 OK\r\n\r\nbody"};
+    if (path == "/cut") return TinyServer::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort"};
+    return TinyServer::Answer{""};
+  });
+  HttpTransport http(options(server));
+  EXPECT_EQ(as_text(*http.fetch("old", 100)), "body");
+  EXPECT_EQ(http.fetch("cut", 100).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(http.fetch("empty", 100).error().code, ErrorCode::kUnavailable);
+}
+
+TEST(HttpTransport, NoServerAndNoHttpAddress) {
+  HttpOptions o;
+  o.base_url = "http://127.0.0.1:1/";
+  EXPECT_EQ(HttpTransport(o).fetch("x", 10).error().code, ErrorCode::kUnavailable);
+  o.base_url = "file:///etc/";
+  EXPECT_EQ(HttpTransport(o).fetch("passwd", 10'000).error().code, ErrorCode::kInvalid);
+}
+
+}  // namespace
+}  // namespace creance::trust
