@@ -115,7 +115,7 @@ class BadInput(Case):
         self.findings("- a\n- b\n")
 
     def test_duplicate_keys(self):
-        self.assertIn("duplicate", self.findings(GOOD + "level: low\n"))
+        self.assertIn("twice", self.findings(GOOD + "level: low\n"))
 
     def test_unknown_key_is_told_with_the_nearest_name(self):
         done = run("check", "--rules", self.write("r.yml", GOOD.replace("level:", "lvel:")), "--json")
