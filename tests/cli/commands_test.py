@@ -88,6 +88,18 @@ class Contracts(Case):
             self.assertEqual(done.returncode, 0, command)
             self.assertIn(b"Examples", done.stdout, command)
 
+    def test_the_reference_page_is_what_the_program_says(self):
+        made = subprocess.run([str(ROOT / "scripts/make-cli-reference"), str(BIN)], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(made, (ROOT / "docs/reference/cli.md").read_text(), "run scripts/make-cli-reference BIN_DIR > docs/reference/cli.md")
+
+    def test_the_commands_of_the_readme_work(self):
+        text = (ROOT / "README.md").read_text().split("## One rule, by hand")[1].split("##")[0]
+        commands = [line.split("#")[0].strip() for line in text.splitlines() if line.startswith("    ") and "creance" in line]
+        self.assertGreaterEqual(len(commands), 4)
+        script = "set -e\n" + "\n".join(commands).replace("build/release/bin/creance", "creance").replace("sysmon.jsonl.zst", str(SAMPLE))
+        done = subprocess.run(["bash", "-c", script], cwd=self.dir, capture_output=True, text=True, env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_no_colour_in_a_pipe_unless_asked_for(self):
         rule = self.write("bad.yml", "title: x\n")
         self.assertNotIn(b"\x1b", run("check", "--rules", rule).stdout)
