@@ -1,0 +1,74 @@
+// Metadata that nobody has vouched for. Must not crash or hang; what the JSON reader accepts must survive being written and read again with the same canonical form;
+// what a metadata parser accepts must have the invariants that its header promises. The first byte also splits the input into a path pattern and a path.
+#include <cstddef>
+#include <cstdint>
+#include <set>
+
+#include "base/check.hpp"
+#include "trust/core/metadata.hpp"
+#include "trust/core/trusted_set.hpp"
+
+namespace {
+using namespace creance;
+using namespace creance::trust;
+
+void check_json(BytesView bytes) {
+  const auto json = parse_json(bytes, {.bytes_max = 1u << 20});
+  if (!json) {
+    CHECK(!json.error().detail.empty() && json.error().detail.find('\n') == std::string::npos);
+    return;
+  }
+  const auto canonical = canonical_json(*json);
+  CHECK(canonical.has_value());
+  for (const std::string& text : {to_json(*json), to_json_pretty(*json), to_json_sorted(*json)}) {
+    const auto again = parse_json(as_bytes(text), {.bytes_max = 64u << 20});
+    CHECK(again.has_value());
+    CHECK(*canonical_json(*again) == *canonical);
+  }
+}
+
+void check_role(const RoleKeys& role) {
+  CHECK(role.threshold >= 1);
+  CHECK(std::set<std::string>(role.keyids.begin(), role.keyids.end()).size() == role.keyids.size());
+}
+
+void check_metadata(BytesView bytes) {
+  if (const auto root = Root::parse(bytes)) {
+    CHECK(root->version >= 1);
+    for (const char* name : {"root", "timestamp", "snapshot", "targets"}) CHECK(root->roles.contains(name));
+    for (const auto& [name, role] : root->roles) check_role(role);
+    (void)TrustedSet::start(bytes, WallTime{}).has_value();
+  }
+  if (const auto timestamp = Timestamp::parse(bytes)) CHECK(timestamp->snapshot.version >= 1);
+  if (const auto snapshot = Snapshot::parse(bytes)) CHECK(snapshot->meta.contains("targets.json"));
+  if (const auto targets = Targets::parse(bytes)) {
+    std::set<std::string> names;
+    for (const Delegation& delegation : targets->delegations) {
+      check_role(delegation.role);
+      CHECK(names.insert(delegation.name).second && delegation.name != "root" && !delegation.name.empty());
+      (void)delegation.covers("content/r/x");
+    }
+    if (targets->succinct) CHECK(targets->succinct->has(targets->succinct->bin_of("content/r/x")));
+    for (const auto& [path, info] : targets->targets) CHECK(!info.hashes.empty() && info.length >= 0);
+  }
+  if (const auto envelope = Envelope::parse(bytes, 1u << 20)) {
+    const auto again = Envelope::parse(envelope->to_bytes(), 64u << 20);
+    CHECK(again.has_value() && again->canonical == envelope->canonical);
+  }
+}
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const BytesView bytes(data, size);
+  check_json(bytes);
+  check_metadata(bytes);
+  if (size > 1 && size < 4'096) {
+    const size_t cut = 1 + data[0] % size;
+    const std::string_view text = as_text(bytes);
+    const std::string_view pattern = text.substr(1, cut - 1);
+    const std::string_view path = text.substr(cut);
+    (void)path_matches(pattern, path);
+    if (path.find_first_of("*?[") == std::string_view::npos) CHECK(path_matches(path, path));
+  }
+  return 0;
+}
