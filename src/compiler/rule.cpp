@@ -27,6 +27,7 @@ struct Plan {
   Shape shape = Shape::kWhole;
   PredicateKind comparison = PredicateKind::kLess;
   bool all = false;
+  bool negated = false;
   bool cased = false;
   RegexFlags regex;
   std::vector<Modifier> transforms;  // of texts, in the order written
@@ -130,7 +131,8 @@ class RuleCompiler {
     if (!plan) return add_or({});
     std::vector<uint32_t> values;
     for (const sigma::Value& value : item.values) values.push_back(compile_value(item, *plan, input, value));
-    return plan->all ? add_and(std::move(values)) : add_or(std::move(values));
+    const uint32_t holds = plan->all ? add_and(std::move(values)) : add_or(std::move(values));
+    return plan->negated ? add_not(holds) : holds;
   }
 
   static bool is_transform(Modifier m) {
@@ -156,6 +158,7 @@ class RuleCompiler {
       switch (m) {
         case Modifier::kAll: plan.all = true; break;
         case Modifier::kExact: break;
+        case Modifier::kNotEqual: plan.negated = true; break;  // of the line as a whole: an absent field is different, too
         case Modifier::kCased: plan.cased = true; break;
         case Modifier::kRegex: plan.mode = Mode::kRegex; break;
         case Modifier::kRegexIgnoreCase: plan.regex.ignore_case = true; break;
@@ -175,7 +178,7 @@ class RuleCompiler {
         case Modifier::kWeek:
         case Modifier::kMonth:
         case Modifier::kYear: return no_plan(item, "C009", fmt::format("the modifier `{}` is not supported: parts of times are not compared", sigma::to_string(m)), "compare the time as text");
-        default: break;
+        default: return no_plan(item, "C003", fmt::format("the modifier `{}` is not supported", sigma::to_string(m)), "write the line without it");
       }
     }
     return checked(item, plan);

@@ -70,7 +70,7 @@ class Checker {
       clash(fmt::format("`{}` needs `re` before it", to_string(*flag)), "write `re|i`; the flags belong to regular expressions");
     }
     if (has(Group::kTimePart) && item_.is_keyword()) clash("a part of a date needs a field");
-    if (item_.is_keyword() && (has(kExists) || has(kFieldRef) || has(kCidr) || has(kLess) || has(kLessOrEqual) || has(kGreater) || has(kGreaterOrEqual))) {
+    if (item_.is_keyword() && (has(kExists) || has(kFieldRef) || has(kCidr) || has(kNotEqual) || has(kLess) || has(kLessOrEqual) || has(kGreater) || has(kGreaterOrEqual))) {
       clash("this modifier needs a field", "keywords look at the whole event; name a field before the modifiers");
     }
     if (has(kExpand)) reporter_.report("S049", item_.span, "placeholders (`expand`) are not supported");

@@ -142,6 +142,29 @@ TEST(Cases, RuleThatCannotRunFailsItsCases) {
   EXPECT_EQ(std::ranges::count(codes_of(report.diagnostics), "J010"), 1);
 }
 
+// Each modifier by itself over values that should and should not satisfy it: the judges must agree, whatever they say.
+TEST(Judges, AgreeOnEveryModifier) {
+  const std::vector<std::string> lines{
+      "User|neq: a", "User|neq: [a, b]", "User|contains|neq: a", "User|neq: null", "User|fieldref|neq: ParentUser", "User|re|neq: '^a'", "User|cidr|neq: 10.0.0.0/8", "User|all|contains|neq: [a, b]",
+      "User|fieldref: ParentUser", "User|fieldref|startswith: ParentUser", "User|exists: true", "User|exists: false", "User|cased: A", "User|contains|cased: a", "User|gt: 5", "User|lte: 5.5", "User|re|i: '^A'",
+      "User|windash|contains: ' -a'", "User|base64: a", "User|wide|base64offset|contains: ab", "User|utf16: a", "User|startswith: 'a*b'", "User: 'a?'", "User: ''", "User: null", "User: 5", "User: true"};
+  const std::vector<std::string> events{"{}", "{User: ''}", "{User: a}", "{User: A, ParentUser: a}", "{User: ab, ParentUser: a}", "{User: '5'}", "{User: '5.5'}", "{User: 10.1.2.3}", "{User: 'x /a'}", "{User: YQ==}", "{User: [a, b]}", "{User: 'true'}", "{User: [b, '']}"};
+  std::string cases = "rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\ncases:\n";
+  for (size_t i = 0; i < events.size(); ++i) cases += "  - {name: c" + std::to_string(i) + ", match: true, type: windows.process_creation, event: " + events[i] + "}\n";
+  for (const std::string& line : lines) {
+    const std::string rule = "title: t\nid: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\nlogsource: {product: windows, category: process_creation}\ndetection:\n  sel:\n    " + line + "\n  condition: sel\n";
+    const CaseReport report = judge(cases, rule);
+    ASSERT_EQ(report.results.size(), events.size()) << line;
+    for (size_t i = 0; i < events.size(); ++i) {
+      EXPECT_TRUE(report.results[i].verdict == Verdict::kPassed || report.results[i].verdict == Verdict::kWrong) << line << " over " << events[i] << ": " << report.results[i].reason;
+    }
+    if (line == "User|neq: a") {
+      EXPECT_TRUE(report.results[0].passed && report.results[1].passed && report.results[4].passed);
+      EXPECT_FALSE(report.results[2].passed || report.results[3].passed);
+    }
+  }
+}
+
 TEST(CasesFile, BadPartsAreReportedWithTheirPlace) {
   EXPECT_EQ(parse_codes("rule: [\n"), Codes{"J001"});
   EXPECT_EQ(parse_codes("rule: a\nrule: b\n"), Codes{"J001"});
