@@ -34,7 +34,7 @@ inline constexpr size_t kFurtherBytesMax = 65'536;           // further values a
 inline constexpr uint32_t kFurtherValuesMax = 4'096;         // as many of them
 inline constexpr uint32_t kFaultsPerEventMax = 64;           // faults listed for one event
 inline constexpr uint32_t kInstanceNodesMax = 1u << 20;      // decisions of one instance, selections repeated where the condition repeats them
-inline constexpr uint64_t kInstanceStepsMax = 1ull << 34;    // worst-case steps of one instance over the largest event
+inline constexpr uint64_t kInstanceStepsMax = 1ull << 32;    // worst-case steps of one instance over the largest event
 inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps of one channel over the largest event
 
 // --- events
@@ -62,5 +62,18 @@ inline constexpr uint32_t kDelegationsMax = 64;              // roles visited fo
 // --- messages between processes and machines
 inline constexpr size_t kHttpBodyBytesMax = 1u << 20;        // requests to the server
 inline constexpr size_t kDetectionBytesMax = 16'384;         // one detection record, on its way to the server
+
+// --- server
+inline constexpr size_t kHttpHeaderBytesMax = 16'384;        // above: not one of ours
+inline constexpr size_t kHttpConnectionsMax = 4'096;         // above: the next one is closed at once; below the usual limit of open files
+inline constexpr size_t kContentPushBytesMax = 128u << 20;   // signed content in one request, base64 included
+inline constexpr uint32_t kDetectionsStoredMax = 200'000;    // the oldest go; an archive is another part's business
+inline constexpr uint32_t kSensorEventsStoredMax = 200'000;  // likewise
+inline constexpr uint32_t kDecisionsStoredMax = 10'000;      // a rollout; the oldest that changed nothing go
+inline constexpr uint32_t kStagesMax = 32;                   // of one rollout
+inline constexpr uint32_t kRolloutsInPlanMax = 32;           // newest first; older finished ones leave the plan
+inline constexpr uint32_t kTokensPerCallMax = 10'000;
+inline constexpr uint32_t kTagsMax = 64;                     // of one sensor
+inline constexpr size_t kSignerMessageBytesMax = 8u << 20;   // between server and signer; content metadata has 5 MB at most
 
 }  // namespace creance::limits

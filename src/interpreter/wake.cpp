@@ -33,12 +33,8 @@ class Waker {
     if (has(index_.exact) && !look_up(index_.exact, channel::exact_hash(text), 0)) return false;
     if (has(index_.suffix) && !suffixes()) return false;
     if (has(index_.prefix) && !prefixes()) return false;
-    if (has(index_.near_grams)) {
-      for (uint32_t size = channel::kNearMin; size <= 4; ++size) {
-        if ((index_.near_sizes >> (size - 1) & 1) != 0 && !grams(index_.near_grams, index_.near_bitmap, size, 1)) return false;
-      }
-    }
-    return !has(index_.far_grams) || grams(index_.far_grams, index_.far_bitmap, 4, 4);
+    if (has(index_.near_grams) && !grams(index_.near_grams, index_.near_bitmap, 1)) return false;
+    return !has(index_.far_grams) || grams(index_.far_grams, index_.far_bitmap, 4);
   }
 
  private:
@@ -68,17 +64,16 @@ class Waker {
     return true;
   }
 
-  bool grams(const TableRef& table, uint32_t first_word, uint32_t size, size_t stride) noexcept {
-    if (text_.size() < size) return true;
+  bool grams(const TableRef& table, uint32_t first_word, size_t stride) noexcept {
+    if (text_.size() < 4) return true;
     if (uint64_t{first_word} + channel::kBitmapWords > c_.l.bitmaps.size()) return broken();
     const uint64_t* const bitmap = c_.l.bitmaps.data() + first_word;
     c_.steps += text_.size() / 4;
-    const uint32_t mask = channel::gram_mask(size);
-    for (size_t at = 0; at + size <= text_.size(); at += stride) {
-      const uint32_t gram = channel::load_gram(text_.data() + at) & mask;  // the margin behind the text may be read
+    for (size_t at = 0; at + 4 <= text_.size(); at += stride) {
+      const uint32_t gram = channel::load_gram(text_.data() + at);
       const uint32_t bit = channel::gram_bit(gram);
       if ((bitmap[bit / 64] >> (bit % 64) & 1) == 0) [[likely]] continue;
-      if (!look_up(table, channel::gram_hash(gram, size), at)) return false;
+      if (!look_up(table, channel::gram_hash(gram), at)) return false;
     }
     return true;
   }
@@ -147,24 +142,16 @@ class Waker {
 bool wake(Context& c) noexcept {
   for (const IndexRecord& index : c.l.indexes) {
     ++c.steps;
-    const bool every = index.input == channel::kEveryValue;
-    if (!every && index.input >= c.inputs.values.size()) return c.fail(FaultCode::kIndex);
+    if (index.input >= c.inputs.values.size()) return c.fail(FaultCode::kIndex);
     Waker waker(c, index);
-    const uint32_t first = every ? 0 : index.input;
-    const auto last = every ? static_cast<uint32_t>(c.inputs.values.size()) : index.input + 1;
-    for (uint32_t input = first; input < last; ++input) {
-      ++c.steps;
-      if (!c.inputs.values[input].has_value()) continue;
-      const std::string_view text = c.folded(input);
+    if (c.inputs.values[index.input].has_value()) {
+      const std::string_view text = c.folded(index.input);
       if (c.broken || !waker.scan(text)) return false;
     }
     for (size_t i = 0; i < c.further_count; ++i) {
       ++c.steps;
       const schema::FurtherValue& further = c.inputs.further[i];
-      if ((every || further.input == index.input) && !waker.scan(c.fold_further(further.text.substr(0, limits::kInputBytesMax), 0))) return false;
-    }
-    for (size_t i = 0; every && i < c.others_count; ++i) {
-      if (!waker.scan(c.fold_further(c.inputs.others[i].substr(0, limits::kInputBytesMax), 0))) return false;
+      if (further.input == index.input && !waker.scan(c.fold_further(further.text.substr(0, limits::kInputBytesMax), 0))) return false;
     }
   }
   return true;

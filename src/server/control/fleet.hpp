@@ -1,0 +1,46 @@
+// Sensors: enrolment, who they are, what they report and detect. Threads: one at a time.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/seams/random.hpp"
+#include "plan/messages.hpp"
+#include "server/bus/bus.hpp"
+#include "server/control/rollouts.hpp"
+
+namespace creance::server {
+
+struct TokenRequest {
+  std::string tenant;
+  std::vector<std::string> tags;
+  uint32_t count = 1;
+  std::chrono::seconds expires{3600};
+};
+
+class Fleet {
+ public:
+  Fleet(Store& store, Publisher& publisher, Rollouts& rollouts, Bus& bus, const Clock& clock, Random& random, std::chrono::milliseconds report_interval);
+
+  // Tokens as text; only their digests are stored. The first of a tenant gives it a policy: a host tagged with a ring's name is in that ring, others in general.
+  Result<std::vector<std::string>> make_tokens(const TokenRequest& request);
+  Result<plan::EnrolResponse> enrol(const plan::EnrolRequest& request);
+  // The sensor that signed this request with its own key; kDenied for an unknown one and for a wrong signature alike.
+  Result<SensorRecord> authenticate(std::string_view sensor_id, std::string_view signature_hex, std::string_view method, std::string_view path, BytesView body);
+  Result<plan::ReportResponse> report(SensorRecord sensor, const plan::Report& report);
+  Result<int64_t> detections(const SensorRecord& sensor, std::string_view json_lines);
+
+  Result<Json> list(std::string_view ring, std::string_view state);
+  Result<Json> list_detections(uint32_t count_max, int64_t after_id, int64_t before_id);
+
+ private:
+  Status store_detections(const BusMessage& message);
+  Store& store_;
+  Publisher& publisher_;
+  Rollouts& rollouts_;
+  Bus& bus_;
+  const Clock& clock_;
+  Random& random_;
+  std::chrono::milliseconds report_interval_;
+};
+
+}  // namespace creance::server

@@ -1,0 +1,93 @@
+// Rollouts: who is told what (announce), what reports mean for them, and the gate's verdicts carried out (tick). The Store is the truth; a restart goes on where it was.
+// Decisions themselves are gates::decide; the plan itself is the Publisher's. Threads: one at a time.
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/seams/random.hpp"
+#include "gates/controller.hpp"
+#include "gates/exposure.hpp"
+#include "plan/messages.hpp"
+#include "server/control/publisher.hpp"
+
+namespace creance::server {
+
+struct RolloutOptions {
+  gates::SilenceRule silence;                     // listening_since: when this server began to listen
+  gates::Settings settings;
+  std::chrono::milliseconds report_interval{1000};  // what sensors are told
+  std::chrono::milliseconds wait{1000};           // before an announcement is tried again
+  std::chrono::milliseconds grant_life{900'000};
+  std::chrono::milliseconds present_within{60'000};  // a sensor heard so lately counts as there
+};
+
+struct StageRequest {
+  plan::Ring ring = plan::Ring::kInternal;
+  uint32_t share = plan::kShareWhole;  // millionths
+  std::chrono::milliseconds soak{0};
+  uint32_t unknown_max = 10;
+};
+
+enum class OperatorAction : uint8_t { kApprove, kPause, kResume, kHalt };
+
+class Rollouts {
+ public:
+  Rollouts(Store& store, Publisher& publisher, const Clock& clock, Random& random, RolloutOptions options)
+      : store_(store), publisher_(publisher), clock_(clock), random_(random), options_(options) {}
+  Status start();
+
+  // kNotFound no such release · kExists another rollout is open, or this release is released already · kInvalid · kDenied halted before, and not lifted by content.
+  Result<std::string> begin(const std::string& release, const std::vector<StageRequest>& stages, bool tripwire);
+  Status act(const std::string& id, OperatorAction action, const std::string& reason);
+  // A signed grant, or how long to wait. kNotFound: no rollout of this release.
+  Result<std::variant<Bytes, plan::Wait>> announce(const SensorRecord& sensor, const plan::Announce& message);
+  // What this report says about the sensor's stays. `heard_before`: when it was heard last. Call inside the transaction that stores the report.
+  Status take_report(const SensorRecord& sensor, std::optional<WallTime> heard_before, const plan::Report& report, WallTime now);
+  // Judges every open rollout, carries out verdicts, publishes what the plan should say. Called by a timer; an error is retried at the next call.
+  Status tick();
+
+  Result<Json> status(const std::string& id);
+  Json list();
+  std::map<std::string, int> states() const;  // how many rollouts are in each state
+  plan::Ring ring_of(const SensorRecord& sensor);
+
+ private:
+  struct StageState {
+    StageRequest asked;
+    uint64_t go_below = 0, enter_below = 0;
+    bool opened = false;
+  };
+  struct Live {
+    RolloutRecord record;
+    gates::RolloutState state = gates::RolloutState::kRolling;
+    std::vector<StageState> stages;
+    plan::Salt salt{};
+    Digest digest;
+    std::optional<gates::Decision> last;  // of this run of the server
+    WallTime kept_at{};                   // when a "keep" was logged last
+  };
+  Result<Live> load(const RolloutRecord& record) const;
+  Status save(Live& live);
+  Status open_stage(Live& live, WallTime now);
+  Status judge(Live& live, WallTime now);
+  Status publish();
+  std::vector<plan::Rollout> wanted() const;
+  Result<gates::Summary> summarise(const Live& live, WallTime now);
+  gates::Rollout rollout_of(const Live& live) const;
+  Status set_state(Live& live, gates::RolloutState state, std::string reason);
+  Status resume(Live& live, std::string reason, WallTime now);
+  Live* find(const std::string& id);
+  Json status_of(Live& live);
+
+  Store& store_;
+  Publisher& publisher_;
+  const Clock& clock_;
+  Random& random_;
+  RolloutOptions options_;
+  std::vector<Live> rollouts_;  // newest first
+};
+
+}  // namespace creance::server

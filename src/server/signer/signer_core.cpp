@@ -1,0 +1,277 @@
+#include "server/signer/signer_core.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.hpp"
+#include "plan/grant.hpp"
+#include "plan/release.hpp"
+#include "trust/core/metadata.hpp"
+
+namespace creance::server {
+namespace {
+
+Error denied(std::string detail) { return {ErrorCode::kDenied, "the signer refuses: " + std::move(detail)}; }
+
+Result<Bytes> bytes_at(const JsonField& object, std::string_view name) {
+  TRY(const auto text, object.text_at(name, 0, limits::kSignerMessageBytesMax));
+  return from_base64(text);
+}
+
+bool ends_release(plan::RolloutState state) { return state == plan::RolloutState::kHalted || state == plan::RolloutState::kWithdrawn; }
+bool exposes(plan::RolloutState state) { return state == plan::RolloutState::kRolling || state == plan::RolloutState::kComplete; }
+
+// Nobody is told more by `next` than by `before`.
+bool no_wider(const plan::Rollout& next, const plan::Rollout& before) {
+  if (!exposes(before.state) || (next.state == plan::RolloutState::kComplete && before.state != plan::RolloutState::kComplete)) return false;
+  if (next.salt != before.salt || next.ids_before != before.ids_before) return false;
+  return std::ranges::all_of(next.stages, [&](const plan::Stage& stage) {
+    const plan::Stage* old = before.stage(stage.ring);
+    return old != nullptr && stage.go_below <= old->go_below && stage.enter_below <= old->enter_below;
+  });
+}
+
+Status check_floor(const plan::Release& release, const plan::Rollout& rollout, WallTime now) {
+  if (now >= release.floor.approved_until) return fail(denied(fmt::format("release `{}` was approved until {}", release.name, format_time(release.floor.approved_until))));
+  for (const plan::NotBefore& entry : release.floor.not_before) {
+    if (now >= entry.time) continue;
+    const auto limit = entry.share == 0 ? 0 : plan::limit_of_share(entry.share);
+    if (limit == plan::kEveryCohort) continue;
+    const plan::Stage* stage = rollout.stage(entry.ring);
+    const bool below = rollout.state == plan::RolloutState::kComplete || (stage != nullptr && stage->go_below > limit);
+    if (below) return fail(denied(fmt::format("release `{}` may go beyond {} millionths of ring `{}` only from {}", release.name, entry.share, to_string(entry.ring), format_time(entry.time))));
+  }
+  return {};
+}
+
+Json number_map(const std::map<std::string, int64_t>& map) {
+  Json object = Json::object();
+  for (const auto& [name, value] : map) object.set(name, value);
+  return object;
+}
+
+Result<std::map<std::string, int64_t>> read_number_map(const JsonField& object, std::string_view name) {
+  TRY(const auto field, object.at(name));
+  TRY(const auto members, field.members());
+  std::map<std::string, int64_t> map;
+  for (const auto& [key, value] : members) {
+    TRY(const auto number, value.integer());
+    map[key] = number;
+  }
+  return map;
+}
+
+}  // namespace
+
+Result<SignerCore> SignerCore::open(FileSystem& files, std::filesystem::path dir, const Clock& clock) {
+  SignerCore core(files, std::move(dir), clock);
+  TRY_VOID(core.load());
+  return core;
+}
+
+Status SignerCore::load() {
+  TRY(const auto root_bytes, files_->read(dir_ / "root.json", limits::kRootBytesMax));
+  TRY(const auto root, trust::Root::parse(root_bytes));
+  TRY_VOID(trust::check_signatures(root.envelope, root.roles.at("root"), "root"));
+  TRY(const auto targets_bytes, files_->read(dir_ / "targets.json", limits::kTargetsBytesMax));
+  TRY(const auto targets, trust::Targets::parse(targets_bytes));
+  TRY_VOID(trust::check_signatures(targets.envelope, root.roles.at("targets"), "targets"));
+  const auto content = std::ranges::find(targets.delegations, "content", &trust::Delegation::name);
+  if (content == targets.delegations.end()) return fail(ErrorCode::kInvalid, fmt::format("`{}` delegates to no role `content`", (dir_ / "targets.json").string()));
+  content_keys_ = content->role;
+  for (const std::string_view role : kOnlineRoles) {
+    TRY(auto key, trust::load_key(*files_, dir_ / "keys" / (std::string(role) + ".pem")));
+    keys_[std::string(role)] = std::make_unique<trust::KeyPair>(std::move(key));
+  }
+  return load_state();
+}
+
+Status SignerCore::load_state() {
+  const auto path = dir_ / "state.json";
+  if (!files_->exists(path)) return {};
+  TRY(const auto bytes, files_->read(path, limits::kSignerMessageBytesMax));
+  TRY(const Json value, parse_json(bytes, {.bytes_max = limits::kSignerMessageBytesMax}));
+  const JsonField object(value, path.string());
+  TRY(state_.versions, read_number_map(object, "versions"));
+  TRY(state_.snapshot_meta, read_number_map(object, "snapshot_meta"));
+  TRY(state_.halted, read_number_map(object, "halted"));
+  TRY(state_.content_version, object.integer_at("content_version"));
+  TRY(const auto plan_bytes, bytes_at(object, "plan"));
+  if (plan_bytes.empty()) return {};
+  TRY(state_.plan, plan::Plan::parse(plan_bytes));
+  state_.plan_sha256 = sha256(plan_bytes).hex();
+  return {};
+}
+
+Status SignerCore::save_state() {
+  const std::string plan = state_.plan_sha256.empty() ? std::string() : to_base64(state_.plan.to_bytes());
+  const Json value = Json::object({{"versions", number_map(state_.versions)}, {"snapshot_meta", number_map(state_.snapshot_meta)}, {"halted", number_map(state_.halted)},
+                                   {"content_version", state_.content_version}, {"plan", plan}});
+  return files_->write_atomic(dir_ / "state.json", as_bytes(to_json(value)), 0600);
+}
+
+Bytes SignerCore::handle(BytesView request) {
+  const State before = state_;
+  auto result = answer(request);
+  if (result && state_.plan_sha256 == before.plan_sha256 && state_.versions == before.versions && state_.snapshot_meta == before.snapshot_meta && state_.halted == before.halted &&
+      state_.content_version == before.content_version) {
+    const std::string text = to_json(*result);
+    return Bytes(text.begin(), text.end());
+  }
+  if (result) {
+    if (auto saved = save_state(); !saved) result = fail(saved.error());
+  }
+  if (!result) {
+    state_ = before;
+    result = Json::object({{"error", Json::object({{"code", static_cast<int>(result.error().code)}, {"detail", result.error().detail}})}});
+  }
+  const std::string text = to_json(*result);
+  return Bytes(text.begin(), text.end());
+}
+
+Result<Json> SignerCore::answer(BytesView request) {
+  TRY(const Json value, parse_json(request, {.bytes_max = limits::kSignerMessageBytesMax}));
+  const JsonField object(value, "request");
+  TRY(const auto op, object.text_at("op"));
+  if (op == "plan") return approve(object);
+  if (op == "sign") return sign(object);
+  if (op != "keys") return fail(ErrorCode::kInvalid, "request.op: must be `keys`, `plan` or `sign`");
+  Json keys = Json::object();
+  for (const auto& [role, key] : keys_) keys.set(role, key->public_key().json());
+  return Json::object({{"keys", keys}});
+}
+
+Result<Json> SignerCore::approve(const JsonField& request) {
+  TRY(const auto plan_bytes, bytes_at(request, "plan"));
+  TRY(const auto next, plan::Plan::parse(plan_bytes));
+  if (next.to_bytes() != plan_bytes) return fail(denied("the plan is not in its canonical form"));
+  const std::string digest = sha256(plan_bytes).hex();
+  if (digest == state_.plan_sha256) return Json::object();  // asked again after a stop
+  if (next.sequence <= state_.plan.sequence) return fail(denied(fmt::format("plan sequence {} does not follow {}", next.sequence, state_.plan.sequence)));
+
+  TRY(const auto content_bytes, bytes_at(request, "content"));
+  trust::Targets content;  // version 0: nothing was released yet
+  if (!content_bytes.empty()) {
+    TRY(content, trust::Targets::parse(content_bytes));
+    TRY_VOID(trust::check_signatures(content.envelope, content_keys_, "content"));
+  }
+  if (content.version < state_.content_version) return fail(denied(fmt::format("content version {} is older than {}, which was seen before", content.version, state_.content_version)));
+  std::map<std::string, Bytes> releases;
+  TRY(const auto list, request.at("releases"));
+  TRY(const auto elements, list.elements(limits::kRolloutsInPlanMax));
+  for (const JsonField& element : elements) {
+    TRY(const auto text, element.text(0, limits::kSignerMessageBytesMax));
+    TRY(auto bytes, from_base64(text));
+    releases[sha256(bytes).hex()] = std::move(bytes);
+  }
+  const WallTime now = clock_->wall();
+  for (const plan::Rollout& rollout : next.rollouts) TRY_VOID(check_rollout(rollout, state_.plan, content, releases, now));
+  for (const plan::Rollout& old : state_.plan.rollouts) {  // what was halted may not be forgotten and then come back
+    if (ends_release(old.state)) state_.halted.try_emplace(old.release_digest.hex(), state_.content_version);
+  }
+  for (const plan::Rollout& rollout : next.rollouts) {
+    if (ends_release(rollout.state)) state_.halted.try_emplace(rollout.release_digest.hex(), content.version);
+    else state_.halted.erase(rollout.release_digest.hex());
+  }
+  state_.content_version = content.version;
+  state_.plan = next;
+  state_.plan_sha256 = digest;
+  return Json::object();
+}
+
+Status SignerCore::check_rollout(const plan::Rollout& next, const plan::Plan& before, const trust::Targets& content, const std::map<std::string, Bytes>& releases, WallTime now) const {
+  if (ends_release(next.state)) return {};  // halting never needs approval
+  const std::string digest = next.release_digest.hex();
+  if (const auto halted = state_.halted.find(digest); halted != state_.halted.end() && content.version <= halted->second) {
+    return fail(denied(fmt::format("release `{}` was halted under content version {}: only newer content metadata lifts that", next.release, halted->second)));
+  }
+  const plan::Rollout* old = before.find(next.release_digest);
+  if (!exposes(next.state) || (old != nullptr && no_wider(next, *old))) return {};
+  if (content.expired(now)) return fail(denied(fmt::format("content metadata expired at {}", format_time(content.expires))));
+  const auto bytes = releases.find(digest);
+  if (bytes == releases.end()) return fail(denied(fmt::format("no release document with digest {}", digest)));
+  TRY(const auto release, plan::Release::parse(bytes->second));
+  if (release.name != next.release) return fail(denied(fmt::format("the plan calls release `{}` `{}`", release.name, next.release)));
+  const auto target = content.targets.find(release.path());
+  if (target == content.targets.end()) return fail(denied(fmt::format("content version {} does not hold release `{}`", content.version, release.name)));
+  TRY_VOID(trust::check_length_and_hashes(bytes->second, target->second.length, target->second.hashes, release.path()));
+  return check_floor(release, next, now);
+}
+
+Result<Json> SignerCore::sign(const JsonField& request) {
+  TRY(const auto role, request.text_at("role"));
+  const auto key = keys_.find(role);
+  if (key == keys_.end()) return fail(denied(fmt::format("it holds no key for role `{}`", role)));
+  TRY(const auto message, bytes_at(request, "message"));
+  TRY(const Json value, parse_json(message, {.bytes_max = limits::kSignerMessageBytesMax}));
+  TRY(const auto canonical, canonical_json(value));
+  if (canonical != message) return fail(denied("the message is not canonical JSON"));
+  TRY_VOID(check_message(role, value));
+  TRY(const auto signature, key->second->sign(message));
+  return Json::object({{"sig", to_hex(signature)}});
+}
+
+Status SignerCore::check_message(const std::string& role, const Json& message) {
+  const JsonField object(message, "message");
+  TRY(const auto type, object.text_at("_type"));
+  if (role == "rollout" && type == "grant") return check_grant(message);
+  const std::string expected = role == "rollout" || role == "policy" ? "targets" : role;
+  if (type != expected) return fail(denied(fmt::format("role `{}` does not sign `{}`", role, type)));
+  TRY(const auto version, object.integer_at("version", 1));
+  int64_t& last = state_.versions[role];
+  if (version < last) return fail(denied(fmt::format("`{}` version {} is older than {}", role, version, last)));
+  TRY(const auto expires, object.time_at("expires"));
+  if (expires > clock_->wall() + std::chrono::hours(24 * 400)) return fail(denied(fmt::format("`{}` would be valid until {}, more than 400 days", role, format_time(expires))));
+  if (type == "targets") TRY_VOID(check_targets(role, message));
+  if (role == "snapshot") TRY_VOID(check_snapshot(message));
+  last = version;
+  return {};
+}
+
+Status SignerCore::check_targets(const std::string& role, const Json& message) const {
+  const JsonField object(message, "message");
+  TRY(const auto delegations, object.find("delegations"));
+  if (delegations) {
+    TRY(const auto roles, delegations->find("roles"));
+    TRY(const auto succinct, delegations->find("succinct_roles"));
+    if (succinct || (roles && !(roles->value().is_array() && roles->value().elements().empty()))) return fail(denied(fmt::format("role `{}` delegates to nobody", role)));
+  }
+  TRY(const auto targets, object.at("targets"));
+  TRY(const auto files, targets.members());
+  for (const auto& [path, file] : files) {
+    if (!trust::path_matches(role + "/*", path)) return fail(denied(fmt::format("role `{}` does not sign `{}`", role, path)));
+    if (role != "rollout") continue;
+    TRY(const auto hashes, file.at("hashes"));
+    TRY(const auto digest, hashes.text_at("sha256"));
+    if (path != plan::Plan::kPath || digest != state_.plan_sha256) return fail(denied(fmt::format("`{}` is not the plan that was approved last", path)));
+  }
+  return {};
+}
+
+Status SignerCore::check_grant(const Json& message) const {
+  TRY(const auto grant, plan::Grant::parse(message));
+  const plan::Rollout* rollout = state_.plan.find(grant.release_digest);
+  if (rollout == nullptr) return fail(denied("the grant names a release that is not in the plan"));
+  if (!exposes(rollout->state)) return fail(denied(fmt::format("the rollout of `{}` is {}", rollout->release, to_string(rollout->state))));
+  if (grant.expires > clock_->wall() + std::chrono::hours(1)) return fail(denied("a grant lives for one hour at most"));
+  return {};
+}
+
+Status SignerCore::check_snapshot(const Json& message) {
+  TRY(const auto meta, JsonField(message, "message").at("meta"));
+  TRY(const auto files, meta.members());
+  std::map<std::string, int64_t> now;
+  for (const auto& [name, file] : files) {
+    TRY(const auto version, file.integer_at("version", 1));
+    now[name] = version;
+  }
+  for (const auto& [name, version] : state_.snapshot_meta) {
+    const auto found = now.find(name);
+    if (found == now.end() || found->second < version) return fail(denied(fmt::format("the snapshot takes `{}` back from version {}", name, version)));
+  }
+  state_.snapshot_meta = std::move(now);
+  return {};
+}
+
+}  // namespace creance::server

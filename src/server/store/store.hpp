@@ -1,0 +1,119 @@
+// The server's records: sensors, tokens, rollouts, who was told what, what happened, decisions, detections. One interface, one contract suite (tests/server/store_test.cpp).
+// Not a cache and no judge. Each call is durable in itself; transact() makes several one. Threads: one at a time.
+// Errors: kNotFound · kExists (a key that must be new) · kNoSpace · kInvalid (the database is damaged) · kIo.
+#pragma once
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/seams/clock.hpp"
+#include "gates/comparison.hpp"
+
+namespace creance::server {
+
+struct SensorRecord {
+  std::string sensor_id, public_key /* hex */, hostname, machine_id, platform, tenant;
+  std::vector<std::string> tags;
+  WallTime enrolled{};
+  std::optional<WallTime> last_report;
+  std::string boot_epoch, boot_id;
+  std::vector<std::string> past_epochs;  // the newest 8 that were replaced
+  int64_t sequence = 0;
+  std::string state, running_release, running_digest, lkg_digest;  // digests: hex or ""
+  int64_t plan_sequence = 0;
+  int64_t clones = 0;      // reports that only a second host with this identity can have sent
+  std::string arm, arm_digest;
+  std::string manifest, held, counters;  // JSON as reported last
+};
+
+struct TokenRecord {
+  std::string hash;  // SHA-256 of the token, hex: tokens themselves are not stored
+  std::string tenant;
+  std::vector<std::string> tags;
+  WallTime expires{};
+};
+
+struct EventRecord {
+  int64_t id = 0;
+  std::string sensor_id, kind, release_digest, detail;
+  WallTime at{};
+};
+
+struct DetectionRecord {
+  int64_t id = 0;
+  std::string sensor_id, hostname, tenant, body;  // body: the detection as JSON
+  WallTime received{};
+};
+
+struct RolloutRecord {
+  std::string id, release, release_digest /* hex */, salt /* hex */;
+  WallTime created{}, ids_before{};
+  std::string state;                // gates::to_string(RolloutState)
+  uint32_t stage = 0;
+  std::optional<WallTime> stage_opened;  // empty: it waits to be opened (floor)
+  uint32_t resumes = 0;
+  bool tripwire = true, approved = false;
+  int64_t content_version_at_halt = 0;
+  std::string stages;               // JSON
+  std::string reason;               // of its state, for people
+};
+
+// One stay of one sensor in one arm of one rollout. `number` counts a sensor's stays.
+struct SpellRecord {
+  std::string rollout, sensor_id, tenant;
+  uint32_t number = 0, stage = 0, generation = 0;
+  bool internal = false;
+  gates::Arm arm = gates::Arm::kHold;
+  WallTime entered{};
+  std::optional<WallTime> left, confirmed;
+  std::array<std::optional<WallTime>, gates::kMetrics> first_event;
+};
+
+struct DecisionRecord {
+  int64_t id = 0;
+  std::string rollout, verdict, words, record;  // record: gates::to_json, "" for a person's
+  WallTime at{};
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // All calls inside are kept, or none if it returns an error. Does not nest.
+  virtual Status transact(const std::function<Status()>& work) = 0;
+
+  virtual Status add_token(const TokenRecord& token) = 0;
+  // Takes the token away: it works once, whoever races. kDenied: unknown, used or expired (the same for all three).
+  virtual Result<TokenRecord> use_token(const std::string& hash, WallTime now) = 0;
+
+  virtual Status put_sensor(const SensorRecord& sensor) = 0;  // adds or replaces
+  virtual Result<SensorRecord> sensor(const std::string& id) = 0;
+  virtual Result<std::vector<SensorRecord>> sensors() = 0;  // by id
+
+  virtual Status add_event(const EventRecord& event) = 0;  // the oldest go beyond the limit
+  virtual Result<std::vector<EventRecord>> events(const std::string& sensor_id, uint32_t count_max) = 0;  // newest first
+
+  virtual Status add_detection(const DetectionRecord& detection) = 0;  // the oldest go beyond the limit
+  virtual Result<std::vector<DetectionRecord>> detections(uint32_t count_max, int64_t before_id) = 0;  // newest first; before_id 0: from the newest
+  virtual Result<int64_t> detections_stored() = 0;
+
+  virtual Status put_rollout(const RolloutRecord& rollout) = 0;
+  virtual Result<RolloutRecord> rollout(const std::string& id) = 0;
+  virtual Result<std::vector<RolloutRecord>> rollouts() = 0;  // newest first
+
+  virtual Status put_spell(const SpellRecord& spell) = 0;
+  virtual Result<std::vector<SpellRecord>> spells(const std::string& rollout) = 0;                          // by sensor, number
+  virtual Result<std::vector<SpellRecord>> spells(const std::string& rollout, const std::string& sensor_id) = 0;  // by number
+  // Treated hosts of a stage whose outcome is open: neither confirmed nor failed in a way that they told (silence keeps a host open).
+  virtual Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage) = 0;
+
+  virtual Status add_decision(const DecisionRecord& decision) = 0;
+  virtual Result<std::vector<DecisionRecord>> decisions(const std::string& rollout, uint32_t count_max) = 0;  // newest first
+
+  virtual Status set(const std::string& key, const std::string& value) = 0;
+  virtual Result<std::string> get(const std::string& key) = 0;
+};
+
+}  // namespace creance::server

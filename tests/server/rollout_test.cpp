@@ -1,0 +1,252 @@
+// Whole rollouts over real HTTP, with simulated sensors and a clock that the test moves.
+#include "harness.hpp"
+
+#include <fstream>
+
+#include "gates/record.hpp"
+#include "server/store/sqlite_store.hpp"
+
+namespace creance::server::testing {
+namespace {
+
+const Json& stage_of(const Answer& status, size_t i) { return status.body.find("stages")->elements().at(i); }
+int64_t number(const Json& stage, std::string_view name) { return stage.find(name)->integer(); }
+
+// One second passes and every sensor reports, `seconds` times.
+void live(World& world, std::vector<Sensor>& sensors, int seconds) {
+  for (int s = 0; s < seconds; ++s) {
+    world.clock.advance(std::chrono::seconds(1));
+    for (Sensor& sensor : sensors) ASSERT_EQ(sensor.report().status, 200);
+  }
+}
+
+size_t announce_all(std::vector<Sensor>& sensors, const Digest& release) {
+  size_t go = 0;
+  for (Sensor& sensor : sensors) {
+    const Answer told = sensor.announce(release);
+    EXPECT_EQ(told.status, 200) << told.text;
+    go += sensor.arm == plan::Verdict::kGo;
+  }
+  return go;
+}
+
+}  // namespace
+
+TEST(Rollout, HaltsByItselfWhenTheTreatedCrash) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("bad-1");
+  const std::string rollout = world.begin("bad-1", Json::array({World::stage("canary", 50, 3600), World::stage("general", 100, 10)}));
+  auto plan = world.plan();
+  ASSERT_TRUE(plan) << plan.error().detail;
+  ASSERT_EQ(plan->rollouts.size(), 1u);
+  EXPECT_EQ(plan->rollouts[0].release_digest, release);
+  ASSERT_EQ(plan->rollouts[0].stages.size(), 1u);
+  const int64_t sequence = plan->sequence;
+
+  EXPECT_EQ(announce_all(sensors, release), 10u);
+  for (const Sensor& sensor : sensors) {  // the grant is what the plan says
+    const bool go = plan::below(plan::cohort(plan->rollouts[0].salt, sensor.id), plan->rollouts[0].stages[0].go_below);
+    EXPECT_EQ(sensor.arm == plan::Verdict::kGo, go);
+  }
+  for (Sensor& sensor : sensors) {
+    if (sensor.arm == plan::Verdict::kGo) sensor.crash();
+    else sensor.settle();
+  }
+  live(world, sensors, 7);
+  ASSERT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text << world.log;
+  const Answer status = world.status(rollout);
+  EXPECT_EQ(number(stage_of(status, 0), "exposed"), 10);
+  EXPECT_EQ(number(stage_of(status, 0), "held"), 10);
+  EXPECT_EQ(number(stage_of(status, 0), "crashed"), 10);
+  EXPECT_EQ(number(stage_of(status, 0), "returned"), 10);
+  EXPECT_GE(stage_of(status, 0).find("e")->real(), stage_of(status, 0).find("e_halt")->real());
+  EXPECT_EQ(number(stage_of(status, 1), "exposed"), 0);
+  plan = world.plan();
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->rollouts[0].state, plan::RolloutState::kHalted);
+  EXPECT_EQ(plan->sequence, sequence + 1);
+  EXPECT_EQ(sensors[0].announce(release).status, 202);
+  const Answer resumed = world.operate("POST", "/api/v1/rollouts/" + rollout + "/resume");
+  EXPECT_EQ(resumed.status, 409);
+  EXPECT_NE(resumed.text.find("content signers"), std::string::npos);
+  // The halt is in the log with all that it was made from.
+  world.stop();
+  auto store = open_sqlite_store(world.folder.path / "server.db");
+  ASSERT_TRUE(store);
+  const auto log = (*store)->decisions(rollout, 10);
+  const auto halt = std::ranges::find(*log, "halt", &DecisionRecord::verdict);
+  ASSERT_NE(halt, log->end());
+  const auto record = gates::parse_record(halt->record);
+  ASSERT_TRUE(record) << record.error().detail;
+  EXPECT_EQ(gates::decide(record->rollout, record->summary, record->now), record->decision);
+}
+
+TEST(Rollout, PromotesHealthyContentToTheEndAndTheHoldBackComesLast) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> canaries = enrol(world, "canary", 20);
+  std::vector<Sensor> general = enrol(world, "general", 2);
+  const Digest release = world.push("good-1");
+  const std::string rollout = world.begin("good-1", Json::array({World::stage("canary", 50, 0.5), World::stage("general", 100, 0.5)}));
+  ASSERT_TRUE(world.plan());
+  EXPECT_EQ(announce_all(canaries, release), 10u);
+  EXPECT_EQ(general[0].announce(release).status, 202);  // its ring is not open
+  for (Sensor& sensor : canaries) sensor.settle();
+  for (int s = 0; s < 8; ++s) {
+    live(world, canaries, 1);
+    live(world, general, 1);
+  }
+  ASSERT_TRUE(world.wait([&] { return world.status(rollout).integer("stage") == 1; })) << world.status(rollout).text << world.log;
+  EXPECT_EQ(announce_all(general, release), 1u);  // never more than 90 % before the whole soak is over
+  for (Sensor& sensor : general) sensor.settle();
+  for (int s = 0; s < 8; ++s) {
+    live(world, canaries, 1);
+    live(world, general, 1);
+  }
+  ASSERT_TRUE(world.wait_state(rollout, "complete")) << world.status(rollout).text << world.log;
+  const auto plan = world.plan();
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->rollouts[0].state, plan::RolloutState::kComplete);
+  EXPECT_EQ(announce_all(canaries, release), 20u);
+  EXPECT_EQ(announce_all(general, release), 2u);
+  const Answer again = world.operate("POST", "/api/v1/rollouts", Json::object({{"release", "good-1"}, {"stages", Json::array({World::stage("canary", 50, 1)})}}));
+  EXPECT_EQ(again.status, 409) << again.text;
+}
+
+TEST(Rollout, SilenceOfTheTreatedHalts) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("mute-1");
+  const std::string rollout = world.begin("mute-1", Json::array({World::stage("canary", 50, 3600)}));
+  ASSERT_TRUE(world.plan());
+  announce_all(sensors, release);
+  std::vector<Sensor> held;
+  for (Sensor& sensor : sensors) {
+    if (sensor.arm == plan::Verdict::kHold) held.push_back(std::move(sensor));
+  }
+  live(world, held, 14);
+  ASSERT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text;
+  EXPECT_EQ(number(stage_of(world.status(rollout), 0), "silent"), 10);
+}
+
+TEST(Rollout, CapsTheHostsWithUnknownOutcome) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("slow-1");
+  world.begin("slow-1", Json::array({World::stage("canary", 90, 3600, 3)}));
+  ASSERT_TRUE(world.plan());
+  std::vector<Sensor*> exposed;
+  size_t waiting = 0;
+  for (Sensor& sensor : sensors) {
+    const Answer told = sensor.announce(release);
+    if (told.status == 202) ++waiting;
+    else if (sensor.arm == plan::Verdict::kGo) exposed.push_back(&sensor);
+  }
+  EXPECT_EQ(exposed.size(), 3u);
+  EXPECT_GE(waiting, 15u);  // both arms wait alike
+  EXPECT_EQ(exposed[0]->announce(release).status, 200);  // who has its grant keeps it
+  exposed[0]->settle();
+  size_t more = 0;
+  for (Sensor& sensor : sensors) {
+    if (sensor.arm) continue;
+    if (sensor.announce(release).status == 200) more += sensor.arm == plan::Verdict::kGo;
+  }
+  EXPECT_EQ(more, 1u);
+}
+
+TEST(Rollout, TripwireOnAnInternalHostHaltsAtOnce) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "internal", 2);
+  const Digest release = world.push("trip-1");
+  const std::string rollout = world.begin("trip-1", Json::array({World::stage("internal", 100, 60)}));
+  ASSERT_TRUE(world.plan());
+  announce_all(sensors, release);
+  for (Sensor& sensor : sensors) {
+    if (sensor.arm == plan::Verdict::kGo) sensor.crash();
+  }
+  EXPECT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text;
+  EXPECT_NE(world.status(rollout).string("reason").find("tripwire"), std::string::npos);
+}
+
+TEST(Rollout, GoesOnAfterARestart) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("bad-1");
+  const std::string rollout = world.begin("bad-1", Json::array({World::stage("canary", 50, 3600)}));
+  ASSERT_TRUE(world.plan());
+  announce_all(sensors, release);
+  for (size_t i = 0; i < 10; ++i) sensors[i].settle();
+  world.stop();
+  world.clock.advance(std::chrono::minutes(10));  // the server was away; nobody is blamed for that
+  const auto started = world.start();
+  ASSERT_TRUE(started) << started.error().detail;
+  live(world, sensors, 7);
+  EXPECT_EQ(world.status(rollout).string("state"), "rolling");
+  EXPECT_EQ(number(stage_of(world.status(rollout), 0), "exposed"), 10);
+  for (Sensor& sensor : sensors) {
+    if (sensor.arm == plan::Verdict::kGo) sensor.crash();
+  }
+  live(world, sensors, 7);
+  EXPECT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text;
+}
+
+TEST(Rollout, PauseResumeHaltAndApproveAreTheOperators) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 4);
+  const Digest release = world.push("r-1");
+  const std::string rollout = world.begin("r-1", Json::array({World::stage("canary", 50, 3600)}));
+  const std::string base = "/api/v1/rollouts/" + rollout;
+  EXPECT_EQ(world.operate("POST", base + "/pause", Json::object({{"reason", "lunch"}})).string("state"), "paused");
+  ASSERT_EQ(world.plan()->rollouts[0].state, plan::RolloutState::kPaused);
+  EXPECT_EQ(sensors[0].announce(release).status, 202);
+  EXPECT_EQ(world.operate("POST", base + "/resume").string("state"), "rolling");
+  EXPECT_EQ(sensors[0].announce(release).status, 200);
+  EXPECT_EQ(world.operate("POST", base + "/approve", Json::object({{"reason", "fine"}})).status, 200);
+  EXPECT_EQ(world.operate("POST", base + "/halt", Json::object({{"reason", "enough"}})).string("state"), "halted");
+  EXPECT_EQ(world.plan()->rollouts[0].state, plan::RolloutState::kHalted);
+  EXPECT_EQ(world.operate("POST", base + "/pause").status, 409);
+  EXPECT_EQ(world.operate("POST", base + "/dance").status, 404);
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts/none/halt").status, 404);
+  // Newer content metadata, signed by people, lifts it.
+  world.push("r-2");
+  EXPECT_EQ(world.operate("POST", base + "/resume").string("state"), "rolling") << world.log;
+  EXPECT_EQ(world.status(rollout).integer("resumes"), 1);
+}
+
+TEST(Rollout, WaitsForTheFloor) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const WallTime later = std::chrono::floor<std::chrono::seconds>(world.clock.wall()) + std::chrono::hours(1);
+  const Digest release = world.push("floor-1", {{plan::Ring::kCanary, 0, later}});
+  const std::string rollout = world.begin("floor-1", Json::array({World::stage("canary", 50, 3600)}));
+  ASSERT_TRUE(world.plan());
+  EXPECT_EQ(sensors[0].announce(release).status, 202);
+  EXPECT_NE(world.status(rollout).string("reason").find("floor"), std::string::npos);
+  world.clock.set(later);
+  EXPECT_TRUE(world.wait([&] { return stage_of(world.status(rollout), 0).find("opened")->boolean(); })) << world.log;
+  EXPECT_EQ(announce_all(sensors, release), 10u);
+}
+
+TEST(Rollout, HoldsWhoCameBackFromItOnce) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("r-1");
+  world.begin("r-1", Json::array({World::stage("canary", 50, 3600)}));
+  ASSERT_TRUE(world.plan());
+  announce_all(sensors, release);
+  const auto hurt = std::ranges::find(sensors, plan::Verdict::kGo, &Sensor::arm);
+  hurt->crash();
+  EXPECT_EQ(hurt->announce(release).status, 200);
+  EXPECT_EQ(hurt->arm, plan::Verdict::kHold);
+}
+
+}  // namespace creance::server::testing

@@ -1,0 +1,232 @@
+// What creance-signer refuses, whoever asks.
+#include "server/signer/signer_core.hpp"
+
+#include <signal.h>
+
+#include <fstream>
+
+#include "harness.hpp"
+
+namespace creance::server::testing {
+namespace {
+
+// A folder after its ceremony, a signer over it, and content that was signed by a person.
+struct Ceremony {
+  Ceremony() : author(std::move(*trust::KeyPair::generate_ed25519())) {
+    const auto made = key_ceremony({folder.path, {author.public_key()}, 1}, files, random, clock);
+    EXPECT_TRUE(made) << made.error().detail;
+    open();
+  }
+  void open() {
+    signers.reset();
+    auto core = SignerCore::open(files, folder.path / "signer", clock);
+    ASSERT_TRUE(core) << core.error().detail;
+    link = std::make_unique<LocalLink>(std::move(*core));
+    signers = std::move(*RemoteSigners::connect(*link));
+  }
+  WallTime now() const { return std::chrono::floor<std::chrono::seconds>(clock.wall()); }
+  Bytes release(const std::string& name, std::vector<plan::NotBefore> not_before = {}, std::chrono::hours approved = std::chrono::hours(240)) {
+    plan::Release r;
+    r.name = name, r.created = now(), r.category = "rapid";
+    r.floor = {now() + approved, std::move(not_before)};
+    return r.to_bytes();
+  }
+  // The next content metadata, with these releases.
+  Bytes content(const std::vector<Bytes>& releases, std::optional<Bytes> previous = std::nullopt, trust::Signer* by = nullptr) {
+    std::vector<trust::TargetFile> targets;
+    for (const Bytes& bytes : releases) targets.push_back({plan::Release::parse(bytes)->path(), bytes, std::nullopt});
+    trust::Signer* const list[] = {by == nullptr ? &author : by};
+    return *trust::sign_document(*trust::next_targets(previous ? std::optional<BytesView>(*previous) : std::nullopt, targets, {}, now() + std::chrono::hours(24 * 90)), list);
+  }
+  plan::Plan plan(int64_t sequence, const Bytes& release_bytes, uint64_t go_below = plan::kEveryCohort, plan::RolloutState state = plan::RolloutState::kRolling) {
+    plan::Plan p;
+    p.sequence = sequence, p.issued = now();
+    plan::Rollout r;
+    r.release = plan::Release::parse(release_bytes)->name, r.release_digest = plan::release_digest(release_bytes), r.state = state, r.ids_before = WallTime(std::chrono::hours(24 * 365 * 50));
+    r.stages = {{plan::Ring::kCanary, go_below, plan::kEveryCohort}};
+    p.rollouts = {r};
+    return p;
+  }
+  ErrorCode refusal(const Status& status, const std::string& says) {
+    EXPECT_FALSE(status);
+    if (status) return ErrorCode::kIo;
+    EXPECT_NE(status.error().detail.find(says), std::string::npos) << status.error().detail;
+    return status.error().code;
+  }
+  Status sign(const std::string& role, const Json& part) {
+    const auto signature = signers->role(role).sign(*canonical_json(part));
+    if (!signature) return fail(signature.error());
+    EXPECT_TRUE(signers->role(role).public_key().verify(*canonical_json(part), *signature));
+    return {};
+  }
+  Json rollout_targets(int64_t version, const Bytes& plan_bytes, const std::string& path = "rollout/plan.json") {
+    Json targets = trust::make_targets(version, now() + std::chrono::hours(24), {});
+    targets.set("targets", Json::object({{path, trust::target_entry({path, plan_bytes, std::nullopt})}}));
+    return targets;
+  }
+
+  Folder folder;
+  os::RealFileSystem files;
+  os::RealRandom random;
+  MovableClock clock;
+  trust::KeyPair author;
+  std::unique_ptr<LocalLink> link;
+  std::unique_ptr<RemoteSigners> signers;
+};
+
+}  // namespace
+
+TEST(Signer, SequencesOnlyGrow) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  const Bytes content = c.content({release});
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), content, {release}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), content, {release}));  // the very same again: after a stop
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(5, release, 1), content, {release}), "sequence 5"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), content, {release}), "sequence 4"), ErrorCode::kDenied);
+  c.open();  // it remembers
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), content, {release}), "sequence 4"), ErrorCode::kDenied);
+}
+
+TEST(Signer, ReleasesOnlyWhatPeopleSigned) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  const Bytes other = c.release("r-2");
+  const Bytes content = c.content({release});
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, other), content, {other}), "does not hold release"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release), content, {}), "no release document"), ErrorCode::kDenied);
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release), {}, {release}));
+  auto stranger = trust::KeyPair::generate_ed25519();
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release), c.content({release}, std::nullopt, &*stranger), {release}));
+  plan::Plan misnamed = c.plan(1, release);
+  misnamed.rollouts[0].release = "r-2";
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(misnamed, content, {release}), "calls release"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+}
+
+TEST(Signer, NeverGoesBelowTheFloor) {
+  Ceremony c;
+  const WallTime later = c.now() + std::chrono::hours(2);
+  const Bytes release = c.release("r-1", {{plan::Ring::kCanary, 500'000, later}, {plan::Ring::kGeneral, 0, later}});
+  const Bytes content = c.content({release});
+  const uint64_t half = plan::limit_of_share(500'000);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release, half + 1), content, {release}), "millionths of ring `canary`"), ErrorCode::kDenied);
+  plan::Plan general = c.plan(1, release, half);
+  general.rollouts[0].stages.push_back({plan::Ring::kGeneral, 1, plan::kEveryCohort});
+  EXPECT_FALSE(c.signers->approve_plan(general, content, {release}));
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release, half, plan::RolloutState::kComplete), content, {release}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, half), content, {release}));
+  c.clock.set(later);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, half + 1), content, {release}));
+  const Bytes old = c.release("r-2", {}, std::chrono::hours(1));
+  const Bytes next = c.content({old}, content);
+  c.clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, old), next, {old}), "was approved until"), ErrorCode::kDenied);
+}
+
+TEST(Signer, ContentVersionsNeverGoBack) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  const Bytes first = c.content({release});
+  const Bytes second = c.content({c.release("r-2")}, first);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, 1), second, {release}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(2, release), first, {release}), "older than 2"), ErrorCode::kDenied);
+}
+
+TEST(Signer, AHaltNeedsNobodyAndIsLiftedByContentAlone) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  const Bytes content = c.content({release});
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+  c.clock.advance(std::chrono::hours(24 * 200));  // everything is expired: a halt passes all the same
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, plan::kEveryCohort, plan::RolloutState::kHalted), content, {}));
+  c.clock.advance(-std::chrono::hours(24 * 200));
+  c.open();
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release), content, {release}), "was halted"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release, 1, plan::RolloutState::kPaused), content, {release}), "was halted"), ErrorCode::kDenied);
+  plan::Plan forgotten;
+  forgotten.sequence = 3, forgotten.issued = c.now();
+  EXPECT_TRUE(c.signers->approve_plan(forgotten, content, {}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release), content, {release}), "was halted"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(4, release), c.content({c.release("r-2")}, content), {release}));
+}
+
+TEST(Signer, SignsTheApprovedPlanAndNoOther) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  const plan::Plan approved = c.plan(1, release);
+  EXPECT_FALSE(c.sign("rollout", c.rollout_targets(1, approved.to_bytes())));  // not yet
+  ASSERT_TRUE(c.signers->approve_plan(approved, c.content({release}), {release}));
+  EXPECT_TRUE(c.sign("rollout", c.rollout_targets(1, approved.to_bytes())));
+  EXPECT_EQ(c.refusal(c.sign("rollout", c.rollout_targets(2, c.plan(2, release).to_bytes())), "approved last"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.sign("rollout", c.rollout_targets(2, approved.to_bytes(), "content/x/y")), "does not sign `content/x/y`"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.sign("policy", c.rollout_targets(1, approved.to_bytes())), "does not sign `rollout/plan.json`"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.sign("timestamp", c.rollout_targets(2, approved.to_bytes())), "does not sign `targets`"), ErrorCode::kDenied);
+  const Json delegating = trust::make_targets(2, c.now() + std::chrono::hours(1), {{"evil", {{c.author.public_key()}, 1}, {"*"}, true}});
+  EXPECT_EQ(c.refusal(c.sign("policy", delegating), "delegates to nobody"), ErrorCode::kDenied);
+}
+
+TEST(Signer, VersionsNeverGoBackNorLiveForEver) {
+  Ceremony c;
+  const auto timestamp = [&](int64_t version, std::chrono::hours life = std::chrono::hours(24)) { return trust::make_timestamp(version, c.now() + life, {1, std::nullopt, {}}); };
+  EXPECT_TRUE(c.sign("timestamp", timestamp(7)));
+  EXPECT_TRUE(c.sign("timestamp", timestamp(7)));
+  EXPECT_EQ(c.refusal(c.sign("timestamp", timestamp(6)), "older than 7"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.sign("timestamp", timestamp(8, std::chrono::hours(24 * 1000))), "400 days"), ErrorCode::kDenied);
+  const auto snapshot = [&](int64_t version, int64_t content) { return trust::make_snapshot(version, c.now() + std::chrono::hours(24), {{"targets.json", {1, std::nullopt, {}}}, {"content.json", {content, std::nullopt, {}}}}); };
+  EXPECT_TRUE(c.sign("snapshot", snapshot(5, 3)));
+  EXPECT_EQ(c.refusal(c.sign("snapshot", snapshot(6, 2)), "takes `content.json` back"), ErrorCode::kDenied);
+  c.open();
+  EXPECT_EQ(c.refusal(c.sign("timestamp", timestamp(6)), "older than 7"), ErrorCode::kDenied);
+}
+
+TEST(Signer, GrantsOnlyWhatThePlanExposes) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  plan::Grant grant{std::string(32, 'a'), std::string(32, 'b'), plan::release_digest(release), plan::Verdict::kGo, c.now() + std::chrono::minutes(10)};
+  EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "not in the plan"), ErrorCode::kDenied);
+  const Bytes content = c.content({release});
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+  EXPECT_TRUE(c.sign("rollout", grant.to_json()));
+  EXPECT_FALSE(c.sign("policy", grant.to_json()));
+  grant.expires = c.now() + std::chrono::hours(5);
+  EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "one hour"), ErrorCode::kDenied);
+  grant.expires = c.now() + std::chrono::minutes(10);
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(2, release, 1, plan::RolloutState::kHalted), content, {}));
+  EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "is halted"), ErrorCode::kDenied);
+}
+
+TEST(Signer, AnswersNonsenseWithAReason) {
+  Ceremony c;
+  auto core = SignerCore::open(c.files, c.folder.path / "signer", c.clock);
+  ASSERT_TRUE(core);
+  for (const std::string request : {"", "{}", "[]", R"({"op":"dance"})", R"({"op":"sign","role":"root","message":""})", R"({"op":"sign","role":"timestamp","message":"e30="})", R"({"op":"plan","plan":"AA==","content":"","releases":[]})"}) {
+    const auto answer = parse_json(core->handle(as_bytes(request)));
+    ASSERT_TRUE(answer);
+    EXPECT_NE(answer->find("error"), nullptr) << request;
+  }
+}
+
+TEST(SignerProcess, IsStartedAgainAfterItDied) {
+  World world;
+  ASSERT_TRUE(world.start(make_process_link(std::filesystem::path(CREANCE_BIN_DIR) / "creance-signer", world.folder.path / "signer")));
+  world.push("r-1");
+  // Its process id, from the children of this one.
+  std::string pids;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    std::string pid;
+    while (children >> pid) {
+      std::ifstream comm("/proc/" + pid + "/comm");
+      std::string name;
+      std::getline(comm, name);
+      if (name == "creance-signer") pids = pid;
+    }
+  }
+  ASSERT_FALSE(pids.empty());
+  ASSERT_EQ(::kill(std::stoi(pids), SIGKILL), 0);
+  world.push("r-2");
+  EXPECT_EQ(world.operate("GET", "/api/v1/roles").integer("content_version"), 2);
+}
+
+}  // namespace creance::server::testing
