@@ -124,6 +124,37 @@ TEST(Repository, ChangedBytesOnTheDiskAreNoticedOnLoad) {
   EXPECT_EQ(again.load().error().code, ErrorCode::kDenied);
 }
 
+TEST(Repository, CollectsWhatNoKeptSnapshotNames) {
+  Tree t;
+  ASSERT_TRUE(t.publish_content({{"content/r1/a", bytes("abc"), std::nullopt}}));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(t.publish_rollout(std::to_string(i)));
+  ASSERT_TRUE(t.repository.publish_root(t.signed_by(make_root(2, t.now + std::chrono::days(30), t.roles({t.root3.public_key()}, 1)), {&t.root1, &t.root2, &t.root3}), t.online(), t.now));
+  const size_t before = t.server.files().size();
+  const auto removed = t.repository.collect_garbage(2);
+  ASSERT_TRUE(removed) << removed.error().detail;
+  EXPECT_EQ(*removed, before - t.server.files().size());
+  std::vector<std::string> names;
+  for (const auto& [name, content] : t.server.files()) names.push_back(name.substr(name.rfind('/') + 1));
+  // 2 roots, 2 snapshots, targets, content, the newest rollout (both snapshots name it), timestamp, 2 target files
+  EXPECT_EQ(names.size(), 10u) << ::testing::PrintToString(names);
+  EXPECT_EQ(*t.repository.collect_garbage(2), 0u);
+  ASSERT_TRUE(t.client.refresh(t.now));
+  EXPECT_EQ(*t.client.download(*t.client.target("rollout/plan.json")), bytes("9"));
+  EXPECT_EQ(*t.client.download(*t.client.target("content/r1/a")), bytes("abc"));
+  Repository again(t.server, "/tree");
+  EXPECT_TRUE(again.load());
+}
+
+TEST(Repository, CarriesThousandsOfTenants) {
+  Tree t;
+  std::vector<TargetFile> files;
+  for (int i = 0; i < 2'000; ++i) files.push_back({"policy/t" + std::to_string(i) + ".json", bytes("{" + std::to_string(i)), std::nullopt});
+  ASSERT_TRUE(t.repository.publish_files("policy", files, {}, t.policy, t.online(), t.now));
+  ASSERT_TRUE(t.client.refresh(t.now));
+  const auto policy = t.client.download(*t.client.target("policy/t1777.json"));
+  EXPECT_EQ(*policy, bytes("{1777"));
+}
+
 // --- power loss and full disks: every changing operation fails, stops before or stops after, in turn
 
 // What a client that knows only the first root sees.

@@ -1,4 +1,6 @@
 // The detailed client workflow, step by step. Section numbers are those of the TUF specification.
+#include <algorithm>
+
 #include "trust/tree.hpp"
 
 namespace creance::trust::testing {
@@ -420,6 +422,16 @@ TEST(Mirror, OfWhatTheUpdaterFetchedGivesAdmitTheSameResult) {
   both("rollout/plan.json");
   ASSERT_TRUE(t.repository.publish_root(t.signed_by(make_root(2, t.now + std::chrono::days(30), t.roles({t.root3.public_key()}, 1)), {&t.root1, &t.root2, &t.root3}), t.online(), t.now));
   both("rollout/plan.json");
+  // What nobody will ask for again goes; what is left still serves admit.
+  const auto mirrored = [&] { return std::ranges::count_if(t.host.files(), [](const auto& file) { return file.first.starts_with("/mirror/"); }); };
+  const auto before = mirrored();
+  ASSERT_TRUE(recording.prune(*updater.trusted()));
+  EXPECT_LT(mirrored(), before);
+  both("rollout/plan.json");
+  Client late(mirror, t.host, "/late");
+  ASSERT_TRUE(late.init(root));
+  ASSERT_TRUE(late.refresh(t.now)) << late.refresh(t.now).error().detail;
+  EXPECT_EQ(as_text(*late.download(*late.target("rollout/plan.json"))), "plan 2");
   // A taken updater cannot make admit take anything else.
   ASSERT_TRUE(t.host.write_atomic("/mirror/metadata/timestamp.json", t.signed_by(make_timestamp(99, t.now + std::chrono::days(1), {1, std::nullopt, {}}), {&t.rollout}), 0644));
   EXPECT_EQ(code(admit.refresh(t.now)), ErrorCode::kDenied);

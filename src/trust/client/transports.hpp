@@ -3,10 +3,13 @@
 // DirectoryTransport on the recorded mirror and comes to the same result. Both must have started from the same shipped root; delete the updater's metadata folder and mirror together or not at all.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/seams/files.hpp"
 #include "base/seams/transport.hpp"
+#include "trust/core/trusted_set.hpp"
 
 namespace creance::trust {
 
@@ -20,11 +23,24 @@ class DirectoryTransport final : public Transport {
   std::filesystem::path root_;
 };
 
+// "12.rollout.json" → 12 and "rollout"; nothing for names without a version.
+struct VersionedName {
+  int64_t version = 0;
+  std::string role;  // percent-encoded, as it stands in the name
+};
+std::optional<VersionedName> parse_versioned_name(std::string_view file);
+
+// Every file below `folder`, as paths relative to it; not deeper than 16 levels.
+Result<std::vector<std::filesystem::path>> files_below(FileSystem& files, const std::filesystem::path& folder);
+
 class RecordingTransport final : public Transport {
  public:
   RecordingTransport(Transport& upstream, FileSystem& files, std::filesystem::path mirror);
   // A file that was fetched is in the mirror, whole, before this returns. Errors of the disk are errors of the fetch.
   Result<Bytes> fetch(const std::string& path, size_t bytes_max) override;
+  // Removes what a client with `trusted` will not ask for again: superseded versions of metadata (never roots), and target files that a loaded role spoke about and no longer names.
+  // Call it after the reader of the mirror (admit) has come to the same state. For clients with the standard prefixes.
+  Status prune(const TrustedSet& trusted);
 
  private:
   Transport& upstream_;

@@ -65,10 +65,10 @@ Json make_targets(int64_t version, WallTime expires, const std::vector<Delegatio
 }
 
 Json make_snapshot(int64_t version, WallTime expires, const std::map<std::string, MetaFile>& meta) {
-  Json files = Json::object();
-  for (const auto& [name, file] : meta) files.set(name, meta_json(file));
+  Json::Object files;
+  for (const auto& [name, file] : meta) files.emplace_back(name, meta_json(file));
   Json snapshot = common("snapshot", version, expires);
-  snapshot.set("meta", std::move(files));
+  snapshot.set("meta", Json(std::move(files)));
   return snapshot;
 }
 
@@ -92,22 +92,22 @@ MetaFile meta_of(BytesView metadata, int64_t version) {
 
 Result<Json> next_targets(std::optional<BytesView> previous, const std::vector<TargetFile>& files, const std::vector<std::string>& removed, WallTime expires) {
   Json next;
-  Json targets = Json::object();
+  std::map<std::string, Json> targets;
   if (previous) {
     TRY(const Targets parsed, Targets::parse(*previous));
     next = parsed.envelope.signed_part;
-    targets = *next.find("targets");
+    for (const Json::Member& member : next.find("targets")->members()) targets.insert(member);
     next.set("version", parsed.version + 1);
     next.set("expires", format_time(expires));
   } else {
     next = common("targets", 1, expires);
   }
-  for (const std::string& path : removed) targets.remove(path);
+  for (const std::string& path : removed) targets.erase(path);
   for (const TargetFile& file : files) {
     if (file.custom && !file.custom->is_object()) return fail(ErrorCode::kInvalid, fmt::format("target `{}`: custom must be an object", file.path));
-    targets.set(file.path, target_entry(file));
+    targets.insert_or_assign(file.path, target_entry(file));
   }
-  next.set("targets", std::move(targets));
+  next.set("targets", Json(Json::Object(std::make_move_iterator(targets.begin()), std::make_move_iterator(targets.end()))));
   return next;
 }
 

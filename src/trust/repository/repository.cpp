@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.hpp"
 #include "base/digest.hpp"
@@ -228,6 +229,49 @@ Result<bool> Repository::renew(OnlineSigners online, WallTime now) {
   TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));
   state_ = std::make_unique<State>(std::move(next));
   return true;
+}
+
+Result<uint64_t> Repository::collect_garbage(uint32_t snapshots_kept) {
+  CHECK(state_ != nullptr);
+  const int64_t oldest = state_->snapshot->version - std::max<int64_t>(snapshots_kept, 1) + 1;
+  TRY(const auto names, files_.list(dir_ / "metadata"));
+  std::set<std::string> kept_metadata;
+  for (const std::string& file : names) {
+    const auto name = parse_versioned_name(file);
+    if (!name || name->role != "snapshot" || name->version < oldest) continue;
+    TRY(const Bytes bytes, files_.read(dir_ / "metadata" / file, limits::kSnapshotBytesMax));
+    TRY(const Snapshot snapshot, Snapshot::parse(bytes));
+    kept_metadata.insert(file);
+    for (const auto& [role, meta] : snapshot.meta) kept_metadata.insert(fmt::format("{}.{}.json", meta.version, percent_encode(role.substr(0, role.size() - std::min<size_t>(role.size(), 5)), false)));
+  }
+  std::set<std::filesystem::path> kept_targets;
+  for (const std::string& file : kept_metadata) {
+    if (parse_versioned_name(file)->role == "snapshot") continue;
+    auto bytes = files_.read(dir_ / "metadata" / file, limits::kTargetsBytesMax);
+    if (!bytes && bytes.error().code == ErrorCode::kNotFound) continue;  // an older run was stopped here
+    if (!bytes) return fail(bytes.error());
+    TRY(const Targets role, Targets::parse(*bytes));
+    for (const auto& [path, info] : role.targets) {
+      TRY(const std::string sha256_hex, sha256_of(info));
+      TRY(std::filesystem::path place, target_file_path(path, sha256_hex));
+      kept_targets.insert(std::move(place));
+    }
+  }
+  uint64_t removed = 0;
+  for (const std::string& file : names) {
+    const auto name = parse_versioned_name(file);
+    if (!name || name->role == "root" || kept_metadata.contains(file)) continue;
+    TRY_VOID(files_.remove(dir_ / "metadata" / file));
+    ++removed;
+  }
+  if (!files_.exists(dir_ / "targets")) return removed;
+  TRY(const auto targets, files_below(files_, dir_ / "targets"));
+  for (const std::filesystem::path& file : targets) {
+    if (kept_targets.contains("targets" / file) || file.filename().string().find('.') != 64) continue;  // only what publish wrote
+    TRY_VOID(files_.remove(dir_ / "targets" / file));
+    ++removed;
+  }
+  return removed;
 }
 
 Result<Bytes> Repository::metadata(const std::string& role) const {

@@ -59,6 +59,10 @@ class Repository {
   // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles are renewed by publish_files without files.
   Result<bool> renew(OnlineSigners online, WallTime now);
 
+  // Removes metadata and target files that none of the newest `snapshots_kept` snapshots names, directly or through its roles; roots stay for ever. A client in the middle of a refresh needs
+  // the snapshot of the timestamp that it read: keep more than are published during one refresh. Returns how many files went.
+  Result<uint64_t> collect_garbage(uint32_t snapshots_kept = 64);
+
   // Immutable files make a mirror by plain copying work: targets first, then N.*.json, then timestamp.json.
   // Read access, after load(), create() or a publication.
   Result<Bytes> metadata(const std::string& role) const;  // current envelope bytes of "root", "targets", "content", …; kNotFound: not published yet
