@@ -84,7 +84,10 @@ class Builder final : public YAML::EventHandler {
  public:
   Builder(Lines& lines, std::vector<YamlDocument>& documents) : lines_(lines), documents_(documents) {}
 
-  void OnDocumentStart(const YAML::Mark&) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // At a token that begins nothing (a `,` outside of brackets) yaml-cpp gives empty documents for ever and stays where it is.
+    if (!documents_.empty() && mark.pos == document_start_) throw Refused{"S004", lines_.span(mark), "not valid YAML: this can begin no value"};
+    document_start_ = mark.pos;
     current_ = {};
     open_.clear();
     expanded_.clear();
@@ -187,6 +190,7 @@ class Builder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::vector<Size> expanded_;  // per node of the current document
   std::unordered_map<YAML::anchor_t, uint32_t> anchors_;
+  int document_start_ = -1;
   Size total_;  // of all documents
 };
 

@@ -83,5 +83,24 @@ TEST(Golden, ReferencePageFollowsTheTable) {
   EXPECT_EQ(missing, "") << "add these rows to " << kPage;
 }
 
+TEST(Golden, ReferencePageNamesEveryCodeOfCompilerAndLoader) {
+  const std::string page = read(kPage);
+  std::set<std::string> missing;
+  size_t found = 0;
+  for (const auto& [folder, letter] : {std::pair{"compiler", 'C'}, std::pair{"schema", 'T'}}) {
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(CREANCE_SOURCE_DIR) / "src" / folder)) {
+      const std::string text = entry.is_regular_file() ? read(entry.path()) : "";
+      for (size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 1)) {
+        const std::string code = text.substr(at + 1, 5);
+        if (code.size() < 5 || code[0] != letter || code[4] != '"' || code.find_first_not_of("0123456789", 1) != 4) continue;
+        ++found;
+        if (page.find("| " + code.substr(0, 4) + " |") == std::string::npos) missing.insert(code.substr(0, 4));
+      }
+    }
+  }
+  EXPECT_GT(found, 20u);
+  EXPECT_EQ(missing, std::set<std::string>{});
+}
+
 }  // namespace
 }  // namespace creance::sigma

@@ -175,6 +175,11 @@ TEST(Yaml, AliasesAreSharedAndBombsRefused) {
   EXPECT_EQ(first_code("a: &a [*a]\n"), "S010");
 }
 
+TEST(Yaml, TokenThatBeginsNothingEndsTheParse) {
+  for (const char* text : {", a: b\n", ",", "title: x\n---\n, y\n", "]", "}", ": ,"}) EXPECT_NE(first_code(text), "") << text;
+  EXPECT_EQ(first_code(", a: b\n"), "S004");
+}
+
 TEST(Yaml, ScalarsHaveTheTypesOfTheCoreSchema) {
   for (const char* text : {"null", "~", "Null", "NULL", ""}) EXPECT_EQ(plain_type(text), ValueKind::kNull) << text;
   for (const char* text : {"true", "False", "TRUE"}) EXPECT_EQ(plain_type(text), ValueKind::kBoolean) << text;

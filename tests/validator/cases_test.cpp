@@ -168,6 +168,7 @@ TEST(Judges, AgreeOnEveryModifier) {
 TEST(CasesFile, BadPartsAreReportedWithTheirPlace) {
   EXPECT_EQ(parse_codes("rule: [\n"), Codes{"J001"});
   EXPECT_EQ(parse_codes("rule: a\nrule: b\n"), Codes{"J001"});
+  EXPECT_EQ(parse_codes(", rule: a\n"), Codes{"J001"});
   EXPECT_EQ(parse_codes("- x\n"), Codes{"J002"});
   EXPECT_EQ(parse_codes("cases: []\n"), Codes{"J002"});
   EXPECT_EQ(parse_codes("rule: a\ncases: x\n"), Codes{"J002"});

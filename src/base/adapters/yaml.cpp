@@ -24,7 +24,10 @@ Span to_span(const YAML::Mark& mark) { return {static_cast<uint32_t>(mark.line +
 class Builder final : public YAML::EventHandler {
  public:
   explicit Builder(std::vector<Document>& documents) : documents_(documents) {}
-  void OnDocumentStart(const YAML::Mark&) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // At a token that begins nothing (a `,` outside of brackets) yaml-cpp gives empty documents for ever and stays where it is.
+    if (!documents_.empty() && mark.pos == document_start_) throw Refused{to_span(mark), "not valid YAML: this can begin no value"};
+    document_start_ = mark.pos;
     documents_.emplace_back();
     open_.clear();
   }
@@ -71,6 +74,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   std::vector<Document>& documents_;
+  int document_start_ = -1;
   std::vector<Open> open_;
 };
 
