@@ -20,6 +20,14 @@ TEST(ParseJson, KeepsMembersInTheirOrder) {
   EXPECT_EQ(to_json_pretty(*parse(R"({"a":[1,{}],"b":[]})")), "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}\n");
 }
 
+TEST(ToJson, WhatIsWrittenCanAlwaysBeRead) {
+  using namespace std::string_view_literals;
+  const Json odd = Json::object({{"a\xff"sv.data(), "x\xc3(\xed\xa0\x80)\0\x1f\x7f"sv}});
+  const auto again = parse(to_json(odd));
+  ASSERT_TRUE(again) << to_json(odd);
+  EXPECT_EQ(again->find("a\xEF\xBF\xBD")->string(), "x\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD)\0\x1f\x7f"sv);
+}
+
 TEST(ParseJson, RefusesWhatTwoReadersCouldTakeDifferently) {
   for (const std::string_view text : {R"({"a":1,"a":2})", R"({"x":{"k":1,"b":2,"k":3}})", R"({"a":1,"\u0061":2})", R"({"a":1} x)", R"({"a":1}{})", "", " ", "{", "[1,]", "{\"a\":1,}", "01", "1.5", "1e3",
                                       "-0.0", "nan", "'a'", "\"a", "\"\x01\"", "\"\\ud800\"", "/*c*/1", "9223372036854775808", "-9223372036854775809", "1e999999"}) {

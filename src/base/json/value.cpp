@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace creance {
 
@@ -159,8 +160,19 @@ class Writer {
     out_.append(buffer, end);
   }
 
+  // What is not UTF-8 (names of files and processes may hold anything) becomes U+FFFD, so that what we write can always be read. Canonical JSON comes from parsed text only.
   void text(std::string_view value) {
     out_ += '"';
+    while (const auto bad = invalid_utf8_at(value)) {
+      escape(value.substr(0, *bad));
+      out_ += "\xEF\xBF\xBD";
+      value.remove_prefix(*bad + 1);
+    }
+    escape(value);
+    out_ += '"';
+  }
+
+  void escape(std::string_view value) {
     for (const char c : value) {
       if (c == '"' || c == '\\') {
         out_ += '\\';
@@ -175,7 +187,6 @@ class Writer {
         out_ += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
       }
     }
-    out_ += '"';
   }
 
   Style style_;
