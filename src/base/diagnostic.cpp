@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <tuple>
 
@@ -17,7 +19,7 @@ std::string_view to_string(Severity severity) {
 }
 
 std::string to_line(const Diagnostic& d) {
-  return fmt::format("{}:{}:{}: {} {}: {}", d.file, d.span.line, d.span.column, to_string(d.severity), d.code, d.message);
+  return fmt::format("{}:{}:{}: {} {}: {}", printable(d.file, 4096), d.span.line, d.span.column, to_string(d.severity), d.code, d.message);
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

@@ -30,6 +30,16 @@ size_t sequence_length(std::string_view text, size_t at) {
   }
   return 0;
 }
+
+// C1 controls (U+0080 to U+009F) and the marks that turn the direction of writing: harmless as bytes, not on a screen.
+bool commands_a_terminal(std::string_view character) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(character[i]); };
+  if (character.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+  if (character.size() != 3 || byte(0) != 0xE2) return false;
+  const bool marks = byte(1) == 0x80 && ((byte(2) >= 0x8E && byte(2) <= 0x8F) || (byte(2) >= 0xA8 && byte(2) <= 0xAE));  // U+200E, U+200F, U+2028 to U+202E
+  const bool isolates = byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;                                            // U+2066 to U+2069
+  return marks || isolates;
+}
 }  // namespace
 
 std::optional<size_t> invalid_utf8_at(std::string_view text) {
@@ -103,6 +113,9 @@ std::string printable(std::string_view text, size_t bytes_max) {
     if (n == 0 || c < 0x20 || c == 0x7F) {
       out += fmt::format("\\x{:02x}", c);
       ++i;
+    } else if (commands_a_terminal(text.substr(i, n))) {
+      for (const char byte : text.substr(i, n)) out += fmt::format("\\x{:02x}", static_cast<uint8_t>(byte));
+      i += n;
     } else {
       out += text.substr(i, n);
       i += n;

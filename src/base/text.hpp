@@ -25,7 +25,7 @@ std::optional<std::string_view> nearest(std::string_view text, std::span<const s
 bool equal_ignoring_ascii_case(std::string_view a, std::string_view b);
 std::string to_ascii_lower(std::string_view text);
 
-// For messages and terminals: control characters as \xNN, cut to `bytes_max` with an ellipsis at a character's border.
+// For messages and terminals: control characters (C0, DEL, C1) and marks of writing direction as \xNN, cut to `bytes_max` with an ellipsis at a character's border.
 std::string printable(std::string_view text, size_t bytes_max = 80);
 
 }  // namespace creance

@@ -39,7 +39,7 @@ int check(const CheckOptions& options, const Session& session) {
 void add_check(CLI::App& app, Session& session) {
   auto* options = new CheckOptions;
   CLI::App* command = add_command(app, session, "check", "Judge rules without running them", {"creance check --rules rules/", "creance check --rules new.yml --json | jq .message"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml")->required()->take_all();
+  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml")->required()->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_flag("--strict", options->strict, "Warnings are findings too");
   command->callback([&session, options] { session.run = [&session, options] { return check(*options, session); }; });

@@ -5,6 +5,7 @@
 
 #include "base/digest.hpp"
 #include "base/os/real.hpp"
+#include "base/text.hpp"
 #include "channel/verified_channel.hpp"
 #include "cli/rule_files.hpp"
 #include "compiler/build.hpp"
@@ -33,6 +34,8 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
   if (!plan::is_release_name(request.release)) {
     return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a release: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.release));
   }
+  if (!plan::is_release_name(request.category)) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a category: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.category));
+  if (invalid_utf8_at(request.notes)) return fail(ErrorCode::kInvalid, "the notes are not valid UTF-8");
   PackOutcome outcome;
   LoadedRules loaded = load_rules(request.rules, terminal);
   outcome.unreadable = loaded.unreadable;

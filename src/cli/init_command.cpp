@@ -83,13 +83,18 @@ int init(const std::string& folder, const Session& session) {
     session.terminal.error(fmt::format("`{}` is there already; nothing was written", path.string()));
     return kUsage;
   }
+  std::vector<fs::path> made;
   for (const auto& [path, text] : wanted) {
     auto done = files.make_directories(path.parent_path());
     if (done) done = files.write_atomic(path, as_bytes(text), 0644);
     if (!done) {
-      session.terminal.error(done.error().detail);
+      for (const fs::path& written : made) (void)files.remove(written);
+      session.terminal.error(done.error().detail + "; nothing was left behind");
       return kUnreadable;
     }
+    made.push_back(path);
+  }
+  for (const fs::path& path : made) {
     session.terminal.data_line(session.json ? fmt::format("{{\"made\":\"{}\"}}", path.generic_string()) : path.string());
   }
   session.terminal.note(fmt::format("next: cd {} && creance test --rules rules/", folder));

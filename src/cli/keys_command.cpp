@@ -37,12 +37,16 @@ int create(const KeyOptions& options, const Session& session) {
     session.terminal.error("a key needs a passphrase: give --passphrase-file FILE, or --no-passphrase for a demonstration");
     return kUsage;
   }
+  const std::string public_file = options.file + ".pub";
+  if (files.exists(public_file)) {
+    session.terminal.error(fmt::format("`{}` is there already; a key is never overwritten", public_file));
+    return kUsage;
+  }
   const auto passphrase = read_passphrase(files, options.passphrase_file);
   if (!passphrase) return failed(session, passphrase.error());
   const auto key = trust::KeyPair::generate_ed25519();
   if (!key) return failed(session, key.error());
   if (const auto saved = trust::save_key(files, options.file, *key, *passphrase); !saved) return failed(session, saved.error());
-  const std::string public_file = options.file + ".pub";
   if (const auto saved = trust::save_public_key(files, public_file, key->public_key()); !saved) return failed(session, saved.error());
   session.terminal.note(fmt::format("private key in `{}` (mode 0600), public key in `{}`", options.file, public_file));
   print_key(session, key->public_key(), options.file);

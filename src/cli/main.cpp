@@ -1,22 +1,38 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
-#include <iostream>
+#include <optional>
+#include <sstream>
 
+#include "base/text.hpp"
 #include "cli/command.hpp"
 
 namespace creance::cli {
 namespace {
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error, const Terminal& terminal) {
+// A first word that is no command: say so, with the nearest one, before anything that the parser finds missing.
+std::optional<std::string> unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return std::nullopt;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  if (std::ranges::find(names, argv[1]) != names.end()) return std::nullopt;
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto near = nearest(argv[1], views);
+  return fmt::format("no command `{}`{}", argv[1], near ? fmt::format("; did you mean `{}`?", *near) : "");
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error, const Terminal& terminal, int argc, char** argv) {
   if (error.get_exit_code() == 0) {  // --help, --version
     std::ostringstream help;
     app.exit(error, help, help);
     terminal.data(help.str());
-    return terminal.flush() ? kOk : kUnreadable;
+    if (terminal.flush()) return kOk;
+    terminal.error("standard output could not be written to the end");
+    return kUnreadable;
   }
-  terminal.error(error.what());
+  terminal.error(unknown_command(app, argc, argv).value_or(error.what()));
   const auto named = app.get_subcommands();
   terminal.note(fmt::format("see `creance {}{}--help`", named.empty() ? "" : named.front()->get_name(), named.empty() ? "" : " "));
   return kUsage;
@@ -39,7 +55,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return usage_error(app, error, session.terminal);
+    return usage_error(app, error, session.terminal, argc, argv);
   }
   session.terminal.choose_color(color == "always" ? ColorChoice::kAlways : color == "never" ? ColorChoice::kNever : ColorChoice::kAuto);
   if (quiet) session.terminal.be_quiet();

@@ -1,6 +1,7 @@
 #include "cli/rule_files.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 
 #include "base/limits.hpp"
 #include "base/os/real.hpp"
+#include "base/text.hpp"
 #include "sigma/parser.hpp"
 
 namespace creance::cli {
@@ -19,21 +21,46 @@ bool is_rule_file(const fs::path& path) {
   return (name.ends_with(".yml") || name.ends_with(".yaml")) && !name.ends_with(".cases.yml") && !name.ends_with(".cases.yaml") && !name.starts_with(".");
 }
 
-// Files below `path`, sorted; an error code for what cannot be read.
-std::vector<std::string> files_below(const std::string& path, std::error_code& ec) {
-  std::vector<std::string> found;
-  if (!fs::is_directory(path, ec)) {
-    if (!ec) found.push_back(path);
-    return found;
+// What a search brings: rule files by name, and what it could not look into, in words.
+struct Found {
+  std::vector<std::string> files;
+  std::vector<std::string> problems;
+};
+
+// A file or a folder by what it is and not by its name: links to one already seen add nothing, so that a loop of links ends.
+using Seen = std::set<std::pair<dev_t, ino_t>>;
+bool is_new(const std::string& path, Seen& seen) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && seen.emplace(info.st_dev, info.st_ino).second;
+}
+
+// Searches a folder and those below it in the order of their names.
+void search(const std::string& top, Seen& seen, Found& found) {
+  os::RealFileSystem file_system;
+  std::vector<std::string> open{top};
+  while (!open.empty()) {
+    const std::string folder = open.back();
+    open.pop_back();
+    const auto names = file_system.list(folder);
+    if (!names) {
+      found.problems.push_back(names.error().detail);
+      continue;
+    }
+    std::vector<std::string> below;
+    for (const std::string& name : *names) {
+      const std::string path = (fs::path(folder) / name).string();
+      std::error_code ec;
+      const fs::file_status status = fs::status(path, ec);
+      if (fs::is_directory(status)) {
+        if (!name.starts_with(".") && is_new(path, seen)) below.push_back(path);
+      } else if (is_rule_file(path)) {
+        if (!fs::is_regular_file(status)) found.problems.push_back(fmt::format("`{}` is no regular file{}", path, ec ? ": " + ec.message() : ""));
+        else if (is_new(path, seen)) found.files.push_back(path);
+      }
+    }
+    open.insert(open.end(), below.rbegin(), below.rend());
   }
-  fs::recursive_directory_iterator it(path, fs::directory_options::follow_directory_symlink, ec);
-  for (; !ec && it != fs::recursive_directory_iterator(); it.increment(ec)) {
-    if (it.depth() > 64) it.disable_recursion_pending();  // a loop of links
-    if (it->is_regular_file(ec) && is_rule_file(it->path())) found.push_back(it->path().string());
-    ec.clear();
-  }
-  std::ranges::sort(found);
-  return found;
+  std::ranges::sort(found.files);
 }
 
 }  // namespace
@@ -41,18 +68,23 @@ std::vector<std::string> files_below(const std::string& path, std::error_code& e
 LoadedRules load_rules(const std::vector<std::string>& paths, const Terminal& terminal) {
   LoadedRules loaded;
   os::RealFileSystem file_system;
-  std::set<std::string> seen;
+  Seen seen;
   for (const std::string& path : paths) {
+    Found found;
     std::error_code ec;
-    const auto files = files_below(path, ec);
-    if (ec) {
-      terminal.error(fmt::format("cannot read rules `{}`: {}", path, ec.message()));
-      loaded.unreadable = true;
-    } else if (files.empty()) {
-      terminal.warning(fmt::format("no rules (*.yml) in `{}`", path));
+    if (fs::is_directory(path, ec)) {
+      if (is_new(path, seen)) search(path, seen, found);
+      if (found.files.empty() && found.problems.empty()) terminal.warning(fmt::format("no rules (*.yml, *.yaml) in `{}` that were not read already", path));
+    } else if (!fs::exists(path, ec)) {
+      found.problems.push_back(fmt::format("`{}`: {}", path, ec ? ec.message() : "no such file or folder"));
+    } else if (is_new(path, seen)) {
+      found.files.push_back(path);
     }
-    for (const std::string& file : files) {
-      if (!seen.insert(file).second) continue;
+    for (const std::string& problem : found.problems) {
+      terminal.error("cannot read rules: " + problem);
+      loaded.unreadable = true;
+    }
+    for (const std::string& file : found.files) {
       const auto bytes = file_system.read(file, limits::kRuleFileBytesMax * 16);
       if (!bytes) {
         terminal.error(fmt::format("cannot read rule: {}", bytes.error().detail));
@@ -87,7 +119,7 @@ void print_diagnostics(const Diagnostics& diagnostics, bool json, const Terminal
       continue;
     }
     const Style style = d.severity == Severity::kError ? Style::kRed : d.severity == Severity::kWarning ? Style::kYellow : Style::kBlue;
-    terminal.data_line(fmt::format("{}:{}:{}: {} {}: {}", d.file, d.span.line, d.span.column, terminal.styled(style, to_string(d.severity)), d.code, d.message));
+    terminal.data_line(fmt::format("{}:{}:{}: {} {}: {}", printable(d.file, 4096), d.span.line, d.span.column, terminal.styled(style, to_string(d.severity)), d.code, d.message));
     if (!d.help.empty() && terminal.output_is_a_terminal()) terminal.data_line(terminal.styled(Style::kDim, "    help: " + d.help));
   }
 }

@@ -1,4 +1,4 @@
-// Rules as the commands take them: files and folders, searched for *.yml and *.yaml in the order of their names.
+// Rules as the commands take them: files and folders, searched for *.yml and *.yaml in the order of their names. Links are followed; what was read already is not read again.
 #pragma once
 #include <filesystem>
 #include <memory>

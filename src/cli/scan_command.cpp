@@ -65,7 +65,7 @@ class Counts {
 void report_refused(const scan::Ruleset& ruleset, const Diagnostics& diagnostics, uint32_t documents, const Terminal& terminal) {
   size_t shown = 0;
   for (const Diagnostic& d : diagnostics) {
-    if (d.severity != Severity::kError) continue;
+    if (d.severity != Severity::kError && d.code != "S203") continue;  // S203: runs over some of its Types only
     terminal.note(to_line(d));
     ++shown;
   }
@@ -91,7 +91,10 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
     if (report.malformed > report.first_malformed.size()) terminal.warning(fmt::format("{}: {} more malformed events skipped", report.file, report.malformed - report.first_malformed.size()));
     if (report.values_cut > 0) terminal.warning(fmt::format("{}: {} values were longer than {} bytes and were matched up to there", report.file, report.values_cut, limits::kInputBytesMax));
     if (report.error) {
-      terminal.error(fmt::format("{}: {}", report.file, report.error->detail));
+      terminal.error(report.error->detail);
+      totals.unreadable = true;
+    } else if (report.events == 0 && report.malformed > 0) {
+      terminal.error(fmt::format("{}: none of its {} lines is an event; events are JSON objects, one a line", report.file, report.lines));
       totals.unreadable = true;
     }
   }
@@ -146,8 +149,8 @@ void add_scan(CLI::App& app, Session& session) {
   auto* options = new ScanOptions;
   CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
                                   {"creance scan --rules rules/ --events sysmon.jsonl", "zstdcat old.zst | creance scan --rules rules/ --events - --json"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml")->required()->take_all();
-  command->add_option("--events", options->events, "JSON Lines, plain or .zst; - is standard input")->required()->take_all();
+  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml")->required()->take_all();
+  command->add_option("--events", options->events, "JSON Lines, plain or zstd; - is standard input")->required()->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--threads", options->threads, "Files read at once; without: one per core");
   command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");

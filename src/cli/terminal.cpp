@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "base/os/real.hpp"
+#include "base/text.hpp"
 
 namespace creance::cli {
 namespace {
@@ -41,6 +44,14 @@ size_t width_of(std::string_view text) {  // code points, escape sequences not c
 
 void print(FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
+// Whoever read the output has gone (`| head`): there is nobody left to tell, so the program ends as a signal would have ended it.
+void leave_if_nobody_reads() {
+  if (std::ferror(stdout) != 0 && errno == EPIPE) std::_Exit(128 + SIGPIPE);
+}
+
+// Messages may quote foreign text; a line stays a line.
+std::string one_line(std::string_view text) { return printable(text, 4000); }
+
 int64_t now_ms() { return os::RealClock().monotonic().count(); }
 
 }  // namespace
@@ -65,17 +76,25 @@ std::string Terminal::styled(Style style, std::string_view text, bool for_output
   return fmt::format("{}{}\x1b[0m", code_of(style), text);
 }
 
-void Terminal::data(std::string_view text) const { print(stdout, text); }
+void Terminal::data(std::string_view text) const {
+  print(stdout, text);
+  leave_if_nobody_reads();
+}
 void Terminal::data_line(std::string_view text) const {
   print(stdout, text);
   std::fputc('\n', stdout);
+  leave_if_nobody_reads();
 }
 void Terminal::note(std::string_view text) const {
   if (!quiet_) print(stderr, fmt::format("{}\n", text));
 }
-void Terminal::warning(std::string_view text) const { print(stderr, fmt::format("creance: {} {}\n", styled(Style::kYellow, "warning:", false), text)); }
-void Terminal::error(std::string_view text) const { print(stderr, fmt::format("creance: {} {}\n", styled(Style::kRed, "error:", false), text)); }
-bool Terminal::flush() const { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+void Terminal::warning(std::string_view text) const { print(stderr, fmt::format("creance: {} {}\n", styled(Style::kYellow, "warning:", false), one_line(text))); }
+void Terminal::error(std::string_view text) const { print(stderr, fmt::format("creance: {} {}\n", styled(Style::kRed, "error:", false), one_line(text))); }
+bool Terminal::flush() const {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!written && errno == EPIPE) leave_if_nobody_reads();
+  return written;
+}
 
 ProgressBar::ProgressBar(const Terminal& terminal, std::string label) : terminal_(terminal), label_(std::move(label)), started_ms_(now_ms()) {}
 

@@ -37,11 +37,7 @@ int test(const TestOptions& options, const Session& session) {
   Diagnostics diagnostics = std::move(loaded.diagnostics);
   std::ranges::copy(report.diagnostics, std::back_inserter(diagnostics));
   sort(diagnostics);
-  if (session.json) {
-    for (const Diagnostic& d : diagnostics) terminal.note(to_line(d));
-  } else {
-    print_diagnostics(diagnostics, false, terminal);
-  }
+  print_diagnostics(diagnostics, session.json, terminal);
   for (const validator::CaseResult& result : report.results) print_result(result, session);
   const auto failed = std::ranges::count(report.results, false, &validator::CaseResult::passed);
   const auto passed = static_cast<ptrdiff_t>(report.results.size()) - failed;
@@ -55,7 +51,7 @@ int test(const TestOptions& options, const Session& session) {
 void add_test(CLI::App& app, Session& session) {
   auto* options = new TestOptions;
   CLI::App* command = add_command(app, session, "test", "Run the cases beside the rules, by both judges", {"creance test --rules rules/", "creance test --rules rules/ --json"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml; the cases of name.yml are in name.cases.yml")->required()->take_all();
+  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml; the cases of name.yml are in name.cases.yml")->required()->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->callback([&session, options] { session.run = [&session, options] { return test(*options, session); }; });
 }

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/rule_files.hpp"
 
@@ -30,7 +31,10 @@ int list(const schema::Catalog& catalog, const Session& session) {
 int show(const schema::Catalog& catalog, const std::string& id, const Session& session) {
   const schema::TemplateType* type = catalog.find(id);
   if (type == nullptr) {
-    session.terminal.error(fmt::format("no Template Type `{}`; `creance types` lists them", id));
+    std::vector<std::string_view> names;
+    for (const auto& known : catalog.types()) names.push_back(known.id);
+    const auto near = nearest(id, names);
+    session.terminal.error(fmt::format("no Template Type `{}`; {}", id, near ? fmt::format("did you mean `{}`?", *near) : "`creance types` lists them"));
     return kUsage;
   }
   if (session.json) {

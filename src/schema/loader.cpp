@@ -112,6 +112,9 @@ class TypeReader {
       if (!expect(node, yaml::Kind::kMap, "an input is a map of name, type and about")) return;
       known_keys(node, {"name", "type", "about"});
       InputDefinition input{required_text(node, "name"), read_input_type(node), required_text(node, "about")};
+      if (input.name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != std::string::npos) {
+        report(node.span, "T012", fmt::format("`{}` is no name of an input", printable(input.name)), "use letters, digits, `_`, `.` and `-`");
+      }
       if (!names.insert(to_ascii_lower(input.name)).second) report(node.span, "T007", fmt::format("input `{}` stands twice", printable(input.name)));
       type.inputs.push_back(std::move(input));
     });

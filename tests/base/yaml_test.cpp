@@ -59,6 +59,7 @@ TEST(Nearest, OffersOnlyWhatIsAlike) {
 TEST(Printable, EscapesControlsAndCutsAtCharacters) {
   EXPECT_EQ(printable("a\x1b[2J\n"), "a\\x1b[2J\\x0a");
   EXPECT_EQ(printable("ééé", 4), "éé…");
+  EXPECT_EQ(printable("a\xC2\x9b" "b\xE2\x80\xAE" "c\xC2\xA0"), "a\\xc2\\x9bb\\xe2\\x80\\xaec\xC2\xA0");
 }
 
 }  // namespace creance

@@ -92,11 +92,14 @@ void RealRandom::fill(std::span<uint8_t> out) {
 }
 
 Result<Bytes> RealFileSystem::read(const fs::path& path, size_t bytes_max) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Only what a shell hands over by number may be a pipe: a FIFO that lies about would hold whoever opens it for ever.
+  const bool handed_over = path.string().starts_with("/dev/") || path.string().starts_with("/proc/self/fd/");
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (handed_over ? 0 : O_NONBLOCK)));
   if (fd.get() < 0) return fail(errno_error(errno, "cannot open", path));
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return fail(errno_error(errno, "cannot read", path));
   if (S_ISDIR(info.st_mode)) return fail(errno_error(EISDIR, "cannot read", path));
+  if (!S_ISREG(info.st_mode) && !handed_over && !path.string().starts_with("/proc/") && !path.string().starts_with("/sys/")) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no regular file", path.string()));
   Bytes bytes;
   if (S_ISREG(info.st_mode)) bytes.reserve(std::min<size_t>(static_cast<size_t>(info.st_size), bytes_max) + 1);
   for (;;) {

@@ -53,7 +53,8 @@ Bytes spki_der(EVP_PKEY* key) {
 
 PkeyPtr read_pem(std::string_view pem) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-  return own(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  const auto refuse = [](char*, int, int, void*) { return -1; };  // an encrypted file is no public key; without a callback OpenSSL would ask on the terminal
+  return own(PEM_read_bio_PUBKEY(bio.get(), nullptr, refuse, nullptr));
 }
 
 PkeyPtr p256_from_point(const Bytes& point) {
