@@ -155,7 +155,7 @@ class Demo:
             line = f"{release} {status['state']:<9}" + "".join(
                 f" │ {s['ring']} {bar(s)} exposed {s['exposed']} held {s['held']} confirmed {s['confirmed']} unknown {s['unknown']} E {number(s.get('e'))}" for s in status["stages"] if s["exposed"] or s["held"])
             if line != shown:
-                print(("\r\x1b[2K" if TTY else "") + "  " + line[: max(shutil.get_terminal_size((200, 20)).columns - 3, 60) if TTY else 400], end="" if TTY else "\n", flush=True)
+                print(("\r\x1b[2K" if TTY else "") + "  " + line, end="" if TTY else "\n", flush=True)
                 shown = line
             if status["state"] in until:
                 print("", flush=True) if TTY else None
@@ -273,9 +273,11 @@ class Demo:
 
 
 def bar(stage):
-    whole = max(stage["exposed"] + stage["held"], 1)
-    full = round(8 * stage["confirmed"] / whole)
-    return "█" * full + "░" * (8 - full)
+    """Of the exposed hosts: confirmed, known to have failed, still unknown."""
+    whole = max(stage["exposed"], 1)
+    good = round(8 * stage["confirmed"] / whole)
+    bad = min(8 - good, round(8 * stage["crashed"] / whole))
+    return style("32", "█" * good) + style("31", "▒" * bad) + "░" * (8 - good - bad)
 
 
 def number(value):
