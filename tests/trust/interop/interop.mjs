@@ -27,13 +27,15 @@ async function test(name, body) {
 }
 
 async function serve(dir) {
+  const requests = [];
   const server = http.createServer((request, response) => {
+    requests.push(request.url);
     const file = path.join(dir, decodeURIComponent(request.url));
     if (!file.startsWith(dir + path.sep) || !fs.existsSync(file)) return response.writeHead(404).end();
     response.end(fs.readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); })};
+  return {requests, url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); })};
 }
 
 // --- tuf-js reads our tree
@@ -206,6 +208,35 @@ await test('our client refuses an expired timestamp', async () => {
 for (const spoil of ['signature', 'bytes', 'target']) {
   await test(`our client refuses a wrong ${spoil}`, async () => assert.equal((await ourClient(theirs('ecdsa', {spoil}))).code, 1));
 }
+
+await test('creance-tuf-client keeps its contract: requests, exit codes, several targets in order', async () => {
+  const {dir, contents} = theirs('ed25519');
+  const server = await serve(dir);
+  const base = fs.mkdtempSync(path.join(scratch, 'cli-'));
+  const metadata = path.join(base, 'metadata');
+  const code = (...args) => run(tufClient, args).then(() => 0, (error) => error.code);
+  const asked = async (...args) => {
+    server.requests.length = 0;
+    const result = await code(...args);
+    return [result, ...server.requests.map((url) => decodeURIComponent(url.replace('/metadata/', '').replace('/targets/', 'T:')))];
+  };
+  const refresh = ['--metadata-url', server.url + 'metadata/', '--metadata-dir', metadata, 'refresh'];
+  const download = (...wanted) => ['--metadata-url', server.url + 'metadata/', '--metadata-dir', metadata, ...wanted.flatMap((x) => ['--target-name', x]), '--target-dir', path.join(base, 'targets'), '--target-base-url', server.url + 'targets/', 'download'];
+  for (const wrong of [[], ['refresh'], ['--metadata-dir', metadata, 'fly'], ['--metadata-dir'], ['--metadata-dir', metadata, 'init'], ['--what', 'x', 'refresh']]) assert.equal(await code(...wrong), 1);
+  assert.deepEqual(await asked(...refresh), [1]);  // no root, no request
+  fs.writeFileSync(path.join(base, 'bad.json'), '{"signed":{}}');
+  assert.deepEqual(await asked('--metadata-dir', metadata, 'init', path.join(base, 'bad.json')), [1]);
+  assert.deepEqual(await asked('--metadata-dir', metadata, 'init', path.join(dir, 'root.json')), [0]);
+  assert.deepEqual(await asked(...refresh), [0, '2.root.json', '3.root.json', 'timestamp.json', '1.snapshot.json', '1.targets.json']);
+  assert.deepEqual(fs.readdirSync(metadata).sort(), ['root.json', 'snapshot.json', 'targets.json', 'timestamp.json']);
+  assert.deepEqual(await asked(...refresh), [0, '3.root.json', 'timestamp.json']);
+  const two = digest(contents['team/ü.txt']);
+  assert.deepEqual(await asked(...download('team/ü.txt', 'none', 'anything/else')), [1, '3.root.json', 'timestamp.json', '1.team.json', `T:team/${two}.ü.txt`]);
+  assert.deepEqual(fs.readdirSync(path.join(base, 'targets')), ['team%2F%C3%BC.txt']);
+  assert.deepEqual(await asked(...download('team/ü.txt')), [0, '3.root.json', 'timestamp.json']);  // here already
+  await server.close();
+  assert.equal(await code(...refresh), 1);
+});
 
 fs.rmSync(scratch, {recursive: true});
 console.log(`${passed} passed, 0 failed`);
