@@ -147,18 +147,23 @@ class Demo:
         self.creance("push", str(dist / release), remote=True)
 
     def follow(self, rollout, release, until, seconds=300):
-        """Shows one line a change, or a redrawn one on a terminal, until the rollout ends."""
-        shown = ""
+        """Shows each stage until the rollout ends: redrawn in place on a terminal, elsewhere a line for each change."""
+        shown, drawn = [], 0
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             status = self.ask("rollout", "status", rollout)[0]
-            line = f"{release} {status['state']:<9}" + "".join(
-                f" │ {s['ring']} {bar(s)} exposed {s['exposed']} held {s['held']} confirmed {s['confirmed']} unknown {s['unknown']} E {number(s.get('e'))}" for s in status["stages"] if s["exposed"] or s["held"])
-            if line != shown:
-                print(("\r\x1b[2K" if TTY else "") + "  " + line, end="" if TTY else "\n", flush=True)
-                shown = line
+            lines = [f"{release} {s['ring']:<8} {bar(s)} exposed {s['exposed']:>2}  held {s['held']:>2}  confirmed {s['confirmed']:>2}  unknown {s['unknown']:>2}  crashed {s['crashed']:>2}  E {number(s.get('e')):>6} of {number(s.get('e_halt'))}"
+                     for s in status["stages"] if s["exposed"] or s["held"]]
+            if lines != shown:
+                if TTY:
+                    print((f"\x1b[{drawn}A\x1b[J" if drawn else "") + "".join(f"  {line}\n" for line in lines), end="", flush=True)
+                    drawn = len(lines)
+                else:
+                    for line in lines:
+                        if line not in shown:
+                            say(line)
+                shown = lines
             if status["state"] in until:
-                print("", flush=True) if TTY else None
                 return status
             if status["state"] in ("halted", "complete", "withdrawn"):
                 raise Failure(f"the rollout of {release} ended as {status['state']}: {json.dumps(status.get('log', [])[-3:])}")
