@@ -1,6 +1,5 @@
 #include "reference/pattern.hpp"
 
-#include <fmt/format.h>
 #include <unicode/uchar.h>
 
 #include <algorithm>
@@ -225,7 +224,8 @@ Result<std::vector<Pattern>> base64_offset(const Pattern& pattern) {
     for (size_t offset = 0; offset < 3; ++offset) {
       const std::string encoded = to_base64(as_bytes(std::string(offset, ' ') + text));
       const size_t end = encoded.size() - kCut[(offset + text.size()) % 3];
-      out.push_back(literal_pattern(end > kFirst[offset] ? std::string_view(encoded).substr(kFirst[offset], end - kFirst[offset]) : std::string_view()));
+      if (end <= kFirst[offset]) return fail(ErrorCode::kInvalid, "the value is too short for base64offset: at one offset nothing of it is left");
+      out.push_back(literal_pattern(std::string_view(encoded).substr(kFirst[offset], end - kFirst[offset])));
     }
   }
   return out;

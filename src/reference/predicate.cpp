@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 
 namespace creance::reference {
 namespace {
@@ -53,7 +54,7 @@ bool contains_address(const Network& network, std::string_view text) {
   return true;
 }
 
-// -?digits(.digits)?([eE][+-]?digits)?
+// -?(digits(.digits?)?|.digits)([eE][+-]?digits)?, at most 64 bytes
 std::optional<double> parse_number(std::string_view text) {
   size_t at = 0;
   const auto digits = [&] {
@@ -61,11 +62,14 @@ std::optional<double> parse_number(std::string_view text) {
     while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
     return at > begin;
   };
+  if (text.size() > 64) return std::nullopt;
   if (at < text.size() && text[at] == '-') ++at;
-  if (!digits()) return std::nullopt;
+  const bool whole = digits();
   if (at < text.size() && text[at] == '.') {
     ++at;
-    if (!digits()) return std::nullopt;
+    if (!digits() && !whole) return std::nullopt;
+  } else if (!whole) {
+    return std::nullopt;
   }
   if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
     ++at;
@@ -92,7 +96,24 @@ std::string for_regex(std::string_view text) {
   return out;
 }
 
-Result<std::shared_ptr<const re2::RE2>> make_regex(const sigma::Item& item, const std::string& text) {
+// This RE2 knows named groups as (?P<name>…) only; PCRE and newer ones write (?<name>…) too.
+std::string with_named_groups(std::string_view regex) {
+  std::string out;
+  for (size_t i = 0; i < regex.size(); ++i) {
+    const std::string_view rest = regex.substr(i);
+    out += regex[i];
+    if (regex[i] == '\\' && rest.size() > 1) {
+      out += regex[++i];
+    } else if (rest.starts_with("(?<") && rest.size() > 3 && rest[3] != '=' && rest[3] != '!') {
+      out += "?P";
+      ++i;
+    }
+  }
+  return out;
+}
+
+Result<std::shared_ptr<const re2::RE2>> make_regex(const sigma::Item& item, const std::string& given) {
+  const std::string text = with_named_groups(given);
   std::string flags;
   if (has(item, kRegexIgnoreCase)) flags += 'i';
   if (has(item, kRegexMultiLine)) flags += 'm';
@@ -150,7 +171,8 @@ Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const
   }
   if (has(item, kExists)) {
     if (value.kind != ValueKind::kBoolean) return fail(ErrorCode::kInvalid, "`exists` takes true or false");
-    const bool wanted = value.text == "true" || value.text == "True" || value.text == "TRUE";
+    const std::string text = to_ascii_lower(value.text);
+    const bool wanted = text == "true" || text == "yes" || text == "on";
     test.kind = wanted ? Kind::kPresent : Kind::kAbsent;
     return test;
   }

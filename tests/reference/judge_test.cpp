@@ -120,7 +120,9 @@ TEST(Reference, NumericComparisons) {
   EXPECT_TRUE(line("A|gte", {Number{"-2.5"}}, "-2.5"));
   EXPECT_TRUE(line("A|gt", {9}, "0010"));
   EXPECT_TRUE(line("A|gt", {9}, "1e1"));
-  for (const char* no_number : {"", "x", "0x10", "10 ", "1.", ".5", "inf", "1,000", "99x"}) EXPECT_FALSE(line("A|gte", {0}, no_number)) << no_number;
+  for (const char* no_number : {"", "x", "0x10", "10 ", ".", "-", "inf", "1,000", "99x"}) EXPECT_FALSE(line("A|gte", {0}, no_number)) << no_number;
+  EXPECT_TRUE(line("A|gte", {0}, "1."));
+  EXPECT_TRUE(line("A|gte", {0}, ".5"));
   EXPECT_EQ(refusal("A|lt", {"x"}), ErrorCode::kInvalid);
 }
 
@@ -136,6 +138,7 @@ TEST(Reference, RegularExpressions) {
   EXPECT_TRUE(line("A|re", {"^a.b$"}, "a\xff" "b")) << "a byte that is not UTF-8 is a character";
   EXPECT_TRUE(line("A|re|i", {"^ä$"}, "Ä"));
   EXPECT_TRUE(line("A|re", {R"(\\x\.exe$)"}, R"(c:\x.exe)"));
+  EXPECT_TRUE(line("A|re", {R"(^(?<name>a)\(\?<$)"}, "a(?<"));
   EXPECT_EQ(refusal("A|re", {"("}), ErrorCode::kInvalid);
   EXPECT_EQ(refusal("A|re", {"a(?=b)"}), ErrorCode::kInvalid);
 }
@@ -183,6 +186,7 @@ TEST(Reference, Encodings) {
   EXPECT_TRUE(line("A|wide|base64", {"😀"}, "PdgA3g==")) << "a surrogate pair";
   EXPECT_TRUE(line("A|windash|base64", {"-a"}, "L2E="));
   EXPECT_EQ(refusal("A|base64", {"a*"}), ErrorCode::kInvalid);
+  EXPECT_EQ(refusal("A|base64offset|contains", {"a"}), ErrorCode::kInvalid) << "it would match everything";
 }
 
 TEST(Reference, NotEqualIsTheNegationOfTheLine) {
