@@ -35,7 +35,7 @@ sigma::Item generate_item() {
   static const std::vector<std::string> kChains = {
       "", "", "", "|contains", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|contains|cased", "|endswith|cased", "|windash", "|windash|contains", "|contains|all|windash",
       "|base64", "|base64|contains", "|base64offset|contains", "|wide|base64offset|contains", "|wide|contains", "|utf16be|contains", "|re", "|re|i", "|re|m", "|re|s", "|cidr", "|exists", "|fieldref",
-      "|fieldref|startswith", "|fieldref|endswith", "|fieldref|contains", "|lt", "|lte", "|gt", "|gte"};
+      "|fieldref|startswith", "|fieldref|endswith", "|fieldref|contains", "|lt", "|lte", "|gt", "|gte", "|neq", "|contains|neq"};
   static const std::vector<std::string> kFields = {"A", "B", "C", "D"};
   const std::string chain = *rc::gen::elementOf(kChains);
   const bool keyword = (chain.empty() || chain == "|re") && *rc::gen::inRange(0, 8) == 0;
