@@ -12,6 +12,7 @@
 #define S_IFMT 0170000
 #define S_IFIFO 0010000
 #define EINPROGRESS 115
+#define AT_FDCWD -100
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct qstr { const unsigned char *name; };
@@ -32,6 +33,7 @@ struct pending { /* what a system call was asked, until it has succeeded */
   unsigned short kind;
   unsigned short name_bytes;
   unsigned int mode;
+  unsigned int flags;
   char name[CE_NAME_BYTES_MAX];
 };
 
@@ -168,6 +170,7 @@ static __always_inline struct pending *ask(unsigned short kind) {
   pending->kind = kind;
   pending->name_bytes = 0;
   pending->mode = 0;
+  pending->flags = 0;
   return pending;
 }
 
@@ -177,11 +180,12 @@ static __always_inline int keep(struct pending *pending) {
   return 0;
 }
 
-static __always_inline int enter_mknod(unsigned long name, unsigned long mode) {
+static __always_inline int enter_mknod(int folder, unsigned long name, unsigned long mode) {
   if ((mode & S_IFMT) != S_IFIFO) return 0;
   struct pending *pending = ask(CE_MKNOD);
   if (!pending) return 0;
   pending->mode = (unsigned int)mode;
+  if (folder != AT_FDCWD) pending->flags = CE_FROM_FOLDER;
   long n = bpf_probe_read_user_str(pending->name, sizeof pending->name, (void *)name);
   if (n > 1) pending->name_bytes = (unsigned short)(n - 1);
   return keep(pending);
@@ -207,6 +211,7 @@ static __always_inline int leave(long result) {
     struct ce_event *event = begin(pending->kind, task);
     if (event) {
       event->mode = pending->mode;
+      event->flags |= pending->flags;
       unsigned int used = put_process(event, task);
       used &= 8191;
       unsigned int bytes = pending->name_bytes;
@@ -219,14 +224,14 @@ static __always_inline int leave(long result) {
   return 0;
 }
 
-SEC("tracepoint/syscalls/sys_enter_mknodat") int enter_mknodat(struct syscall_enter *c) { return enter_mknod(c->arguments[1], c->arguments[2]); }
+SEC("tracepoint/syscalls/sys_enter_mknodat") int enter_mknodat(struct syscall_enter *c) { return enter_mknod((int)c->arguments[0], c->arguments[1], c->arguments[2]); }
 SEC("tracepoint/syscalls/sys_enter_bind") int enter_bind(struct syscall_enter *c) { return enter_socket(CE_BIND, c->arguments[1], c->arguments[2]); }
 SEC("tracepoint/syscalls/sys_enter_connect") int enter_connect(struct syscall_enter *c) { return enter_socket(CE_CONNECT, c->arguments[1], c->arguments[2]); }
 SEC("tracepoint/syscalls/sys_exit_mknodat") int exit_mknodat(struct syscall_exit *c) { return leave(c->result); }
 SEC("tracepoint/syscalls/sys_exit_bind") int exit_bind(struct syscall_exit *c) { return leave(c->result); }
 SEC("tracepoint/syscalls/sys_exit_connect") int exit_connect(struct syscall_exit *c) { return leave(c->result); }
 /* Not on every architecture; attached where it is there. */
-SEC("tracepoint/syscalls/sys_enter_mknod") int enter_mknod_old(struct syscall_enter *c) { return enter_mknod(c->arguments[0], c->arguments[1]); }
+SEC("tracepoint/syscalls/sys_enter_mknod") int enter_mknod_old(struct syscall_enter *c) { return enter_mknod(AT_FDCWD, c->arguments[0], c->arguments[1]); }
 SEC("tracepoint/syscalls/sys_exit_mknod") int exit_mknod_old(struct syscall_exit *c) { return leave(c->result); }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -11,7 +11,7 @@
 #define CE_NAME_BYTES_MAX 256
 
 enum ce_kind { CE_EXEC = 1, CE_MKNOD = 2, CE_BIND = 3, CE_CONNECT = 4 };
-enum ce_flag { CE_ARGUMENTS_CUT = 1, CE_PATH_CUT = 2 };
+enum ce_flag { CE_ARGUMENTS_CUT = 1, CE_PATH_CUT = 2, CE_FROM_FOLDER = 4 /* a relative name counts from an open folder, not from cwd */ };
 
 /* Paths are their parts from the last to the first, each ended by a zero byte: the kernel hands them out in this order. */
 struct ce_event {

@@ -1,0 +1,11 @@
+# cmake -DOBJECT=x.o -DHEADER=x.hpp -P embed.cmake: the object's bytes as a constant. Without OBJECT: empty.
+if(OBJECT)
+  file(READ "${OBJECT}" hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+else()
+  set(bytes "")
+  set(size 0)
+endif()
+file(WRITE "${HEADER}" "// Generated: the compiled kernel programs.\n#pragma once\n#include <array>\n#include <cstdint>\nnamespace creance::sensor {\ninline constexpr std::array<uint8_t, ${size}> kBpfObject = {${bytes}};\n}\n")

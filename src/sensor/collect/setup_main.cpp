@@ -1,0 +1,101 @@
+// creance-sensor-collect-setup: loads the kernel programs, attaches them, hands their descriptors to the supervisor (socket 3) and ends. One-shot; the one program of
+// the sensor that needs the privilege to load BPF. What keeps the programs attached are the link descriptors, which the supervisor holds without knowing what they are.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ipc/socket.hpp"
+#include "creance_bpf_object.hpp"  // generated: kBpfObject
+
+namespace creance::sensor {
+namespace {
+
+std::string last_complaint;  // libbpf's own words, for the report
+
+int keep_complaint(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[512];
+  std::vsnprintf(line, sizeof line, format, arguments);
+  if (level == LIBBPF_WARN && last_complaint.empty()) last_complaint = line;
+  return 0;
+}
+
+struct Close {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+
+void mount_tracefs() {  // tracepoints are found by their files there
+  struct stat info {};
+  if (::stat("/sys/kernel/tracing/events", &info) == 0 || ::stat("/sys/kernel/debug/tracing/events", &info) == 0) return;
+  ::mount("tracefs", "/sys/kernel/tracing", "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+}
+
+struct Attached {
+  std::unique_ptr<bpf_object, Close> object;
+  std::vector<bpf_link*> links;
+  std::vector<int> descriptors;
+  uint32_t ring_bytes = 0;
+};
+
+Result<Attached> attach() {
+  if constexpr (kBpfObject.empty()) return fail(ErrorCode::kUnsupported, "this build has no kernel programs: no clang was found when it was built");
+  libbpf_set_print(keep_complaint);
+  const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+  ::setrlimit(RLIMIT_MEMLOCK, &all);  // older kernels charge maps to it; refused without the privilege, which is fine on newer ones
+  mount_tracefs();
+  Attached attached;
+  attached.object.reset(bpf_object__open_mem(kBpfObject.data(), kBpfObject.size(), nullptr));
+  if (!attached.object) return fail(ErrorCode::kUnsupported, fmt::format("cannot open the kernel programs: {}", last_complaint));
+  if (const int error = bpf_object__load(attached.object.get()); error != 0)
+    return fail(error == -EPERM ? ErrorCode::kDenied : ErrorCode::kUnsupported, fmt::format("the kernel refuses the programs (error {}): {}", -error, last_complaint));
+  const bpf_map* ring = bpf_object__find_map_by_name(attached.object.get(), "events");
+  const bpf_map* lost = bpf_object__find_map_by_name(attached.object.get(), "lost");
+  attached.ring_bytes = bpf_map__max_entries(ring);
+  attached.descriptors = {bpf_map__fd(ring), bpf_map__fd(lost)};
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, attached.object.get()) {
+    bpf_link* link = bpf_program__attach(program);
+    const bool optional = std::string_view(bpf_program__name(program)).ends_with("_old");
+    if (link == nullptr && optional) continue;
+    if (link == nullptr) return fail(ErrorCode::kUnsupported, fmt::format("cannot attach `{}`: {}", bpf_program__section_name(program), last_complaint));
+    attached.links.push_back(link);
+    attached.descriptors.push_back(bpf_link__fd(link));
+  }
+  return attached;
+}
+
+int run() {
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  auto attached = attach();
+  ipc::CollectReady ready;
+  if (attached) {
+    ready.attached = 1;
+    ready.ring_bytes = attached->ring_bytes;
+    ready.descriptors = static_cast<uint32_t>(attached->descriptors.size());
+    ready.detail.assign(fmt::format("{} kernel programs attached", attached->links.size()));
+  } else {
+    ready.detail.assign(attached.error().detail);
+  }
+  const auto sent = supervisor.send_frame(ipc::encode(ready, ipc::Process::kCollectSetup), attached ? std::span<const int>(attached->descriptors) : std::span<const int>());
+  if (!sent) {
+    fmt::print(stderr, "creance-sensor-collect-setup: {}\n", sent.error().detail);
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace creance::sensor
+
+int main() { return creance::sensor::run(); }
