@@ -76,4 +76,13 @@ inline constexpr uint32_t kTokensPerCallMax = 10'000;
 inline constexpr uint32_t kTagsMax = 64;                     // of one sensor
 inline constexpr size_t kSignerMessageBytesMax = 8u << 20;   // between server and signer; content metadata has 5 MB at most
 
+// --- sensor
+inline constexpr uint32_t kRecentEventsMax = 256;            // kept for rehearsals; more would not say more about one host
+inline constexpr size_t kRecentEventBytesMax = 4'096;        // a larger event is not kept for rehearsals
+inline constexpr size_t kDetectionInputBytesMax = 1'024;     // of one input's value in a detection; the rest is cut, and said so
+inline constexpr uint32_t kDetectionBytesPerSecondMax = 262'144;  // above: counted and summarised, so that a storm fills no disk and no network
+inline constexpr uint32_t kHitsPerMinuteMax = 6'000;         // of one instance; above, it is suspended until the next minute
+inline constexpr uint32_t kHeldReportedMax = 512;            // held instances named to the server; above, only their number
+inline constexpr size_t kDetectionSpoolBytesMax = 16u << 20; // on disk while the server is away; then the oldest are counted as lost
+
 }  // namespace creance::limits

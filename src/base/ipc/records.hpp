@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/ipc/messages.hpp"
+#include "base/limits.hpp"
 #include "base/seams/files.hpp"
 
 namespace creance::ipc {
@@ -109,6 +110,9 @@ struct SetRecord {
   }
 };
 inline constexpr std::string_view kSetRecordName = "set.bin";
+
+// The file that a worker and its successors share: where a replay stands, and the recent events (sensor/worker/recent_events.hpp).
+inline constexpr size_t kWorkerMemoryBytes = (limits::kRecentEventsMax + 1) * limits::kRecentEventBytesMax;
 
 namespace detail {
 Bytes seal(RecordKind kind, BytesView payload);

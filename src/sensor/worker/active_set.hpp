@@ -1,0 +1,71 @@
+// The content that a worker runs: the channel files of one release that this sensor's collector can feed, verified and mapped. All or nothing.
+// Reads below the given folder only, and there only what set.bin names. Owns mappings and scratch memory; movable; one thread.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ipc/records.hpp"
+#include "base/ipc/socket.hpp"
+#include "channel/verified_channel.hpp"
+#include "interpreter/interpreter.hpp"
+#include "sensor/collect/collector.hpp"
+
+namespace creance::sensor {
+
+struct HeldInstance {
+  std::string rule_id;
+  std::string input;
+};
+
+class MappedFile {
+ public:
+  static Result<MappedFile> open(int folder, const std::string& name, uint64_t bytes);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile();
+  BytesView bytes() const { return {at_, bytes_}; }
+
+ private:
+  MappedFile() = default;
+  const uint8_t* at_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+struct LoadedChannel {
+  uint32_t type = 0;                 // index into the collector's supplied()
+  std::string sha256;                // 64 digits
+  MappedFile file;
+  channel::VerifiedChannel channel;
+  interpreter::Scratch scratch;
+  std::vector<uint8_t> suspended;    // per instance
+  std::vector<uint32_t> hits;        // per instance, in the present minute
+};
+
+class ActiveSet {
+ public:
+  ActiveSet() = default;
+  // kNoSet: an empty one. kInvalid, with the file and the verifier's code: nothing of it may run.
+  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied);
+
+  const ipc::Set& set() const { return set_; }
+  const std::string& hex() const { return hex_; }
+  std::span<LoadedChannel> channels() { return channels_; }
+  LoadedChannel* of_type(uint32_t type);  // nullptr: this set says nothing about such events
+  uint32_t instances() const { return instances_; }
+  std::span<const HeldInstance> held() const { return held_; }  // read an input that this host cannot say
+  bool has_tag(std::string_view tag) const;
+
+ private:
+  ipc::Set set_{};
+  std::string hex_;
+  std::vector<LoadedChannel> channels_;
+  std::vector<HeldInstance> held_;
+  uint32_t instances_ = 0;
+};
+
+}  // namespace creance::sensor

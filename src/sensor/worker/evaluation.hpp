@@ -1,0 +1,49 @@
+// Runs events through the active set and says what came of them. Knows nothing of processes or files. The ladder's first rung is here: an instance that faults, or
+// hits without end, is suspended with a reason, and nothing else is. One thread.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sensor/worker/active_set.hpp"
+
+namespace creance::sensor {
+
+struct Totals {
+  uint64_t events = 0;
+  uint64_t matches = 0;
+  uint64_t faults = 0;
+};
+
+struct Suspension {
+  ipc::Reason reason = ipc::Reason::kFault;
+  std::string rule_id;
+  std::string detail;
+};
+
+class Evaluation {
+ public:
+  struct Sinks {
+    std::function<void(std::string_view line)> detection;
+    std::function<void(const Suspension&)> suspension;
+  };
+  Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
+
+  void swap(ActiveSet next) { active_ = std::move(next); }
+  ActiveSet& active() { return active_; }
+  // Rehearsals count, and report nothing.
+  void evaluate(const Event& event, MonotonicTime now, bool report);
+  const Totals& totals() const { return totals_; }
+
+ private:
+  void new_minute();
+  std::span<const Supplied> supplied_;
+  std::string host_;
+  Sinks sinks_;
+  ActiveSet active_;
+  Totals totals_;
+  MonotonicTime minute_{0};
+  std::string line_;
+};
+
+}  // namespace creance::sensor

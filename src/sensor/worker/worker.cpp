@@ -1,0 +1,189 @@
+#include "sensor/worker/worker.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+
+#include "base/limits.hpp"
+#ifdef CREANCE_FAULT_POINTS
+#include <csignal>
+#endif
+
+namespace creance::sensor {
+namespace {
+constexpr int kEventsPerTurn = 128;      // then the supervisor is listened to again
+constexpr size_t kOutboxMax = 4'096;     // above, health and notes are dropped: the supervisor does not read
+}  // namespace
+
+Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique_ptr<Collector> collector, RecentEvents recent, const Clock& clock)
+    : options_(options), supervisor_(std::move(supervisor)), collector_(std::move(collector)), recent_(std::move(recent)), clock_(clock),
+      evaluation_(collector_->supplied(), options.host,
+                  {[this](std::string_view line) { detect(line); },
+                   [this](const Suspension& suspension) {
+                     ipc::FaultSeen seen;
+                     seen.set = evaluation_.active().set();
+                     seen.reason = suspension.reason;
+                     seen.rule_id.assign(suspension.rule_id);
+                     seen.detail.assign(suspension.detail);
+                     if (outbox_.size() < kOutboxMax) say(seen);
+                   }}) {}
+
+void Worker::start() {
+  ipc::WorkerReady ready;
+  for (const Supplied& supplied : collector_->supplied()) ready.inputs += static_cast<uint32_t>(supplied.type->inputs.size());
+  ready.types = static_cast<uint32_t>(collector_->supplied().size());
+  ready.build.assign(options_.build);
+  ready.collector.assign(collector_->name());
+  say(ready);
+  activate(options_.first_set);
+}
+
+void Worker::activate(const ipc::Set& set) {
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied());
+  if (!loaded) {
+    ipc::ActivationFailed failed;
+    failed.set = set;
+    failed.reason = ipc::Reason::kVerifyFailed;
+    failed.detail.assign(loaded.error().detail);
+    say(failed);
+    return;
+  }
+  evaluation_.swap(std::move(*loaded));
+  since_activation_ = 0;
+  ipc::Activated activated;
+  activated.set = set;
+  activated.channels = static_cast<uint32_t>(evaluation_.active().channels().size());
+  activated.instances = evaluation_.active().instances();
+  activated.held = static_cast<uint32_t>(evaluation_.active().held().size());
+  say(activated);
+  tell_held();
+}
+
+void Worker::tell_held() {
+  const auto held = evaluation_.active().held();
+  for (uint32_t i = 0; i < held.size() && i < limits::kHeldReportedMax; ++i) {
+    ipc::HeldInstance message;
+    message.set = evaluation_.active().set();
+    message.index = i;
+    message.total = static_cast<uint32_t>(held.size());
+    message.rule_id.assign(held[i].rule_id);
+    message.input.assign(held[i].input);
+    say(message);
+  }
+}
+
+bool Worker::listen() {
+  for (;;) {
+    const auto frame = supervisor_.receive();
+    if (!frame && frame.error().code == ErrorCode::kUnavailable) return true;
+    if (!frame) return false;  // gone, or not the supervisor that this worker was built with
+    if (frame->is<ipc::Activate>()) activate(frame->as<ipc::Activate>().set);
+  }
+}
+
+void Worker::flush() {
+  while (!outbox_.empty()) {
+    if (const auto sent = supervisor_.send_frame(outbox_.front(), {}); !sent) return;
+    outbox_.pop_front();
+  }
+}
+
+uint64_t Worker::resident_kib() const {
+  std::array<char, 128> text{};
+  const ssize_t n = options_.memory_statistics < 0 ? 0 : ::pread(options_.memory_statistics, text.data(), text.size(), 0);
+  const std::string_view line(text.data(), n > 0 ? static_cast<size_t>(n) : 0);
+  const size_t space = line.find(' ');
+  if (space == std::string_view::npos) return 0;
+  uint64_t pages = 0;
+  std::from_chars(line.data() + space + 1, line.data() + line.size(), pages);
+  return pages * 4;
+}
+
+void Worker::send_health() {
+  if (outbox_.size() >= kOutboxMax) return;
+  ipc::Health health;
+  health.set = evaluation_.active().set();
+  health.events = evaluation_.totals().events;
+  health.matches = evaluation_.totals().matches;
+  health.faults = evaluation_.totals().faults;
+  health.lost_events = collector_->lost();
+  health.lost_detections = lost_detections_;
+  health.rss_kib = resident_kib();
+  health.ended = ended_ ? 1 : 0;
+  say(health);
+}
+
+void Worker::detect(std::string_view line) {
+  const MonotonicTime now = clock_.monotonic();
+  if (now - second_ >= MonotonicTime(1000)) {
+    second_ = now;
+    second_bytes_ = 0;
+  }
+  second_bytes_ += line.size();
+  if (second_bytes_ > limits::kDetectionBytesPerSecondMax || ::send(options_.detections, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++lost_detections_;
+}
+
+void Worker::after_event() {
+#ifdef CREANCE_FAULT_POINTS
+  // Named fault point `worker_abort`. Live only: rehearsals do not come here.
+  if (++since_activation_ == 3 && evaluation_.active().has_tag("creance.fault-point.worker-abort")) ::raise(SIGSEGV);
+#endif
+}
+
+bool Worker::work() {
+  for (int i = 0; i < kEventsPerTurn; ++i) {
+    const MonotonicTime now = clock_.monotonic();
+    Event event;
+    const Next next = collector_->next(now, event);
+    ended_ = next == Next::kEnded;
+    if (next != Next::kEvent) return next == Next::kNothing && collector_->due() && *collector_->due() <= now;
+    recent_.remember(collector_->supplied()[event.type].type->fingerprint, event.inputs);
+    evaluation_.evaluate(event, now, true);
+    collector_->consumed();
+    after_event();
+  }
+  return true;
+}
+
+int Worker::run() {
+  start();
+  for (;;) {
+    if (!listen()) return 0;
+    const bool more = work();
+    const MonotonicTime now = clock_.monotonic();
+    if (now >= health_due_) {
+      health_due_ = now + kHealthInterval;
+      send_health();
+    }
+    flush();
+    MonotonicTime until = health_due_;
+    if (const auto due = collector_->due()) until = std::min(until, *due);
+    std::array<pollfd, 2> waits = {pollfd{supervisor_.fd(), static_cast<short>(outbox_.empty() ? POLLIN : POLLIN | POLLOUT), 0}, pollfd{collector_->descriptor(), POLLIN, 0}};
+    const int wait_ms = more ? 0 : static_cast<int>(std::clamp<int64_t>((until - now).count(), 0, kHealthInterval.count()));
+    if (!more || outbox_.size() > 64) ::poll(waits.data(), waits.size(), wait_ms);
+  }
+}
+
+int Worker::rehearse(const ipc::Set& set) {
+  ipc::Rehearsed answer;
+  answer.set = set;
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied());
+  if (!loaded) {
+    answer.reason = ipc::Reason::kVerifyFailed;
+    answer.detail.assign(loaded.error().detail);
+  } else {
+    evaluation_.swap(std::move(*loaded));
+    answer = sensor::rehearse(evaluation_, collector_->supplied(), recent_.snapshot());
+  }
+  say(answer);
+  flush();
+  return outbox_.empty() ? 0 : 2;
+}
+
+}  // namespace creance::sensor

@@ -1,0 +1,129 @@
+// creance-sensor-worker: started by creance-sensor, never by hand. Opens nothing of its own accord but what is named here, then gives up everything else.
+//   descriptors  3 supervisor  4 detections  5 worker memory  6 folder of sets  7 event file or ring buffer  8 loss counter
+//   exit codes   0 the supervisor is gone, or rehearsed   2 something that was handed over cannot be used   3 usage   4 the collector does not write what the manifest says
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/os/real.hpp"
+#include "base/os/sandbox.hpp"
+#include "sensor/collect/live.hpp"
+#include "sensor/collect/replay.hpp"
+#include "sensor/worker/worker.hpp"
+
+namespace creance::sensor {
+namespace {
+
+struct Arguments {
+  std::string input = "none";
+  std::string name;
+  std::string host = "localhost";
+  bool loop = false;
+  bool without_sandbox = false;
+  uint32_t rate = 0;
+  uint32_t ring_bytes = 0;
+  ipc::Set set{};
+  bool rehearse = false;
+};
+
+bool number(std::string_view text, uint32_t& out) { return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc(); }
+bool digest(std::string_view text, ipc::Set& out) {
+  const auto bytes = from_hex(text);
+  if (!bytes || bytes->size() != out.size()) return false;
+  std::copy(bytes->begin(), bytes->end(), out.begin());
+  return true;
+}
+
+bool parse(const std::vector<std::string>& given, Arguments& out) {
+  for (size_t i = 0; i < given.size(); ++i) {
+    const std::string& option = given[i];
+    if (option == "--loop") { out.loop = true; continue; }
+    if (option == "--without-sandbox") { out.without_sandbox = true; continue; }
+    if (i + 1 == given.size()) return false;
+    const std::string& value = given[++i];
+    bool right = true;
+    if (option == "--input") out.input = value;
+    else if (option == "--name") out.name = value;
+    else if (option == "--host") out.host = value;
+    else if (option == "--rate") right = number(value, out.rate);
+    else if (option == "--ring-bytes") right = number(value, out.ring_bytes);
+    else if (option == "--set") right = digest(value, out.set);
+    else if (option == "--rehearse") right = out.rehearse = digest(value, out.set);
+    else return false;
+    if (!right) return false;
+  }
+  return true;
+}
+
+// Without a source the worker still answers: the sensor's heartbeat in safe mode, or where there is nothing to watch.
+class NoCollector final : public Collector {
+ public:
+  std::string name() const override { return "none"; }
+  std::span<const Supplied> supplied() const override { return {}; }
+  Next next(MonotonicTime, Event&) override { return Next::kNothing; }
+  void consumed() override {}
+  int descriptor() const override { return -1; }
+  std::optional<MonotonicTime> due() const override { return std::nullopt; }
+  uint64_t lost() override { return 0; }
+  Status fill_synthetic(uint32_t, std::span<schema::InputValue>) override { return {}; }
+};
+
+Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, RecentEvents& recent, os::RealClock& clock) {
+  if (arguments.input == "replay") return make_replay_collector({7, arguments.name, arguments.loop, arguments.rate, arguments.rehearse ? nullptr : recent.replay_position()}, clock);
+  if (arguments.input == "ebpf") {
+    os::RealFileSystem files;
+    auto passwd = files.read("/etc/passwd", 4u << 20);
+    return make_live_collector({7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
+  }
+  if (arguments.input == "none") return std::make_unique<NoCollector>();
+  return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
+}
+
+Status confine() {
+  const std::filesystem::path sets[] = {"/proc/self/fd/6"};
+  const os::Confinement confinement{.readable = sets, .writable = {}, .may_write_files = false};
+  if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
+  else if (!done) fmt::print(stderr, "creance-sensor-worker: {}\n", done.error().detail);
+  return os::confine_calls(confinement);
+}
+
+int complain(const Error& error, int code) {
+  fmt::print(stderr, "creance-sensor-worker: {}\n", error.detail);
+  return code;
+}
+
+int run(const std::vector<std::string>& given) {
+  Arguments arguments;
+  if (!parse(given, arguments)) {
+    std::fputs("creance-sensor-worker is started by creance-sensor; see creance-sensor --help\n", stderr);
+    return 3;
+  }
+  os::RealClock clock;
+  auto recent = RecentEvents::map(5, !arguments.rehearse);
+  if (!recent) return complain(recent.error(), 2);
+  auto collector = collector_for(arguments, *recent, clock);
+  if (!collector) return complain(collector.error(), 2);
+  if (const auto checked = check_written_inputs(**collector); !checked) return complain(checked.error(), 4);
+  const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (!arguments.without_sandbox)
+    if (const auto confined = confine(); !confined) return complain(confined.error(), 2);
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set};
+  Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
+  return arguments.rehearse ? worker.rehearse(arguments.set) : worker.run();
+}
+
+}  // namespace
+}  // namespace creance::sensor
+
+int main(int argc, char** argv) {
+  const int code = creance::sensor::run({argv + 1, argv + argc});
+  std::fflush(stderr);
+  std::_Exit(code);  // nothing is left to tidy, and the sandbox does not let everything be tidied
+}
