@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
+#include "sensor/collect/linux_inputs.hpp"
 #include "sensor/collect/live.hpp"
 #include "sensor/collect/replay.hpp"
 #include "sensor/worker/worker.hpp"
@@ -99,7 +101,21 @@ int complain(const Error& error, int code) {
   return code;
 }
 
+// The interface manifest of this build, as the server is told it, on descriptor 3.
+int print_manifest(const std::string& input) {
+  std::string text = fmt::format("{{\"build\":\"{}\",\"types\":[", CREANCE_VERSION);
+  bool first = true;
+  for (const schema::TemplateType& type : schema::Catalog::embedded().types()) {
+    if (input == "ebpf" && std::ranges::find(kLinuxTypeIds, type.id) == kLinuxTypeIds.end()) continue;
+    text += fmt::format("{}{{\"type\":\"{}\",\"fingerprint\":\"{}\",\"inputs\":{}}}", first ? "" : ",", type.id, to_hex(type.fingerprint), type.inputs.size());
+    first = false;
+  }
+  text += "]}\n";
+  return ::write(3, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 2;
+}
+
 int run(const std::vector<std::string>& given) {
+  if (given.size() == 2 && given[0] == "--print-manifest") return print_manifest(given[1]);
   Arguments arguments;
   if (!parse(given, arguments)) {
     std::fputs("creance-sensor-worker is started by creance-sensor; see creance-sensor --help\n", stderr);

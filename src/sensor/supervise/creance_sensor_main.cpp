@@ -1,0 +1,178 @@
+// creance-sensor: enrol, run, status, why. Exit codes: 0 ok, 2 something cannot be read or reached, 3 usage or configuration.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/os/real.hpp"
+#include "sensor/supervise/supervisor.hpp"
+
+namespace creance::sensor {
+namespace {
+
+constexpr std::string_view kUsage =
+    "creance-sensor: runs detection content on this host and keeps the host safe from it\n"
+    "\n"
+    "  creance-sensor enrol --state DIR --server URL --token TOKEN [--root FILE] [--hostname NAME]\n"
+    "      makes this sensor's key and has the server draw its id; --root: the root of trust (else the server's first one is taken, and its fingerprint shown)\n"
+    "  creance-sensor run --state DIR (--live | --events FILE [--loop] [--rate N]) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
+    "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
+    "      --live            watches this host through eBPF (root)\n"
+    "      --events FILE     replays JSON Lines, plain or .zst; --loop: again and again; --rate: events a second, at most 1000\n"
+    "      --probation-ms N  trial time of new content (20000)\n"
+    "      --offline         runs what it has, without a server\n"
+    "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
+    "  creance-sensor status --state DIR [--json]\n"
+    "  creance-sensor why --state DIR\n"
+    "      what was refused, held and done lately, and for which reason\n";
+
+struct Given {
+  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id;
+  bool live = false, loop = false, json = false, offline = false, help = false;
+  uint32_t rate = 0;
+  uint32_t probation_ms = 20'000;
+};
+
+int usage(const std::string& what) {
+  fmt::print(stderr, "creance-sensor: {}; see creance-sensor --help\n", what);
+  return 3;
+}
+int complain(const Error& error) {
+  fmt::print(stderr, "creance-sensor: {}\n", error.detail);
+  return error.code == ErrorCode::kInvalid ? 3 : 2;
+}
+bool number(const std::string& text, uint32_t& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::string parse(const std::vector<std::string>& arguments, Given& given) {
+  if (arguments.empty()) return "a command is missing";
+  given.command = arguments[0];
+  given.help = given.command == "--help" || given.command == "-h" || given.command == "help";
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    const std::string& option = arguments[i];
+    if (option == "--live") given.live = true;
+    else if (option == "--loop") given.loop = true;
+    else if (option == "--json") given.json = true;
+    else if (option == "--offline") given.offline = true;
+    else if (option == "--help" || option == "-h") given.help = true;
+    else {
+      const std::pair<std::string_view, std::string*> texts[] = {{"--state", &given.state}, {"--server", &given.server}, {"--token", &given.token}, {"--root", &given.root}, {"--hostname", &given.hostname},
+                                                                 {"--events", &given.events}, {"--worker", &given.worker}, {"--updater", &given.updater}, {"--admit", &given.admit}, {"--boot-id", &given.boot_id}};
+      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}};
+      bool known = false;
+      if (i + 1 < arguments.size())
+        for (const auto& [name, to] : texts)
+          if (option == name) {
+            *to = arguments[++i];
+            known = true;
+            break;
+          }
+      if (!known && i + 1 < arguments.size())
+        for (const auto& [name, to] : numbers)
+          if (option == name) {
+            if (!number(arguments[++i], *to)) return fmt::format("`{}` is not a number", arguments[i]);
+            known = true;
+            break;
+          }
+      if (!known) return fmt::format("`{}` is unknown, or its value is missing", option);
+    }
+  }
+  return {};
+}
+
+std::filesystem::path beside(const char* program) { return os::own_program().parent_path() / program; }
+
+std::string host_name(FileSystem& files, const std::filesystem::path& state) {
+  std::string name;
+  if (auto kept = files.read(state / "hostname", 256)) name = std::string(as_text(*kept));
+  if (name.empty()) {
+    char buffer[256] = {};
+    if (::gethostname(buffer, sizeof buffer - 1) == 0) name = buffer;
+  }
+  return std::string(ipc::Text<256>(name.empty() ? "localhost" : name).view());
+}
+
+// The worker of this build says what it supplies; the updater sends it.
+Status write_manifest(const Given& given, const std::filesystem::path& worker) {
+  const std::filesystem::path path = std::filesystem::path(given.state) / "manifest.json";
+  const ipc::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file) return fail(os::errno_error(errno, "cannot create", path));
+  TRY(auto child, os::ChildProcess::start({worker, {"--print-manifest", given.live ? "ebpf" : "replay"}, {{file.get(), 3}}, {}, {}}));
+  if (const auto ended = child.wait(); !ended.clean()) return fail(ErrorCode::kIo, fmt::format("`{}` cannot say what it supplies: {}", worker.string(), ended.text()));
+  return {};
+}
+
+int enrol(const Given& given, FileSystem& files) {
+  if (given.server.empty() || given.token.empty()) return usage("enrol needs --server and --token");
+  if (const auto made = files.make_directories(given.state); !made) return complain(made.error());
+  const std::string host = given.hostname.empty() ? host_name(files, given.state) : given.hostname;
+  if (const auto kept = files.write_atomic(std::filesystem::path(given.state) / "hostname", as_bytes(host), 0644); !kept) return complain(kept.error());
+  if (const auto written = write_manifest(given, given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker)); !written) return complain(written.error());
+  std::vector<std::string> arguments = {"enrol", "--state", given.state, "--server", given.server, "--token", given.token, "--hostname", host};
+  if (!given.root.empty()) arguments.insert(arguments.end(), {"--root", given.root});
+  auto child = os::ChildProcess::start({beside("creance-sensor-updater"), arguments, {}, {}, {}});
+  if (!child) return complain(child.error());
+  return child->wait().code;
+}
+
+int run(const Given& given, FileSystem& files) {
+  if (given.live == !given.events.empty()) return usage("run needs either --live or --events FILE");
+  const std::filesystem::path state = given.state;
+  if (!given.offline && !files.exists(state / "identity.json")) return usage(fmt::format("`{}` is not enrolled (creance-sensor enrol), and --offline was not given", given.state));
+  SupervisorOptions options;
+  options.state = state;
+  options.worker = given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker);
+  options.updater = given.updater.empty() ? beside("creance-sensor-updater") : std::filesystem::path(given.updater);
+  options.admit = given.admit.empty() ? beside("creance-sensor-admit") : std::filesystem::path(given.admit);
+  options.collect_setup = beside("creance-sensor-collect-setup");
+  options.input = given.live ? Input::kLive : Input::kReplay;
+  options.events = given.events;
+  options.loop = given.loop;
+  options.rate = given.rate;
+  options.host = host_name(files, state);
+  options.boot_id = given.boot_id.empty() ? os::boot_id() : given.boot_id;
+  options.offline = given.offline;
+  options.activation.probation = milliseconds(given.probation_ms);
+  if (!given.offline)
+    if (const auto written = write_manifest(given, options.worker); !written) return complain(written.error());
+  os::RealClock clock;
+  os::RealRandom random;
+  Supervisor supervisor(std::move(options), files, clock, random);
+  if (const auto started = supervisor.start(); !started) return complain(started.error());
+  return supervisor.run();
+}
+
+int show(const Given& given, FileSystem& files, const char* file) {
+  const auto text = files.read(std::filesystem::path(given.state) / "state" / file, 4u << 20);
+  if (!text) return complain({text.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", text.error().detail)});
+  std::fwrite(text->data(), 1, text->size(), stdout);
+  return 0;
+}
+
+int main_of(const std::vector<std::string>& arguments) {
+  Given given;
+  const std::string wrong = parse(arguments, given);
+  if (given.help) {
+    std::fwrite(kUsage.data(), 1, kUsage.size(), stdout);
+    return 0;
+  }
+  if (!wrong.empty()) return usage(wrong);
+  if (given.state.empty()) return usage("--state is missing");
+  os::RealFileSystem files;
+  if (given.command == "enrol") return enrol(given, files);
+  if (given.command == "run") return run(given, files);
+  if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
+  if (given.command == "why") return show(given, files, "why.txt");
+  return usage(fmt::format("unknown command `{}`", given.command));
+}
+
+}  // namespace
+}  // namespace creance::sensor
+
+int main(int argc, char** argv) { return creance::sensor::main_of({argv + 1, argv + argc}); }

@@ -1,0 +1,39 @@
+// What the supervisor keeps on disk, and in which order: the marker goes only when everything that must be remembered before has been written. One thread.
+// Failure: a store that fails is tried again with retry(), and keeps the marker.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "sensor/supervise/activation.hpp"
+
+namespace creance::sensor {
+
+class Store {
+ public:
+  Store(FileSystem& files, std::filesystem::path folder) : files_(files), folder_(std::move(folder)) {}
+
+  // What the last run left. A record that is damaged counts as absent and is named in `complaints`; a damaged marker counts as one of unknown content.
+  Remembered load(std::string& complaints);
+  Status store(const ipc::Marker& marker);          // durable when it returns
+  void store(const ipc::Ladder& ladder);
+  void store(const ipc::Refusals& refusals);
+  void store(const ipc::HeldBack& held_back);
+  void clear_marker();
+  Status store(const ipc::Session& session);
+  void retry();
+  bool pending() const { return ladder_ || refusals_ || held_back_ || clear_marker_; }
+  const std::string& complaint() const { return complaint_; }  // of the last failed write
+
+ private:
+  std::filesystem::path path(const char* name) const { return folder_ / name; }
+  FileSystem& files_;
+  std::filesystem::path folder_;
+  std::optional<ipc::Ladder> ladder_;        // still to be written
+  std::optional<ipc::Refusals> refusals_;
+  std::optional<ipc::HeldBack> held_back_;
+  bool clear_marker_ = false;
+  std::string complaint_;
+};
+
+}  // namespace creance::sensor

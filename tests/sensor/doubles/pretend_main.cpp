@@ -1,0 +1,93 @@
+// Stand-ins for updater and admit in tests of the real supervisor and worker. As admit: offers what STATE/pretend/offer names ("<hex> go|hold"), grants it once it is announced, and
+// takes back what STATE/pretend/taken-back names. As updater: keeps everything it hears in STATE/pretend, and says ten times a second that the spool has changed.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "base/ipc/socket.hpp"
+
+namespace {
+using namespace creance;
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+ipc::Set set_of(const std::string& hex) {
+  ipc::Set set{};
+  const auto bytes = from_hex(hex);
+  if (bytes && bytes->size() == set.size()) std::copy(bytes->begin(), bytes->end(), set.begin());
+  return set;
+}
+
+int admit(const std::filesystem::path& pretend, const std::multimap<std::string, std::string>& arguments) {
+  const auto given = [&](const char* name) { return arguments.contains(name) ? set_of(arguments.find(name)->second) : ipc::kNoSet; };
+  std::istringstream offer(text_of(pretend / "offer"));
+  std::string hex, verdict;
+  offer >> hex >> verdict;
+  ipc::Admitted answer;
+  answer.trusted = 1;
+  answer.plan_sequence = 7;
+  const ipc::Set wanted = set_of(hex);
+  if (wanted != ipc::kNoSet && wanted != given("--running") && wanted != given("--held-back")) {
+    answer.offer = wanted;
+    answer.offer_release.assign("offered-" + hex.substr(0, 4));
+    if (given("--announced") == wanted) {
+      answer.grant_release = wanted;
+      answer.grant = verdict == "go" ? ipc::GrantVerdict::kGo : ipc::GrantVerdict::kHold;
+    }
+  }
+  const std::string taken_back = text_of(pretend / "taken-back").substr(0, 64);
+  if (taken_back.size() == 64 && set_of(taken_back) == given("--running")) answer.running_standing = ipc::Standing::kReturn;
+  size_t rung = 0;
+  for (auto [it, end] = arguments.equal_range("--rung"); it != end; ++it, ++rung)
+    if (rung < ipc::kRungsMax && it->second == taken_back) answer.rung_standing[rung] = ipc::Standing::kReturn;
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  return supervisor.send(answer, ipc::Process::kAdmit) ? 0 : 1;
+}
+
+int update(const std::filesystem::path& pretend) {
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  std::ofstream events(pretend / "events", std::ios::app), detections(pretend / "detections", std::ios::app);
+  (void)supervisor.send(ipc::UpdaterReady{200}, ipc::Process::kUpdater).has_value();
+  for (;;) {
+    pollfd waits[] = {{3, POLLIN, 0}, {4, POLLIN, 0}};
+    if (::poll(waits, 2, 100) == 0 && !supervisor.send(ipc::SpoolChanged{}, ipc::Process::kUpdater)) return 0;
+    for (;;) {
+      const auto frame = supervisor.receive();
+      if (!frame && frame.error().code == ErrorCode::kUnavailable) break;
+      if (!frame) return 0;
+      if (frame->is<ipc::ReportEvent>()) {
+        const auto event = frame->as<ipc::ReportEvent>();
+        events << to_string(event.kind) << ' ' << to_hex(event.release) << ' ' << event.detail.view() << std::endl;
+      } else if (frame->is<ipc::Report>()) {
+        const auto report = frame->as<ipc::Report>();
+        std::ofstream(pretend / "report.new") << to_string(report.state) << ' ' << to_hex(report.running) << ' ' << report.events << ' ' << report.matches;
+        std::filesystem::rename(pretend / "report.new", pretend / "report");
+      } else if (frame->is<ipc::HeldForServer>()) {
+        events << "held_instance " << frame->as<ipc::HeldForServer>().rule_id.view() << ' ' << frame->as<ipc::HeldForServer>().input.view() << std::endl;
+      }
+    }
+    char line[32'768];
+    for (ssize_t n = 0; (n = ::recv(4, line, sizeof line, MSG_DONTWAIT)) > 0;) detections << std::string_view(line, static_cast<size_t>(n)) << std::endl;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::multimap<std::string, std::string> arguments;
+  const bool updater = argc > 1 && std::string(argv[1]) == "run";
+  for (int i = updater ? 2 : 1; i + 1 < argc; i += 2) arguments.emplace(argv[i], argv[i + 1]);
+  const std::filesystem::path pretend = std::filesystem::path(arguments.find("--state")->second) / "pretend";
+  return updater ? update(pretend) : admit(pretend, arguments);
+}

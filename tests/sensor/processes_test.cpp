@@ -1,0 +1,322 @@
+// Real processes: supervisor and worker as they are shipped, over real compiled channels and replayed events; updater and admit are stand-ins (doubles/).
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "base/digest.hpp"
+#include "base/ipc/records.hpp"
+#include "base/os/process.hpp"
+#include "base/os/real.hpp"
+#include "compiler/build.hpp"
+#include "schema/catalog.hpp"
+#include "sigma/parser.hpp"
+
+namespace creance::sensor {
+namespace {
+namespace fs = std::filesystem;
+using ipc::Set;
+
+const fs::path kBin = CREANCE_BIN_DIR;
+
+std::string rule(const std::string& id, const std::string& logsource, const std::string& detection, const std::string& tags = "") {
+  return fmt::format("title: Rule {0}\nid: 00000000-0000-4000-8000-0000000000{0}\nstatus: test\nlevel: high\nauthor: Tester\nlogsource:\n{1}{3}detection:\n    sel:\n        {2}\n    condition: sel\n", id, logsource, detection,
+                     tags.empty() ? "" : "tags:\n    - " + tags + "\n");
+}
+const std::string kPipe = "    product: windows\n    category: pipe_created\n";
+const std::string kLinux = "    product: linux\n    category: process_creation\n";
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class Processes : public testing::Test {
+ protected:
+  void SetUp() override {
+    state_ = fs::temp_directory_path() / fmt::format("creance-sensor-{}-{}", ::getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(state_);
+    for (const char* folder : {"state", "sets", "pretend"}) fs::create_directories(state_ / folder);
+    std::string events;
+    for (int i = 0; i < 50; ++i) events += fmt::format(R"({{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":"\\{}","Image":"C:\\x.exe"}})" "\n", i % 5 == 0 ? "evil_pipe" : fmt::format("good_{}", i));
+    std::ofstream(state_ / "events.jsonl") << events;
+    watch_ = ipc::Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    for (const char* folder : {"state", "pretend"}) ASSERT_GE(::inotify_add_watch(watch_.get(), (state_ / folder).c_str(), IN_MOVED_TO | IN_MODIFY | IN_CREATE | IN_DELETE), 0);
+  }
+  void TearDown() override {
+    sensor_ = {};
+    if (!HasFailure()) fs::remove_all(state_);
+  }
+
+  // Compiles rules into a set on this host's disk, as admit would have put it there.
+  Set make_set(uint8_t tag, const std::vector<std::string>& rules, const std::function<void(ipc::SetRecord&, const fs::path&)>& spoil = {}) {
+    std::vector<sigma::Rule> parsed;
+    for (const std::string& text : rules) {
+      auto outcome = sigma::parse(text, "test.yml");
+      for (const Diagnostic& d : outcome.diagnostics) EXPECT_NE(d.severity, Severity::kError) << to_line(d);
+      for (auto& r : outcome.rules) parsed.push_back(std::move(r));
+    }
+    Diagnostics diagnostics;
+    const auto built = compiler::build(parsed, schema::Catalog::embedded(), diagnostics);
+    EXPECT_TRUE(built);
+    ipc::SetRecord record;
+    record.release.fill(tag);
+    record.name.assign(fmt::format("set-{}", tag));
+    const fs::path folder = state_ / "sets" / to_hex(record.release);
+    fs::create_directories(folder);
+    for (const auto& channel : built->channels) {
+      ipc::SetFile& file = record.files[record.count++];
+      file.name.assign(channel.type->id + ".channel");
+      file.sha256 = sha256(channel.bytes).bytes;
+      file.fingerprint = channel.type->fingerprint;
+      file.bytes = channel.bytes.size();
+      std::ofstream(folder / std::string(file.name.view()), std::ios::binary).write(reinterpret_cast<const char*>(channel.bytes.data()), static_cast<std::streamsize>(channel.bytes.size()));
+    }
+    if (spoil) spoil(record, folder);
+    EXPECT_TRUE(ipc::write_record(files_, folder / "set.bin", record));
+    return record.release;
+  }
+  void good(std::initializer_list<Set> sets) {
+    ipc::Ladder ladder;
+    for (const Set& set : sets) {
+      ladder.sets[ladder.count] = set;
+      ladder.names[ladder.count++].assign(fmt::format("set-{}", set[0]));
+    }
+    ASSERT_TRUE(ipc::write_record(files_, state_ / "state/ladder.bin", ladder));
+  }
+  void start(const std::string& worker = "creance-sensor-worker", const std::string& boot = "boot-1", int probation_ms = 1500) {
+    os::Launch launch;
+    launch.program = kBin / "creance-sensor";
+    const std::string pretend = (kBin / "creance_sensor_pretend").string();
+    launch.arguments = {"run", "--state", state_.string(), "--events", (state_ / "events.jsonl").string(), "--loop", "--rate", "100", "--worker", (kBin / worker).string(), "--updater", pretend, "--admit", pretend,
+                        "--boot-id", boot, "--probation-ms", std::to_string(probation_ms)};
+    launch.log = state_ / "log";
+    if (!fs::exists(state_ / "identity.json")) std::ofstream(state_ / "identity.json") << "{}";
+    auto child = os::ChildProcess::start(launch);
+    ASSERT_TRUE(child) << child.error().detail;
+    sensor_ = std::move(*child);
+  }
+  void offer(const Set& set, const std::string& verdict) {
+    std::ofstream(state_ / "pretend/offer.new") << to_hex(set) << ' ' << verdict << '\n';
+    fs::rename(state_ / "pretend/offer.new", state_ / "pretend/offer");
+  }
+
+  // Until the condition holds; asked again whenever a file of the sensor changes.
+  bool await(const std::function<bool()>& holds, int seconds = 60) {
+    const os::RealClock clock;
+    for (const MonotonicTime until = clock.monotonic() + MonotonicTime(seconds * 1000); clock.monotonic() < until;) {
+      if (holds()) return true;
+      pollfd waits[] = {{watch_.get(), POLLIN, 0}, {sensor_.pidfd(), POLLIN, 0}};
+      ::poll(waits, sensor_ ? 2 : 1, 500);
+      char buffer[8192];
+      while (::read(watch_.get(), buffer, sizeof buffer) > 0) {
+      }
+      if (sensor_ && sensor_.exited()) return holds();
+    }
+    return holds();
+  }
+  std::string status() const { return text_of(state_ / "state/status.json"); }
+  std::string log() const { return text_of(state_ / "log"); }
+  bool runs(const Set& set, const std::string& sensor_state = "steady") const {
+    const std::string report = text_of(state_ / "pretend/report");
+    return report.starts_with(sensor_state + " " + to_hex(set));
+  }
+  size_t count(const fs::path& file, const std::string& what) const {
+    const std::string text = text_of(file);
+    size_t n = 0;
+    for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+  }
+  size_t detections(const Set& set) const { return count(state_ / "pretend/detections", "\"release_digest\":\"" + to_hex(set)); }
+  bool event(const std::string& kind, const Set& set) const { return count(state_ / "pretend/events", kind + " " + to_hex(set)) > 0; }
+  int worker_pid() const {
+    const std::string text = status();
+    const size_t at = text.find("\"worker_pid\":");
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 13));
+  }
+  bool file_exists(const char* name) const { return fs::exists(state_ / "state" / name); }
+
+  fs::path state_;
+  os::RealFileSystem files_;
+  ipc::Descriptor watch_;
+  os::ChildProcess sensor_;
+};
+
+TEST_F(Processes, DetectionsGoOnAfterTheWorkerIsKilled) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return detections(base) >= 2 && worker_pid() > 0; })) << log();
+  const std::string line = text_of(state_ / "pretend/detections");
+  EXPECT_NE(line.find("\"rule_title\":\"Rule 01\""), std::string::npos) << line;
+  EXPECT_NE(line.find("\"matched\":[\"PipeName\"]"), std::string::npos) << line;
+  const int pid = worker_pid();
+  const size_t before = detections(base);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  EXPECT_TRUE(await([&] { return event("worker_crash", base); })) << log();
+  EXPECT_TRUE(await([&] { return detections(base) >= before + 3; })) << log();
+  EXPECT_TRUE(runs(base));
+  EXPECT_TRUE(await([&] { return worker_pid() > 0 && worker_pid() != pid; }));
+}
+
+TEST_F(Processes, NewContentGoesThroughRehearsalSwapAndProbation) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  const int pid = worker_pid();
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return event("activated", next); })) << log();
+  EXPECT_TRUE(file_exists("marker.bin")) << "the marker stands as long as probation lasts";
+  ASSERT_TRUE(await([&] { return event("probation_passed", next) && runs(next); })) << log();
+  ASSERT_TRUE(await([&] { return !file_exists("marker.bin") && count(state_ / "pretend/detections", "Rule 02") > 0; }));
+  const auto ladder = ipc::read_record<ipc::Ladder>(files_, state_ / "state/ladder.bin");
+  ASSERT_TRUE(ladder);
+  EXPECT_EQ(ladder->sets[0], next);
+  EXPECT_EQ(ladder->sets[1], base);
+  EXPECT_TRUE(await([&] { return worker_pid() > 0; }));
+  EXPECT_EQ(worker_pid(), pid) << "the swap is between two events of one worker";
+  EXPECT_FALSE(event("worker_crash", base));
+}
+
+TEST_F(Processes, AHoldReactivatesTheLastKnownGood) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(next, "hold");
+  ASSERT_TRUE(await([&] { return event("held", next) && event("probation_passed", next) && runs(base); })) << log();
+  EXPECT_FALSE(event("activated", next));
+  EXPECT_EQ(detections(next), 0u);
+}
+
+TEST_F(Processes, ContentThatKillsItsWorkerIsReturnedFromAndRefused) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set deadly = make_set(2, {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, "PipeName|contains: good_1", "creance.fault-point.worker-abort")});
+  good({base});
+  start("creance-sensor-worker-demo");
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(deadly, "go");
+  ASSERT_TRUE(await([&] { return event("returned", deadly); })) << log();
+  EXPECT_TRUE(event("activated", deadly)) << "the rehearsal does not reach the fault point";
+  EXPECT_NE(text_of(state_ / "pretend/events").find("worker_crash " + to_hex(deadly) + " signal 11"), std::string::npos) << text_of(state_ / "pretend/events");
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  const auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
+  ASSERT_TRUE(refusals);
+  EXPECT_TRUE(refusals->contains(deadly));
+  const size_t before = detections(base);
+  EXPECT_TRUE(await([&] { return detections(base) > before + 5; })) << "and detects as before";
+  EXPECT_EQ(count(state_ / "pretend/events", "activated " + to_hex(deadly)), 1u) << "it is still offered, and not taken again";
+  // Also not after a restart: the memory is on the disk.
+  sensor_.signal(SIGTERM);
+  ASSERT_EQ(sensor_.wait().code, 0);
+  start("creance-sensor-worker-demo");
+  const size_t then = detections(base);
+  ASSERT_TRUE(await([&] { return detections(base) > then + 5; })) << log();
+  EXPECT_EQ(count(state_ / "pretend/events", "activated " + to_hex(deadly)), 1u);
+}
+
+TEST_F(Processes, TheShippedWorkerHasNoFaultPoints) {
+  EXPECT_EQ(text_of(kBin / "creance-sensor-worker").find("fault-point"), std::string::npos);
+  EXPECT_NE(text_of(kBin / "creance-sensor-worker-demo").find("fault-point"), std::string::npos);
+}
+
+TEST_F(Processes, DamagedContentNeverReachesTheLiveWorker) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set damaged = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")}, [](ipc::SetRecord& record, const fs::path& folder) {
+    std::fstream file(folder / std::string(record.files[0].name.view()), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(300);
+    file.put('\x7f');
+  });
+  const Set foreign = make_set(3, {rule("02", kPipe, "PipeName|contains: good_1")}, [](ipc::SetRecord& record, const fs::path&) { record.files[0].fingerprint[0] ^= 1; });
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  const int pid = worker_pid();
+  offer(damaged, "go");
+  ASSERT_TRUE(await([&] { return event("verify_failed", damaged) && runs(base); })) << log();
+  offer(foreign, "go");
+  ASSERT_TRUE(await([&] { return event("verify_failed", foreign) && runs(base); })) << log();
+  EXPECT_NE(text_of(state_ / "pretend/events").find("another interface of windows.pipe_created"), std::string::npos) << text_of(state_ / "pretend/events");
+  EXPECT_EQ(worker_pid(), pid);
+}
+
+TEST_F(Processes, AHaltTakesTheHostBack) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  start("creance-sensor-worker", "boot-1", 60'000);
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return runs(next, "probation"); })) << log();
+  std::ofstream(state_ / "pretend/offer", std::ios::trunc).flush();
+  std::ofstream(state_ / "pretend/taken-back") << to_hex(next);
+  ASSERT_TRUE(await([&] { return event("returned", next) && runs(base); })) << log();
+  EXPECT_FALSE(event("worker_crash", next));
+}
+
+TEST_F(Processes, ARebootInProbationReturnsBeforeTheNewContentIsRead) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  start("creance-sensor-worker", "boot-1", 60'000);
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return runs(next, "probation"); })) << log();
+  sensor_.signal(SIGKILL);  // the power fails
+  sensor_.wait();
+  fs::remove_all(state_ / "sets" / to_hex(next));  // whoever reads one byte of it now fails
+  start("creance-sensor-worker", "boot-2");
+  ASSERT_TRUE(await([&] { return event("unclean_reboot", next) && event("returned", next) && runs(base); })) << log();
+  EXPECT_FALSE(event("verify_failed", next));
+  const auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
+  ASSERT_TRUE(refusals);
+  EXPECT_TRUE(refusals->contains(next));
+}
+
+TEST_F(Processes, InstancesThatReadWhatTheHostCannotSayAreHeldAndNamed) {
+  const std::string parent = rule("03", kLinux, "ParentCommandLine|contains: x");
+  const Set base = make_set(1, {rule("01", kLinux, "Image|endswith: /mkfifo"), parent});
+  good({base});
+  os::Launch launch;
+  launch.program = kBin / "creance-sensor";
+  launch.arguments = {"run", "--state", state_.string(), "--live", "--offline"};
+  launch.log = state_ / "log";
+  auto child = os::ChildProcess::start(launch);
+  ASSERT_TRUE(child);
+  sensor_ = std::move(*child);
+  ASSERT_TRUE(await([&] { return status().find("\"worker_pid\":") != std::string::npos && log().find("worker ready") != std::string::npos; })) << log();
+  if (log().find("cannot be watched live") != std::string::npos) GTEST_SKIP() << "no eBPF here";
+  ASSERT_TRUE(await([&] { return status().find(R"({"rule_id":"00000000-0000-4000-8000-000000000003","input":"ParentCommandLine"})") != std::string::npos; })) << status();
+  EXPECT_NE(status().find("\"held_count\":1"), std::string::npos) << status();
+}
+
+TEST_F(Processes, ASecondSensorOnTheSameFolderIsRefused) {
+  good({make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")})});
+  start();
+  ASSERT_TRUE(await([&] { return !status().empty(); }));
+  os::Launch launch;
+  launch.program = kBin / "creance-sensor";
+  launch.arguments = {"run", "--state", state_.string(), "--events", (state_ / "events.jsonl").string(), "--offline"};
+  launch.log = state_ / "second-log";
+  auto second = os::ChildProcess::start(launch);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->wait().code, 2);
+  EXPECT_NE(text_of(state_ / "second-log").find("already runs"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace creance::sensor
