@@ -126,7 +126,11 @@ void Worker::detect(std::string_view line) {
     second_bytes_ = 0;
   }
   second_bytes_ += line.size();
-  if (second_bytes_ > limits::kDetectionBytesPerSecondMax || ::send(options_.detections, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++lost_detections_;
+  iovec part{const_cast<char*>(line.data()), line.size()};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;  // sendmsg, since the sandbox knows no other way to send
+  if (second_bytes_ > limits::kDetectionBytesPerSecondMax || ::sendmsg(options_.detections, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++lost_detections_;
 }
 
 void Worker::after_event() {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/ipc/socket.hpp"
+#include "base/os/real.hpp"
 
 namespace {
 using namespace creance;
@@ -59,9 +60,15 @@ int update(const std::filesystem::path& pretend) {
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
   std::ofstream events(pretend / "events", std::ios::app), detections(pretend / "detections", std::ios::app);
   (void)supervisor.send(ipc::UpdaterReady{200}, ipc::Process::kUpdater).has_value();
+  const os::RealClock clock;
+  MonotonicTime changed = clock.monotonic();
   for (;;) {
     pollfd waits[] = {{3, POLLIN, 0}, {4, POLLIN, 0}};
-    if (::poll(waits, 2, 100) == 0 && !supervisor.send(ipc::SpoolChanged{}, ipc::Process::kUpdater)) return 0;
+    ::poll(waits, 2, 100);
+    if (const MonotonicTime now = clock.monotonic(); now - changed >= MonotonicTime(100)) {
+      changed = now;
+      if (const auto sent = supervisor.send(ipc::SpoolChanged{}, ipc::Process::kUpdater); !sent && sent.error().code != ErrorCode::kUnavailable) return 0;
+    }
     for (;;) {
       const auto frame = supervisor.receive();
       if (!frame && frame.error().code == ErrorCode::kUnavailable) break;
