@@ -26,7 +26,7 @@ ALLOWED = {
     "sensor/worker": ["sensor/collect", "interpreter", "channel", "events", "schema", "base"],
     "sensor/collect": ["interpreter", "channel", "events", "schema", "base"],
     "sensor/admit": ["trust", "plan", "channel", "base"],
-    "sensor/update": ["trust", "plan", "channel", "base"],
+    "sensor/update": ["sensor/admit", "trust", "plan", "channel", "base"],
     "server": ["trust", "plan", "gates", "channel", "schema", "base"],
     "sim": None, "lab": None, "cli": None,  # any library
 }

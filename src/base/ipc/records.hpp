@@ -15,7 +15,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 64;
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7 };
 
 using BootId = Text<40>;
 
@@ -108,6 +108,11 @@ struct SetRecord {
       if (!files[i].valid()) return false;
     return true;
   }
+};
+struct PlanSeen {  // kept by admit: the newest plan that this host ever believed
+  static constexpr RecordKind kKind = RecordKind::kPlanSeen;
+  uint64_t sequence = 0;
+  bool valid() const { return sequence < (uint64_t{1} << 53); }
 };
 inline constexpr std::string_view kSetRecordName = "set.bin";
 

@@ -566,7 +566,7 @@ void Supervisor::shut_down() {
   rehearsal_ = Child{};
   admit_ = Child{};
   if (updater_) {  // it may still say goodbye; not for long
-    updater_.process.signal(SIGTERM);
+    updater_.socket.close();
     pollfd waiting{updater_.process.pidfd(), POLLIN, 0};
     ::poll(&waiting, 1, 1500);
     updater_ = Child{};

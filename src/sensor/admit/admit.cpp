@@ -1,0 +1,224 @@
+#include "sensor/admit/admit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/digest.hpp"
+#include "plan/decide.hpp"
+#include "sensor/admit/identity.hpp"
+#include "trust/client/transports.hpp"
+#include "trust/client/updater.hpp"
+#include "trust/keys/signer.hpp"
+
+namespace creance::sensor {
+namespace {
+
+Digest digest_of(const ipc::Set& set) {
+  Digest digest;
+  digest.bytes = set;
+  return digest;
+}
+
+class Admission {
+ public:
+  Admission(const Question& question, FileSystem& files, WallTime now)
+      : question_(question), files_(files), now_(now), transport_(files, question.state / "spool"), client_(transport_, files, question.state / "trusted/metadata") {}
+
+  Result<ipc::Admitted> run() {
+    TRY(identity_, Identity::read(files_, question_.state));
+    TRY(const Bytes root, files_.read(question_.state / "root.json", limits::kRootBytesMax));
+    TRY_VOID(client_.init(root));
+    TRY_VOID(client_.refresh(now_));
+    TRY_VOID(read_documents());
+    const plan::HostState state = host_state();
+    const plan::Host host{identity_.sensor_id, identity_.enrolled, identity_.tags};
+    plan::Documents documents;
+    documents.plan = plan_ ? &*plan_ : nullptr;
+    documents.policy = policy_ ? &*policy_ : nullptr;
+    documents.local = local_ ? &*local_ : nullptr;
+    documents.deny = deny_ ? &*deny_ : nullptr;
+    documents.release = [this](const Digest& digest) { return release(digest); };
+    const plan::Decision decision = plan::decide(documents, host, state, now_);
+    ipc::Admitted answer;
+    answer.trusted = 1;
+    answer.plan_sequence = plan_ ? static_cast<uint64_t>(plan_->sequence) : 0;
+    if (plan_ && plan_->sequence > state.plan_sequence) TRY_VOID(ipc::write_record(files_, question_.state / "trusted/plan.bin", ipc::PlanSeen{answer.plan_sequence}));
+    answer.detail.assign(fmt::format("{}: {}", to_string(decision.reason), decision.detail));
+    if (decision.not_before) answer.recheck_ms = static_cast<uint64_t>(std::max<int64_t>(1000, (*decision.not_before - now_).count()));
+    switch (decision.action) {
+      case plan::Action::kStay: break;
+      case plan::Action::kAnnounce: case plan::Action::kTake: case plan::Action::kHold: TRY_VOID(offer(decision, state, answer)); break;
+      case plan::Action::kReturn: take_back(decision, answer); break;
+    }
+    return answer;
+  }
+
+ private:
+  // A signed document: nothing if nobody who may says anything about it; an error if it is named but not (yet) here or wrong.
+  Result<std::optional<Bytes>> document(const std::string& path) {
+    const auto info = client_.target(path);
+    if (!info && info.error().code == ErrorCode::kNotFound) return std::optional<Bytes>();
+    if (!info) return fail(info.error());
+    TRY(Bytes bytes, client_.download(*info));
+    return std::optional<Bytes>(std::move(bytes));
+  }
+
+  Status read_documents() {
+    TRY(const auto plan, document(std::string(plan::Plan::kPath)));
+    if (plan) {
+      TRY(plan_, plan::Plan::parse(*plan));
+    }
+    TRY(const auto policy, document(plan::Policy::path(identity_.tenant)));
+    if (policy) {
+      TRY(policy_, plan::Policy::parse(*policy));
+    }
+    TRY(const auto deny, document(std::string(plan::DenyList::kPath)));
+    if (deny) {
+      TRY(deny_, plan::DenyList::parse(*deny));
+    }
+    auto local = files_.read(question_.state / "local.json", 65'536);
+    if (!local && local.error().code != ErrorCode::kNotFound) return fail(local.error());
+    if (local) {
+      TRY(local_, plan::LocalPolicy::parse(*local));  // a local file that cannot be read may have said "no": then nothing new is taken
+    }
+    return {};
+  }
+
+  plan::HostState host_state() {
+    plan::HostState state;
+    if (question_.running) state.running = digest_of(*question_.running);
+    for (const ipc::Set& rung : question_.rungs) state.retained.push_back(digest_of(rung));
+    if (const auto refusals = ipc::read_record<ipc::Refusals>(files_, question_.state / "state/refusals.bin"))
+      for (size_t i = 0; i < refusals->count; ++i) state.refused[digest_of(refusals->list[i].release)] = fmt::format("{} ({})", to_string(refusals->list[i].reason), refusals->list[i].detail.view());
+    if (const auto seen = ipc::read_record<ipc::PlanSeen>(files_, question_.state / "trusted/plan.bin")) state.plan_sequence = static_cast<int64_t>(seen->sequence);
+    state.boot_epoch = question_.boot_epoch;
+    if (question_.held_back) {
+      state.arm_release = digest_of(*question_.held_back);
+      state.arm = plan::Verdict::kHold;
+    }
+    if (question_.announced) state.grant = grant();
+    return state;
+  }
+
+  std::optional<plan::Grant> grant() {
+    const auto bytes = files_.read(question_.state / "spool/grant.json", limits::kHttpBodyBytesMax);
+    const trust::RoleKeys* keys = client_.role_keys("rollout");
+    if (!bytes || keys == nullptr) return std::nullopt;
+    const auto opened = trust::open_document(*bytes, *keys, "grant");
+    if (!opened) {
+      grant_complaint_ = opened.error().detail;
+      return std::nullopt;
+    }
+    const auto parsed = plan::Grant::parse(*opened);
+    if (!parsed) {
+      grant_complaint_ = parsed.error().detail;
+      return std::nullopt;
+    }
+    if (const auto fits = parsed->check(identity_.sensor_id, question_.boot_epoch, digest_of(*question_.announced), now_); !fits) {
+      grant_complaint_ = fits.error().detail;
+      return std::nullopt;
+    }
+    return *parsed;
+  }
+
+  // Signed release documents: from the spool for what the plan names, else the copy that was kept with the set.
+  const plan::Release* release(const Digest& digest) {
+    if (const auto known = releases_.find(digest); known != releases_.end()) return known->second ? &*known->second : nullptr;
+    std::optional<plan::Release>& slot = releases_[digest];
+    const plan::Rollout* rollout = plan_ ? plan_->find(digest) : nullptr;
+    if (rollout != nullptr) {
+      if (auto bytes = document("content/" + rollout->release + "/release.json"); bytes && *bytes && plan::release_digest(**bytes) == digest)
+        if (auto parsed = plan::Release::parse(**bytes)) {
+          documents_[digest] = **bytes;
+          slot = std::move(*parsed);
+        }
+    }
+    if (!slot) {
+      const auto bytes = files_.read(question_.state / "sets" / digest.hex() / "release.json", limits::kTargetBytesMax);
+      if (bytes && plan::release_digest(*bytes) == digest)
+        if (auto parsed = plan::Release::parse(*bytes)) slot = std::move(*parsed);
+    }
+    return slot ? &*slot : nullptr;
+  }
+
+  Status offer(const plan::Decision& decision, const plan::HostState& state, ipc::Admitted& answer) {
+    const plan::Release* wanted = release(*decision.release);
+    if (wanted == nullptr || !documents_.contains(*decision.release)) return fail(ErrorCode::kUnavailable, "its release document is not in the spool");
+    TRY_VOID(put_set(*decision.release, *wanted));
+    answer.offer = decision.release->bytes;
+    answer.offer_release.assign(wanted->name);
+    if (state.grant && (decision.action == plan::Action::kTake || decision.action == plan::Action::kHold)) {
+      answer.grant = decision.action == plan::Action::kTake ? ipc::GrantVerdict::kGo : ipc::GrantVerdict::kHold;
+      answer.grant_release = answer.offer;
+    } else if (!grant_complaint_.empty()) {
+      answer.detail.assign("grant: " + grant_complaint_);
+    }
+    return {};
+  }
+
+  // Every channel file named by the signed release, checked against the signed targets, then set.bin: the set exists when that is there.
+  Status put_set(const Digest& digest, const plan::Release& wanted) {
+    const std::filesystem::path folder = question_.state / "sets" / digest.hex();
+    if (wanted.channels.size() > ipc::kChannelsPerSetMax) return fail(ErrorCode::kTooLarge, fmt::format("release `{}` has {} channels, at most {} are taken", wanted.name, wanted.channels.size(), ipc::kChannelsPerSetMax));
+    if (const auto there = ipc::read_record<ipc::SetRecord>(files_, folder / ipc::kSetRecordName); there && there->release == digest.bytes && there->count == wanted.channels.size()) return {};
+    ipc::SetRecord record;
+    record.release = digest.bytes;
+    record.name.assign(wanted.name);
+    TRY_VOID(files_.make_directories(folder));
+    for (const plan::ChannelRef& channel : wanted.channels) {
+      ipc::SetFile& file = record.files[record.count++];
+      file.name.assign(fmt::format("{}.{}.channel", channel.type, channel.fingerprint.hex().substr(0, 8)));  // one per fingerprint alive in the fleet
+      file.sha256 = channel.sha256.bytes;
+      file.fingerprint = channel.fingerprint.bytes;
+      file.bytes = static_cast<uint64_t>(channel.length);
+      if (!file.valid()) return fail(ErrorCode::kInvalid, fmt::format("release `{}`: no file can be named after the Template Type `{}`", wanted.name, channel.type));
+      TRY(const auto info, client_.target(channel.path));
+      const auto hash = info.file.hashes.find("sha256");
+      if (info.file.length != channel.length || hash == info.file.hashes.end() || hash->second != channel.sha256.hex())
+        return fail(ErrorCode::kDenied, fmt::format("`{}`: the release document and the signed targets differ", channel.path));
+      TRY(const Bytes bytes, client_.download(info));
+      TRY_VOID(files_.write_atomic(folder / std::string(file.name.view()), bytes, 0444));
+    }
+    TRY_VOID(files_.write_atomic(folder / "release.json", documents_.at(digest), 0444));
+    return files_.write_atomic(folder / ipc::kSetRecordName, ipc::to_record(record), 0444);
+  }
+
+  void take_back(const plan::Decision& decision, ipc::Admitted& answer) {
+    const bool denied = decision.reason == plan::Reason::kDenied || decision.reason == plan::Reason::kLocalDeny;
+    const ipc::Standing standing = denied ? ipc::Standing::kDenied : ipc::Standing::kReturn;
+    answer.running_standing = standing;
+    for (size_t i = 0; i < question_.rungs.size() && i < ipc::kRungsMax; ++i) {
+      if (decision.release && question_.rungs[i] == decision.release->bytes) break;  // this is where to go back to
+      answer.rung_standing[i] = standing;
+    }
+  }
+
+  const Question& question_;
+  FileSystem& files_;
+  WallTime now_;
+  trust::DirectoryTransport transport_;
+  trust::Client client_;
+  Identity identity_;
+  std::optional<plan::Plan> plan_;
+  std::optional<plan::Policy> policy_;
+  std::optional<plan::DenyList> deny_;
+  std::optional<plan::LocalPolicy> local_;
+  std::map<Digest, std::optional<plan::Release>> releases_;
+  std::map<Digest, Bytes> documents_;
+  std::string grant_complaint_;
+};
+
+}  // namespace
+
+ipc::Admitted admit(const Question& question, FileSystem& files, WallTime now) {
+  Admission admission(question, files, now);
+  auto answer = admission.run();
+  if (answer) return *answer;
+  ipc::Admitted refused;
+  refused.detail.assign(answer.error().detail);
+  return refused;
+}
+
+}  // namespace creance::sensor

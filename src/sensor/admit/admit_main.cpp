@@ -1,0 +1,77 @@
+// creance-sensor-admit: one question, one answer on descriptor 3, then it ends. No network, no programs; reads the sensor's folder, writes below `trusted` and `sets` alone.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/ipc/socket.hpp"
+#include "base/os/real.hpp"
+#include "base/os/sandbox.hpp"
+#include "sensor/admit/admit.hpp"
+#include "trust/keys/signer.hpp"
+
+namespace creance::sensor {
+namespace {
+
+bool parse(const std::vector<std::string>& given, Question& question) {
+  for (size_t i = 0; i + 1 < given.size(); i += 2) {
+    const std::string& option = given[i];
+    const std::string& value = given[i + 1];
+    if (option == "--state") question.state = value;
+    else if (option == "--epoch") question.boot_epoch = value;
+    else {
+      const auto bytes = from_hex(value);
+      ipc::Set set{};
+      if (!bytes || bytes->size() != set.size()) return false;
+      std::copy(bytes->begin(), bytes->end(), set.begin());
+      if (option == "--running") question.running = set;
+      else if (option == "--rung") question.rungs.push_back(set);
+      else if (option == "--held-back") question.held_back = set;
+      else if (option == "--announced") question.announced = set;
+      else return false;
+    }
+  }
+  return given.size() % 2 == 0 && !question.state.empty() && question.rungs.size() <= ipc::kRungsMax;
+}
+
+Status confine(const std::filesystem::path& state) {
+  (void)trust::KeyPair::ed25519_from_seed(Bytes(32, 7)).has_value();  // the crypto library reads its configuration once, now
+  (void)sha256({});
+  std::vector<std::filesystem::path> readable;  // not the sensor's key
+  for (const char* name : {"spool", "state", "identity.json", "root.json", "local.json"})
+    if (std::filesystem::exists(state / name)) readable.push_back(state / name);
+  const std::filesystem::path writable[] = {state / "trusted", state / "sets"};
+  const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true};
+  if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
+  else if (!done) fmt::print(stderr, "creance-sensor-admit: {}\n", done.error().detail);
+  return os::confine_calls(confinement);
+}
+
+int run(const std::vector<std::string>& given) {
+  Question question;
+  if (!parse(given, question)) {
+    std::fputs("creance-sensor-admit is started by creance-sensor; see creance-sensor --help\n", stderr);
+    return 3;
+  }
+  os::RealFileSystem files;
+  const os::RealClock clock;
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  if (const auto confined = confine(question.state); !confined) {
+    fmt::print(stderr, "creance-sensor-admit: {}\n", confined.error().detail);
+    return 2;
+  }
+  return supervisor.send(admit(question, files, clock.wall()), ipc::Process::kAdmit) ? 0 : 2;
+}
+
+}  // namespace
+}  // namespace creance::sensor
+
+int main(int argc, char** argv) {
+  const int code = creance::sensor::run({argv + 1, argv + argc});
+  std::fflush(stderr);
+  std::_Exit(code);
+}
