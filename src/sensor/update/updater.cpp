@@ -18,6 +18,7 @@ constexpr size_t kEventsMax = 512;
 constexpr MonotonicTime kDeliverEvery{400};
 constexpr std::chrono::milliseconds kAwayMax{30'000};
 constexpr MonotonicTime kFetchRetry{2'000};
+constexpr MonotonicTime kPruneAfter{120'000};
 
 std::optional<Digest> digest_of(const ipc::Set& set) {
   if (set == ipc::kNoSet) return std::nullopt;
@@ -105,7 +106,15 @@ void Updater::fetch() {
     fetch_due_ += kFetchRetry;
     return complain(fmt::format("cannot fetch the tree: {}", bytes.error().detail));
   }
-  if (as_text(*bytes) == timestamp_) return;
+  if (as_text(*bytes) == timestamp_) {
+    // Long enough unchanged for admit to have read what is there: what it will not ask for again goes.
+    if (changed_ && clock_.monotonic() - *changed_ > kPruneAfter && client_.trusted() != nullptr) {
+      changed_.reset();
+      if (const auto pruned = recorder_.prune(*client_.trusted()); !pruned) complain(pruned.error().detail);
+    }
+    return;
+  }
+  changed_ = clock_.monotonic();
   if (const auto done = fetch_all(); !done) {
     fetch_due_ += kFetchRetry;
     complain(fmt::format("cannot follow the tree: {}", done.error().detail));

@@ -58,6 +58,7 @@ class Updater {
   trust::Client client_;
   Outbox outbox_;
   std::string timestamp_;                       // the last one that was followed to its end
+  std::optional<MonotonicTime> changed_;        // when the tree last did, until superseded files were removed
   std::set<std::string> spooled_;               // targets that lie in the spool
   uint64_t generation_ = 0;
   std::optional<ipc::Announce> announcement_;
