@@ -34,7 +34,7 @@ inline constexpr size_t kFurtherBytesMax = 65'536;           // further values a
 inline constexpr uint32_t kFurtherValuesMax = 4'096;         // as many of them
 inline constexpr uint32_t kFaultsPerEventMax = 64;           // faults listed for one event
 inline constexpr uint32_t kInstanceNodesMax = 1u << 20;      // decisions of one instance, selections repeated where the condition repeats them
-inline constexpr uint64_t kInstanceStepsMax = 1ull << 32;    // worst-case steps of one instance over the largest event
+inline constexpr uint64_t kInstanceStepsMax = 1ull << 34;    // worst-case steps of one instance over the largest event
 inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps of one channel over the largest event
 
 // --- events

@@ -45,7 +45,8 @@ ValueCost index_cost(const Layout& layout, const IndexRecord& index) {
   cost.per_value = add(cost.per_value, lookup_cost(layout, index.exact));
   cost.per_value = add(cost.per_value, multiply(static_cast<uint64_t>(std::popcount(index.suffix_sizes)), lookup_cost(layout, index.suffix)));
   cost.per_value = add(cost.per_value, multiply(index.prefix_lengths.count, add(1, lookup_cost(layout, index.prefix))));
-  cost.per_byte = add(cost.per_byte, add(1, lookup_cost(layout, index.near_grams)));
+  const uint64_t sizes = static_cast<uint64_t>(std::popcount(index.near_sizes));
+  cost.per_byte = add(cost.per_byte, add(1, multiply(sizes, add(1, lookup_cost(layout, index.near_grams)))));
   cost.per_byte = add(cost.per_byte, add(1, lookup_cost(layout, index.far_grams)));
   return cost;
 }
@@ -53,7 +54,12 @@ ValueCost index_cost(const Layout& layout, const IndexRecord& index) {
 constexpr uint64_t kSingleValues = 1 + limits::kFurtherValuesMax;
 constexpr uint64_t kSingleBytes = limits::kInputBytesMax + limits::kFurtherBytesMax;
 
-uint64_t over_single(const ValueCost& cost) { return add(multiply(cost.per_value, kSingleValues), multiply(cost.per_byte, kSingleBytes)); }
+// Over the most that one input, or all values of an event, can be.
+uint64_t over_most(const Layout& layout, uint32_t input, const ValueCost& cost) {
+  if (input != kEveryValue) return add(multiply(cost.per_value, kSingleValues), multiply(cost.per_byte, kSingleBytes));
+  const uint64_t inputs = layout.header->input_count;
+  return add(multiply(cost.per_value, inputs + limits::kFurtherValuesMax), multiply(cost.per_byte, inputs * limits::kInputBytesMax + limits::kFurtherBytesMax));
+}
 
 }  // namespace
 
@@ -98,15 +104,12 @@ ValueCost predicate_cost(const Layout& layout, const PredicateRecord& predicate)
 }
 
 uint64_t predicate_bound(const Layout& layout, const PredicateRecord& predicate) {
-  const ValueCost cost = predicate_cost(layout, predicate);
-  if (predicate.input != kEveryValue) return over_single(cost);
-  const uint64_t inputs = layout.header->input_count;
-  return add(multiply(cost.per_value, inputs + limits::kFurtherValuesMax), multiply(cost.per_byte, inputs * limits::kInputBytesMax + limits::kFurtherBytesMax));
+  return over_most(layout, predicate.input, predicate_cost(layout, predicate));
 }
 
 Cost channel_cost(const Layout& layout) {
   Cost cost;
-  cost.fixed = 16 + 2ull * layout.header->input_count;
+  cost.fixed = 16 + 4ull * layout.header->input_count;
   for (const InstanceRecord& instance : layout.instances) cost.fixed = add(cost.fixed, 1 + uint64_t{instance.inputs.count});
   for (const EntryRecord& entry : layout.entries) cost.fixed = add(cost.fixed, entry.node_count);
   for (const PredicateRecord& predicate : layout.predicates) {
@@ -121,7 +124,7 @@ Cost channel_cost(const Layout& layout) {
     const ValueCost values = index_cost(layout, index);
     cost.per_value = add(cost.per_value, values.per_value);
     cost.per_byte = add(cost.per_byte, values.per_byte);
-    cost.bound = add(cost.bound, over_single(values));
+    cost.bound = add(cost.bound, over_most(layout, index.input, values));
   }
   cost.bound = add(cost.bound, cost.fixed);
   return cost;

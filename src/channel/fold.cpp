@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 
 #include "channel/utf8.hpp"
@@ -39,6 +40,42 @@ bool fold_block(const char* in, char* out) noexcept {
   return any < 0x80;
 }
 
+// Eight bytes at once: upper-case ASCII letters get bit 5, other bytes stay.
+uint64_t fold_word(uint64_t word) noexcept {
+  constexpr uint64_t kOnes = 0x0101010101010101ull;
+  const uint64_t low = word & (0x7f * kOnes);
+  const uint64_t from_a = low + (0x80 - 'A') * kOnes;      // bit 7: at least 'A'
+  const uint64_t above_z = low + (0x7f - 'Z') * kOnes;     // bit 7: above 'Z'
+  return word | ((from_a ^ above_z) & ~word & (0x80 * kOnes)) >> 2;
+}
+constexpr uint64_t kHighBits = 0x8080808080808080ull;
+
+// The last bytes (fewer than a block) of an ASCII text; false: there is a byte that is not.
+bool fold_tail(const char* in, size_t size, char* out) noexcept {
+  const auto word_at = [&](size_t at) {
+    uint64_t word;
+    std::memcpy(&word, in + at, 8);
+    return word;
+  };
+  const auto put = [&](size_t at, uint64_t word) {
+    const uint64_t folded = fold_word(word);
+    std::memcpy(out + at, &folded, 8);
+    return (word & kHighBits) == 0;
+  };
+  if (size >= 8) {
+    bool ascii = true;
+    for (size_t at = 0; at + 8 < size; at += 8) ascii &= put(at, word_at(at));
+    return ascii & put(size - 8, word_at(size - 8));  // may overlap what is done
+  }
+  uint8_t any = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const auto byte = static_cast<uint8_t>(in[i]);
+    any |= byte;
+    out[i] = static_cast<char>(byte | (static_cast<uint8_t>(byte - 'A') < 26 ? 32 : 0));
+  }
+  return any < 0x80;
+}
+
 size_t fold_slow(std::string_view text, char* out) noexcept {
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -71,13 +108,7 @@ size_t fold(std::string_view text, char* out) noexcept {
   for (; i + kBlock <= text.size(); i += kBlock) {
     if (!fold_block(text.data() + i, out + i)) return i + fold_slow(text.substr(i), out + i);
   }
-  uint8_t any = 0;
-  for (size_t j = i; j < text.size(); ++j) {
-    const auto byte = static_cast<uint8_t>(text[j]);
-    any |= byte;
-    out[j] = static_cast<char>(byte | (static_cast<uint8_t>(byte - 'A') < 26 ? 32 : 0));
-  }
-  return any < 0x80 ? text.size() : i + fold_slow(text.substr(i), out + i);
+  return fold_tail(text.data() + i, text.size() - i, out + i) ? text.size() : i + fold_slow(text.substr(i), out + i);
 }
 
 std::string fold(std::string_view text) {

@@ -25,7 +25,7 @@ enum class Section : uint32_t {
   kInstructions,  // InstructionRecord
   kClasses,       // ClassRecord
   kRanges,        // RangeRecord
-  kIndexes,       // IndexRecord, at most one per input, ascending
+  kIndexes,       // IndexRecord, at most one per input, ascending; last the one over every value
   kSlots,         // SlotRecord
   kCandidates,    // CandidateRecord
   kBitmaps,       // uint64_t
@@ -112,7 +112,7 @@ enum class PredicateKind : uint8_t {
   kFieldContains,
 };
 inline constexpr uint8_t kCased = 1;    // compare bytes as they are
-inline constexpr uint8_t kIndexed = 2;  // kEquals…kContains, not kCased: found through the input's index; extra is its wake list in kNumbers (ascending)
+inline constexpr uint8_t kIndexed = 2;  // kEquals…kContains, not kCased: found through the index of its input (or of every value); extra is its wake list in kNumbers (ascending)
 inline constexpr uint32_t kEveryValue = 0xffffffff;  // as input: holds if it holds for any value of the event
 
 struct PredicateRecord {
@@ -193,20 +193,23 @@ struct CandidateRecord {
 
 // How the indexed predicates of one input are found. See hash.hpp for the hashes.
 struct IndexRecord {
-  uint32_t input;
+  uint32_t input;          // or kEveryValue
   uint32_t suffix_sizes;     // bit k-1: some kEndsWith literal has a key of its last k bytes, k = min(8, length)
   TableRef exact;            // kEquals: key of length and both ends
   TableRef suffix;
   TableRef prefix;
   ListRef prefix_lengths;    // kNumbers, ascending: lengths of kStartsWith literals; key is the last min(8, length) bytes of the prefix
-  TableRef near_grams;       // kContains of 4 to 6 bytes: one 4-byte gram, looked for at every position
+  TableRef near_grams;       // kContains of 2 to 6 bytes: one gram of min(4, length) bytes, looked for at every position
   TableRef far_grams;        // kContains of 7 and more: four neighbouring grams, looked for at every fourth position
   uint32_t near_bitmap;      // first word in kBitmaps of kBitmapWords; kNoTable if there is no such table
   uint32_t far_bitmap;
+  uint32_t near_sizes;       // bit k-1: some near gram has k bytes
+  uint32_t zero;
 };
+static_assert(sizeof(IndexRecord) == 72);
 inline constexpr uint32_t kBitmapLog2 = 15;  // bits
 inline constexpr uint32_t kBitmapWords = (1u << kBitmapLog2) / 64;
-inline constexpr uint32_t kNearMin = 4;
+inline constexpr uint32_t kNearMin = 2;
 inline constexpr uint32_t kFarMin = 7;
 
 // The sections as spans over the bytes.

@@ -39,12 +39,15 @@ inline uint64_t exact_hash(std::string_view text) noexcept {
 // Both take the last min(8, n) bytes of what must be equal.
 inline uint64_t suffix_hash(uint64_t key, uint32_t size) noexcept { return mix(key + (static_cast<uint64_t>(size) << 56)); }
 inline uint64_t prefix_hash(uint64_t key, uint32_t length) noexcept { return mix(key ^ std::rotr(static_cast<uint64_t>(length), 16)); }
-inline uint64_t gram_hash(uint32_t gram) noexcept { return mix(gram); }
+// A gram of `size` bytes (2 to 4) is a little-endian number; what is above its size is zero.
+inline uint64_t gram_hash(uint32_t gram, uint32_t size) noexcept { return mix(gram + (static_cast<uint64_t>(size) << 32)); }
+constexpr uint32_t gram_mask(uint32_t size) noexcept { return 0xffffffffu >> (32 - 8 * size); }
 constexpr uint32_t gram_bit(uint32_t gram) noexcept { return (gram * 0x9e3779b1u) >> (32 - kBitmapLog2); }
 
-inline uint32_t load_gram(const char* at) noexcept {
-  uint32_t gram;
-  std::memcpy(&gram, at, 4);
+inline uint32_t load_gram(const char* at, uint32_t size = 4) noexcept {
+  uint32_t gram = 0;
+  if (size == 4) std::memcpy(&gram, at, 4);
+  else std::memcpy(&gram, at, size);
   return gram;
 }
 

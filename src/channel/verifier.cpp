@@ -180,7 +180,7 @@ class Verifier {
       if (p.input != kEveryValue && p.input >= l_.header->input_count) return reject("V012", p, fmt::format("a predicate reads input {} of {}", p.input, l_.header->input_count));
       if (Verdict verdict = operand(p)) return verdict;
       const bool indexed = (p.flags & kIndexed) != 0;
-      if (indexed && (!is_literal(p.kind) || (p.flags & kCased) != 0 || p.input == kEveryValue)) return reject("V016", p, "a predicate of this kind cannot be indexed");
+      if (indexed && (!is_literal(p.kind) || (p.flags & kCased) != 0)) return reject("V016", p, "a predicate of this kind cannot be indexed");
       if (indexed) {
         if (!list_fits(p.extra, l_.numbers)) return reject("V011", p, "a wake list lies outside the numbers");
         const auto list = numbers(p.extra);
@@ -331,7 +331,9 @@ class Verifier {
   }
 
   Verdict index_shape(const IndexRecord& index) {
-    if (index.input >= l_.header->input_count) return reject("V012", index, "an index is of an input that is not there");
+    if (index.input >= l_.header->input_count && index.input != kEveryValue) return reject("V012", index, "an index is of an input that is not there");
+    if (index.zero != 0) return reject("V013", index, "an index has unknown fields");
+    if ((index.near_sizes & ~0b1110u) != 0 || (index.near_sizes != 0) != (index.near_grams.log2_slots != kNoTable)) return reject("V021", index, "the sizes of grams do not fit their table");
     for (const TableRef* ref : {&index.exact, &index.suffix, &index.prefix, &index.near_grams, &index.far_grams}) {
       if (Verdict verdict = table(*ref)) return verdict;
     }
@@ -365,15 +367,16 @@ class Verifier {
       return prefix_hash(tail_key(text.data() + length, std::min(8u, length)), length);
     };
     const auto near = [&](std::string_view text, const CandidateRecord& c) -> Hash {
-      if (text.size() < kNearMin || uint64_t{c.offset} + 4 > text.size() || !once(c, 15)) return kNowhere;
-      const uint32_t gram = load_gram(text.data() + c.offset);
-      return has_bit(index.near_bitmap, gram) ? Hash(gram_hash(gram)) : kNowhere;
+      const auto size = static_cast<uint32_t>(std::min<size_t>(4, text.size()));
+      if (size < kNearMin || (index.near_sizes >> (size - 1) & 1) == 0 || uint64_t{c.offset} + size > text.size() || !once(c, 15)) return kNowhere;
+      const uint32_t gram = load_gram(text.data() + c.offset, size);
+      return has_bit(index.near_bitmap, gram) ? Hash(gram_hash(gram, size)) : kNowhere;
     };
     const auto far = [&](std::string_view text, const CandidateRecord& c) -> Hash {
       if (text.size() < kFarMin || uint64_t{c.offset} + 4 > text.size()) return kNowhere;
       if (!once(c, static_cast<uint8_t>(1u << (c.offset % 4)))) return kNowhere;
       const uint32_t gram = load_gram(text.data() + c.offset);
-      return has_bit(index.far_bitmap, gram) ? Hash(gram_hash(gram)) : kNowhere;
+      return has_bit(index.far_bitmap, gram) ? Hash(gram_hash(gram, 4)) : kNowhere;
     };
     if (Verdict v = candidates(index, index.exact, PredicateKind::kEquals, exact)) return v;
     if (Verdict v = candidates(index, index.suffix, PredicateKind::kEndsWith, suffix)) return v;

@@ -123,6 +123,7 @@ class InputIndex {
       lengths_.insert(length);
       prefix_.push_back({channel::prefix_hash(tail, length), {predicate, 0}});
     } else if (length < channel::kFarMin) {
+      record_.near_sizes |= 1u << (std::min(4u, length) - 1);
       add_grams(predicate, text, 1, near_, near_grams_);
     } else {
       add_grams(predicate, text, 4, far_, far_grams_);
@@ -131,10 +132,11 @@ class InputIndex {
 
   void add_grams(uint32_t predicate, std::string_view text, size_t count, std::vector<Entry>& entries, std::set<uint32_t>& grams) {
     const size_t first = rarest(counts_, text, count);
+    const auto size = static_cast<uint32_t>(std::min<size_t>(4, text.size()));
     for (size_t i = first; i < first + count; ++i) {
-      const uint32_t gram = channel::load_gram(text.data() + i);
+      const uint32_t gram = channel::load_gram(text.data() + i, size);
       grams.insert(gram);
-      entries.push_back({channel::gram_hash(gram), {predicate, static_cast<uint32_t>(i)}});
+      entries.push_back({channel::gram_hash(gram, size), {predicate, static_cast<uint32_t>(i)}});
     }
   }
 

@@ -203,15 +203,22 @@ Ranges ranges_of(std::string_view pairs) {
   normalise(out);
   return out;
 }
+// A named class: its members folded first, then negated, as RE2 does.
+Ranges named_class(std::string_view pairs, bool negative, bool ignore_case) {
+  Ranges out = ranges_of(pairs);
+  if (ignore_case) add_case_variants(out);
+  normalise(out);
+  return negative ? negated(out) : out;
+}
 // \d \s \w and their negations; nothing for other letters.
-std::optional<Ranges> perl_class(char letter) {
+std::optional<Ranges> perl_class(char letter, bool ignore_case) {
   switch (letter) {
-    case 'd': return ranges_of("09");
-    case 's': return ranges_of("\t\n\f\r  ");
-    case 'w': return ranges_of("09AZaz__");
-    case 'D': return negated(ranges_of("09"));
-    case 'S': return negated(ranges_of("\t\n\f\r  "));
-    case 'W': return negated(ranges_of("09AZaz__"));
+    case 'd':
+    case 'D': return named_class("09", letter == 'D', ignore_case);
+    case 's':
+    case 'S': return named_class("\t\n\f\r  ", letter == 'S', ignore_case);
+    case 'w':
+    case 'W': return named_class("09AZaz__", letter == 'W', ignore_case);
     default: return std::nullopt;
   }
 }
@@ -514,7 +521,7 @@ class Parser {
   void escape() {
     const char c = peek(1);
     if (at_ + 1 >= pattern_.size()) return fail("a backslash at the end");
-    if (auto set = perl_class(c)) {
+    if (auto set = perl_class(c, group().flags.ignore_case)) {
       at_ += 2;
       return put_class(std::move(*set));
     }
@@ -545,7 +552,7 @@ class Parser {
     if (negative) name.remove_prefix(1);
     const auto* const known = std::ranges::find(kPosixClasses, name, &NamedClass::name);
     if (known == std::end(kPosixClasses)) return fail("unknown class name in `[: :]`"), true;
-    const Ranges members = negative ? negated(ranges_of(known->members)) : ranges_of(known->members);
+    const Ranges members = named_class(known->members, negative, group().flags.ignore_case);
     ranges.insert(ranges.end(), members.begin(), members.end());
     at_ = end + 2;
     return true;
@@ -570,7 +577,7 @@ class Parser {
       if (peek() == ']' && !first) break;
       if (peek() == '[' && peek(1) == ':' && posix_class(ranges)) continue;
       if (peek() == '\\') {
-        if (auto set = perl_class(peek(1))) {
+        if (auto set = perl_class(peek(1), group().flags.ignore_case)) {
           at_ += 2;
           ranges.insert(ranges.end(), set->begin(), set->end());
           continue;
@@ -585,11 +592,12 @@ class Parser {
         if (problem_) return;
         if (high < low) return fail("a range of a class counts backwards");
       }
-      ranges.push_back({low, high});
+      Ranges range{{low, high}};
+      if (group().flags.ignore_case) add_case_variants(range);
+      ranges.insert(ranges.end(), range.begin(), range.end());
     }
     if (problem_) return;
     ++at_;
-    if (group().flags.ignore_case) add_case_variants(ranges);
     normalise(ranges);
     put_class(negative ? negated(ranges) : std::move(ranges));
   }

@@ -51,9 +51,9 @@ Clause together(std::span<const Implied> implied, std::span<const uint32_t> chil
 }  // namespace
 
 double wake_weight(const channel::PredicateRecord& p, std::string_view text, uint32_t uses) {
-  if ((p.flags & channel::kCased) != 0 || p.input == channel::kEveryValue) return kNever;
+  if ((p.flags & channel::kCased) != 0) return kNever;
   const auto length = static_cast<double>(text.size());
-  const double often = 1.0 + uses;
+  const double often = (1.0 + uses) * (p.input == channel::kEveryValue ? 20 : 1);
   const bool folder = text.size() >= 2 && text.front() == '\\' && text.back() == '\\';
   switch (p.kind) {
     case PredicateKind::kEquals: return often * std::max(1e-4, 0.3 * std::pow(0.75, length));

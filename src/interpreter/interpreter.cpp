@@ -50,7 +50,7 @@ struct Looked {
   size_t others = 0;
   uint64_t bytes = 0;
 };
-Looked looked_at(const schema::Inputs& inputs) noexcept {
+Looked looked_at(const schema::Inputs& inputs, bool with_others) noexcept {
   Looked looked;
   const auto fits = [&](std::string_view text) {
     const uint64_t with = looked.bytes + text.size();
@@ -59,7 +59,7 @@ Looked looked_at(const schema::Inputs& inputs) noexcept {
     return true;
   };
   while (looked.further < inputs.further.size() && fits(inputs.further[looked.further].text)) ++looked.further;
-  if (looked.further < inputs.further.size()) return looked;
+  if (looked.further < inputs.further.size() || !with_others) return looked;
   while (looked.others < inputs.others.size() && fits(inputs.others[looked.others])) ++looked.others;
   return looked;
 }
@@ -136,6 +136,7 @@ Scratch::State::State(const Layout& l) : layout(l) {
   for (size_t i = 0; i < l.entries.size() && i < l.instances.size(); ++i) {
     if (l.instances[i].clause.count == 0) always[i / 64] |= 1ull << (i % 64);
   }
+  reads_every_value = std::ranges::any_of(l.predicates, [](const PredicateRecord& p) { return p.input == channel::kEveryValue; });
   folded.assign(l.header->input_count, {});
   arena_bytes = folded_inputs(l) * kFoldedValueBytes;
   arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
@@ -180,7 +181,7 @@ std::string_view Context::folded(uint32_t input) noexcept {
 std::string_view Context::fold_further(std::string_view text, size_t which) noexcept { return fold_into(*this, text, s.further_folded[which].get()); }
 
 EventSize measure(const schema::Inputs& inputs) noexcept {
-  const Looked looked = looked_at(inputs);
+  const Looked looked = looked_at(inputs, true);
   EventSize size{looked.further + looked.others, looked.bytes};
   for (const schema::InputValue& value : inputs.values) {
     if (!value.has_value()) continue;
@@ -197,10 +198,10 @@ Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& 
   Progress progress;
   Outcome outcome;
   s.begin_event();
-  const Looked looked = looked_at(inputs);
+  const Looked looked = looked_at(inputs, s.reads_every_value);
   c.further_count = looked.further;
   c.others_count = looked.others;
-  outcome.values_cut = static_cast<uint32_t>(inputs.further.size() - looked.further + inputs.others.size() - looked.others);
+  outcome.values_cut = static_cast<uint32_t>(inputs.further.size() - looked.further + (s.reads_every_value ? inputs.others.size() - looked.others : 0));
   bool any_unavailable = false;
   for (const schema::InputValue& value : inputs.values) {
     any_unavailable = any_unavailable || value.presence == schema::Presence::kUnavailable;

@@ -46,7 +46,7 @@ struct Outcome {
   std::span<const uint32_t> matches;  // instance indices, ascending
   std::span<const Fault> faults;      // at most limits::kFaultsPerEventMax, the first ones
   uint64_t steps = 0;                 // work done, in the unit of VerifiedChannel::cost_bound()
-  uint32_t values_cut = 0;            // values that were cut or left out because they pass limits::kInputBytesMax or kFurtherBytesMax
+  uint32_t values_cut = 0;            // values that were cut or left out because they pass limits::kInputBytesMax or kFurtherBytesMax (others only if some instance has keywords)
 };
 
 // `inputs.values` must be in the order of the channel's Template Type. An instance that reads an unavailable input does not match, under `not` either.

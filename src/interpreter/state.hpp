@@ -31,6 +31,7 @@ struct Scratch::State {
   std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
   std::vector<uint64_t> awake;   // bit set of instances
   std::vector<uint64_t> always;  // instances without a clause
+  bool reads_every_value = false;  // some predicate looks at all values of an event
   std::vector<FoldedValue> folded;  // per input
   std::unique_ptr<char[]> arena;    // folded values of one event, one behind the other
   size_t arena_bytes = 0;

@@ -33,8 +33,8 @@ class Waker {
     if (has(index_.exact) && !look_up(index_.exact, channel::exact_hash(text), 0)) return false;
     if (has(index_.suffix) && !suffixes()) return false;
     if (has(index_.prefix) && !prefixes()) return false;
-    if (has(index_.near_grams) && !grams(index_.near_grams, index_.near_bitmap, 1)) return false;
-    return !has(index_.far_grams) || grams(index_.far_grams, index_.far_bitmap, 4);
+    if (has(index_.near_grams) && !near_grams()) return false;
+    return !has(index_.far_grams) || far_grams();
   }
 
  private:
@@ -64,16 +64,56 @@ class Waker {
     return true;
   }
 
-  bool grams(const TableRef& table, uint32_t first_word, size_t stride) noexcept {
-    if (text_.size() < 4) return true;
-    if (uint64_t{first_word} + channel::kBitmapWords > c_.l.bitmaps.size()) return broken();
-    const uint64_t* const bitmap = c_.l.bitmaps.data() + first_word;
+  const uint64_t* bitmap(uint32_t first_word) noexcept {
+    if (uint64_t{first_word} + channel::kBitmapWords > c_.l.bitmaps.size()) return broken(), nullptr;
+    return c_.l.bitmaps.data() + first_word;
+  }
+  static bool has_bit(const uint64_t* words, uint32_t gram) noexcept {
+    const uint32_t bit = channel::gram_bit(gram);
+    return (words[bit / 64] >> (bit % 64) & 1) != 0;
+  }
+
+  // Grams of 2, 3 and 4 bytes at every position. The margin behind the text may be read; what reaches into it is no gram.
+  bool near_grams() noexcept {
+    const uint64_t* const words = bitmap(index_.near_bitmap);
+    if (words == nullptr) return false;
+    // A size that no literal has is tested as another one that some has: one branch less at every position.
+    const uint32_t sizes = index_.near_sizes & 0b1110;
+    if (sizes == 0) return true;
+    const uint32_t some = (sizes & 8) != 0 ? 4 : (sizes & 4) != 0 ? 3 : 2;
+    const uint32_t mask_two = channel::gram_mask((sizes & 2) != 0 ? 2 : some);
+    const uint32_t mask_three = channel::gram_mask((sizes & 4) != 0 ? 3 : some);
+    const uint32_t mask_four = channel::gram_mask(some);
     c_.steps += text_.size() / 4;
-    for (size_t at = 0; at + 4 <= text_.size(); at += stride) {
+    const char* const text = text_.data();
+    const size_t size = text_.size();
+    for (size_t at = 0; at + channel::kNearMin <= size; ++at) {
+      const uint32_t gram = channel::load_gram(text + at);
+      const bool any = has_bit(words, gram & mask_two) | has_bit(words, gram & mask_three) | has_bit(words, gram & mask_four);
+      if (any) [[unlikely]] {
+        if (!near_hit(words, sizes, gram, at)) return false;
+      }
+    }
+    return true;
+  }
+
+  bool near_hit(const uint64_t* words, uint32_t sizes, uint32_t gram, size_t at) noexcept {
+    for (uint32_t size = channel::kNearMin; size <= 4; ++size) {
+      const uint32_t part = gram & channel::gram_mask(size);
+      if ((sizes >> (size - 1) & 1) == 0 || at + size > text_.size() || !has_bit(words, part)) continue;
+      if (!look_up(index_.near_grams, channel::gram_hash(part, size), at)) return false;
+    }
+    return true;
+  }
+
+  bool far_grams() noexcept {
+    const uint64_t* const words = bitmap(index_.far_bitmap);
+    if (words == nullptr) return false;
+    c_.steps += text_.size() / 16;
+    for (size_t at = 0; at + 4 <= text_.size(); at += 4) {
       const uint32_t gram = channel::load_gram(text_.data() + at);
-      const uint32_t bit = channel::gram_bit(gram);
-      if ((bitmap[bit / 64] >> (bit % 64) & 1) == 0) [[likely]] continue;
-      if (!look_up(table, channel::gram_hash(gram), at)) return false;
+      if (!has_bit(words, gram)) [[likely]] continue;
+      if (!look_up(index_.far_grams, channel::gram_hash(gram, 4), at)) return false;
     }
     return true;
   }
@@ -142,16 +182,24 @@ class Waker {
 bool wake(Context& c) noexcept {
   for (const IndexRecord& index : c.l.indexes) {
     ++c.steps;
-    if (index.input >= c.inputs.values.size()) return c.fail(FaultCode::kIndex);
+    const bool every = index.input == channel::kEveryValue;
+    if (!every && index.input >= c.inputs.values.size()) return c.fail(FaultCode::kIndex);
     Waker waker(c, index);
-    if (c.inputs.values[index.input].has_value()) {
-      const std::string_view text = c.folded(index.input);
+    const uint32_t first = every ? 0 : index.input;
+    const auto last = every ? static_cast<uint32_t>(c.inputs.values.size()) : index.input + 1;
+    for (uint32_t input = first; input < last; ++input) {
+      ++c.steps;
+      if (!c.inputs.values[input].has_value()) continue;
+      const std::string_view text = c.folded(input);
       if (c.broken || !waker.scan(text)) return false;
     }
     for (size_t i = 0; i < c.further_count; ++i) {
       ++c.steps;
       const schema::FurtherValue& further = c.inputs.further[i];
-      if (further.input == index.input && !waker.scan(c.fold_further(further.text.substr(0, limits::kInputBytesMax), 0))) return false;
+      if ((every || further.input == index.input) && !waker.scan(c.fold_further(further.text.substr(0, limits::kInputBytesMax), 0))) return false;
+    }
+    for (size_t i = 0; every && i < c.others_count; ++i) {
+      if (!waker.scan(c.fold_further(c.inputs.others[i].substr(0, limits::kInputBytesMax), 0))) return false;
     }
   }
   return true;

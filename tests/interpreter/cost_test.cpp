@@ -1,0 +1,68 @@
+// The law of the verifier: what it accepted never costs more than declared, also on events made to hurt. Loaded::run checks it for each event.
+#include "interpreter/fixture.hpp"
+
+namespace creance::test {
+namespace {
+
+const char* const kDetections[] = {
+    "sel:\n  A|contains:\n    - aaaaaaab\n    - abababab\n    - aab\n    - ab\n  B|endswith: aab\ncondition: sel",
+    "sel:\n  A: '*a?a*aab*ab?b*'\ncondition: sel",
+    "sel:\n  A: '*a*a*a*a*a*a*a*b'\ncondition: not sel",
+    "sel:\n  A|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'\ncondition: sel",
+    "sel:\n  A|re|i: '(x+x+)+y'\n  B|re: '^(a?){30}a{30}$'\ncondition: not sel",
+    "sel:\n  A|fieldref|contains: B\nf:\n  B|fieldref|endswith: A\ncondition: sel or f",
+    "kw:\n  - aab\n  - 'b*?b'\n  - aaaaaaaab\ncondition: not kw",
+    "sel:\n  A|contains|windash: ' -a -b -c'\n  B|startswith:\n    - aa\n    - aaa\n    - aaaaaaaaaaaaa\ncondition: not sel",
+    "sel:\n  C|cidr: 10.0.0.0/8\n  C|gt: 5\n  A|contains|cased: aB\ncondition: not sel",
+};
+
+std::string repeated(std::string_view piece, size_t bytes) {
+  std::string out;
+  while (out.size() + piece.size() <= bytes) out += piece;
+  return out;
+}
+
+}  // namespace
+
+TEST(Cost, NeverPassesItsBoundOnHostileEvents) {
+  std::vector<std::string> texts;
+  for (const std::string_view piece : {"a", "ab", "aab", "aaaaaaab", "ba", "x", " -a /b", "Ä", "Ⱥ", "\xff", "aB", "\n", "aaaaaaaaaaaaaaac"}) {
+    texts.push_back(repeated(piece, 20'000));
+  }
+  for (const char* detection : kDetections) {
+    Loaded loaded = load(detection);
+    for (const std::string& text : texts) {
+      for (const std::string& other : {text, texts[0].substr(0, 64) + "b", std::string()}) {
+        const std::vector<schema::InputValue> values{schema::InputValue(text), schema::InputValue(other), schema::InputValue("10.1.2.3")};
+        loaded.run({values, {}, {}});
+      }
+    }
+    if (HasFailure()) FAIL() << detection;
+  }
+}
+
+TEST(Cost, NeverPassesItsBoundWithManyValues) {
+  std::vector<schema::FurtherValue> further;
+  std::vector<std::string_view> others;
+  for (uint32_t i = 0; i < limits::kFurtherValuesMax / 16; ++i) further.push_back({i % 3, i % 2 == 0 ? "aaaaaaab aab" : "ab"});
+  for (uint32_t i = 0; i < 200; ++i) others.push_back("b aab");
+  for (const char* detection : kDetections) {
+    Loaded loaded = load(detection);
+    const std::vector<schema::InputValue> values{schema::InputValue("aaaaaaab"), schema::InputValue("aab"), {}};
+    loaded.run({values, further, others});
+    if (HasFailure()) FAIL() << detection;
+  }
+}
+
+// One file of 64 KiB values costs about as much per byte whatever stands in it: no backtracking, no quadratic search for one literal.
+TEST(Cost, OfRegularExpressionsIsLinearInTheText) {
+  Loaded loaded = load("sel:\n  A|re: '(a|ab|aa)*(x|y)'\ncondition: sel");
+  const auto steps = [&](size_t bytes) {
+    const std::string text = repeated("ab", bytes);
+    const std::vector<schema::InputValue> values{schema::InputValue(text), {}, {}};
+    return loaded.run({values, {}, {}}).steps;
+  };
+  EXPECT_LE(steps(60'000), 11 * steps(6'000));
+}
+
+}  // namespace creance::test
