@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "channel/utf8.hpp"
 #include "channel/verified_channel.hpp"
 #include "compiler/compile.hpp"
 #include "interpreter/interpreter.hpp"

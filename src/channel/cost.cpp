@@ -114,7 +114,7 @@ Cost channel_cost(const Layout& layout) {
   for (const EntryRecord& entry : layout.entries) cost.fixed = add(cost.fixed, entry.node_count);
   for (const PredicateRecord& predicate : layout.predicates) {
     const ValueCost values = predicate_cost(layout, predicate);
-    cost.fixed = add(cost.fixed, 1);
+    cost.fixed = add(cost.fixed, predicate.input == kEveryValue ? 1 + uint64_t{layout.header->input_count} : 1);  // absent inputs are passed, too
     if ((predicate.flags & kIndexed) != 0) cost.fixed = add(cost.fixed, predicate.extra.count);  // its wake list, once an event
     cost.per_value = add(cost.per_value, values.per_value);
     cost.per_byte = add(cost.per_byte, values.per_byte);

@@ -139,11 +139,12 @@ struct RegexRecord {
   uint32_t first_instruction;
   uint32_t instruction_count;
   std::array<uint64_t, 4> first_bytes;  // bytes that a match can begin with; all ones if it can be empty
-  uint32_t flags;                       // kAnchoredAtStart
+  uint32_t flags;                       // kAnchoredAtStart, kCanBeEmpty
   uint32_t zero;
 };
 static_assert(sizeof(RegexRecord) == 48);
 inline constexpr uint32_t kAnchoredAtStart = 1;  // every path begins with kTextBegin: only position 0 is tried
+inline constexpr uint32_t kCanBeEmpty = 2;       // the end can be reached without taking a character (assertions left aside)
 
 enum class InstructionKind : uint8_t {
   kMatch = 1,

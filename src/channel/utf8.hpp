@@ -11,6 +11,7 @@ struct Decoded {
 };
 inline constexpr uint32_t kInvalidRune = 0xffffffff;
 inline constexpr uint32_t kRuneMax = 0x10ffff;
+inline constexpr uint32_t kReplacementRune = 0xfffd;  // what a byte that is no character is to regular expressions
 
 // The character at `at`; at < end. Surrogates that somebody encoded are characters.
 inline Decoded decode(const char* at, const char* end) noexcept {

@@ -103,13 +103,13 @@ class Verifier {
       }
       next += regex.instruction_count;
       if (regex.instruction_count == 0 || regex.instruction_count > limits::kRegexStatesMax) return reject("V018", regex, "a program is empty or too large");
-      if ((regex.flags & ~kAnchoredAtStart) != 0 || regex.zero != 0) return reject("V013", regex, "a program has unknown flags");
+      if ((regex.flags & ~(kAnchoredAtStart | kCanBeEmpty)) != 0 || regex.zero != 0) return reject("V013", regex, "a program has unknown flags");
       const auto program = l_.instructions.subspan(regex.first_instruction, regex.instruction_count);
       for (const InstructionRecord& i : program) {
         if (Verdict verdict = instruction(regex, i)) return verdict;
       }
-      const RegexFacts facts = regex_facts(program, l_.classes);
-      if (facts != RegexFacts{regex.first_bytes, (regex.flags & kAnchoredAtStart) != 0}) return reject("V020", regex, "what is said about a program is not true of it");
+      const RegexFacts facts = regex_facts(program, l_.classes, l_.ranges);
+      if (facts.first_bytes != regex.first_bytes || facts.flags() != regex.flags) return reject("V020", regex, "what is said about a program is not true of it");
     }
     if (next != l_.instructions.size()) return reject("V018", *l_.header, "there are instructions that belong to no program");
     return std::nullopt;

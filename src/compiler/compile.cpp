@@ -43,9 +43,9 @@ ListRef add_regex(Draft& draft, const RegexProgram& program) {
     if (instruction.kind == channel::InstructionKind::kClass) instruction.operand += first_class;
     draft.instructions.push_back(instruction);
   }
-  const channel::RegexFacts facts = channel::regex_facts(std::span(draft.instructions).subspan(record.first_instruction), draft.classes);
+  const channel::RegexFacts facts = channel::regex_facts(std::span(draft.instructions).subspan(record.first_instruction), draft.classes, draft.ranges);
   record.first_bytes = facts.first_bytes;
-  record.flags = facts.anchored_at_start ? channel::kAnchoredAtStart : 0;
+  record.flags = facts.flags();
   draft.regexes.push_back(record);
   return {static_cast<uint32_t>(draft.regexes.size() - 1), 1};
 }

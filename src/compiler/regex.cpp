@@ -402,7 +402,8 @@ class Parser {
     else if (ranges.size() == 1 && ranges[0].low == 0 && ranges[0].high == channel::kRuneMax) fragment.code.push_back({Op::kAny});
     else if (ranges.size() == 2 && ranges[0].low == 0 && ranges[0].high == '\n' - 1 && ranges[1].low == '\n' + 1 && ranges[1].high == channel::kRuneMax) fragment.code.push_back({Op::kAnyNotNewline});
     else fragment.code.push_back({Op::kClass, class_index(ranges)});
-    if (const auto folded = folds_to_one(ranges)) {
+    // Bytes that are no character are U+FFFD here, but not to the literals that are looked for.
+    if (const auto folded = folds_to_one(ranges); folded && *folded != channel::kReplacementRune) {
       char text[4];
       fragment.prefix.assign(text, channel::encode(*folded, text));
       fragment.suffix = fragment.prefix;

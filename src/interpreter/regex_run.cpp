@@ -38,7 +38,7 @@ class Runner {
 
   bool run() noexcept {
     const bool anchored = (regex_.flags & channel::kAnchoredAtStart) != 0;
-    const bool can_be_empty = (regex_.first_bytes[2] & 1) != 0;  // 0x80 never begins a character: set only if all are
+    const bool can_be_empty = (regex_.flags & channel::kCanBeEmpty) != 0;
     size_t at = 0;
     begin_position();
     while (true) {
@@ -51,7 +51,7 @@ class Runner {
       if (at == text_.size()) return finish(false);
       const channel::Decoded decoded = channel::decode(text_.data() + at, text_.data() + text_.size());
       at += decoded.size;
-      if (advance(decoded.rune, at)) return finish(!c_.broken);
+      if (advance(decoded.rune == channel::kInvalidRune ? channel::kReplacementRune : decoded.rune, at)) return finish(!c_.broken);
     }
   }
 
@@ -109,7 +109,7 @@ class Runner {
     if (index >= c_.l.classes.size()) return c_.fail(FaultCode::kProgram);
     const channel::ClassRecord& set = c_.l.classes[index];
     if (rune < 128) return (set.ascii[rune / 64] >> (rune % 64) & 1) != 0;
-    if (rune == channel::kInvalidRune || set.ranges.count == 0) return false;
+    if (set.ranges.count == 0) return false;
     if (uint64_t{set.ranges.first} + set.ranges.count > c_.l.ranges.size()) return c_.fail(FaultCode::kProgram);
     const auto ranges = c_.l.ranges.subspan(set.ranges.first, set.ranges.count);
     const auto it = std::ranges::lower_bound(ranges, rune, {}, &channel::RangeRecord::high);
@@ -120,8 +120,8 @@ class Runner {
     switch (instruction.kind) {
       case InstructionKind::kRune: return rune == instruction.operand;
       case InstructionKind::kClass: return in_class(instruction.operand, rune);
-      case InstructionKind::kAny: return rune != channel::kInvalidRune;
-      case InstructionKind::kAnyNotNewline: return rune != '\n' && rune != channel::kInvalidRune;
+      case InstructionKind::kAny: return true;
+      case InstructionKind::kAnyNotNewline: return rune != '\n';
       default: return c_.fail(FaultCode::kProgram);
     }
   }

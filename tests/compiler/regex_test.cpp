@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "channel/utf8.hpp"
 #include "compiler/regex.hpp"
 #include "interpreter/fixture.hpp"
 
@@ -28,7 +29,18 @@ std::optional<Loaded> load_regex(const std::string& pattern) {
   return Loaded(type, std::move(bytes));
 }
 
-bool re2_matches(const RE2& re, const std::string& text) { return RE2::PartialMatch(text, re); }
+// RE2 takes no byte that is not UTF-8; we take each as U+FFFD.
+std::string replaced(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const channel::Decoded decoded = channel::decode(text.data() + at, text.data() + text.size());
+    if (decoded.rune == channel::kInvalidRune) out += "\xef\xbf\xbd";
+    else out.append(text, at, decoded.size);
+    at += decoded.size;
+  }
+  return out;
+}
+bool re2_matches(const RE2& re, const std::string& text) { return RE2::PartialMatch(replaced(text), re); }
 
 void compare(const std::string& pattern, const std::vector<std::string>& texts) {
   RE2::Options options;
@@ -111,9 +123,10 @@ TEST(RegexAgainstRe2, SyntaxAtItsEdges) {
   }
 }
 
-TEST(Regex, InvalidUtf8IsMatchedByNothingButAround) {
+TEST(Regex, BytesThatAreNotUtf8AreReplacementCharacters) {
   const std::vector<std::string> texts{"a\xff" "b", "\xff", "a\xc3", "\xe2\x82", "a\xe2\x82" "b", "é\xa9", std::string("a\0b", 3)};
-  for (const std::string pattern : {"a.b", ".", "b", "[^x]", "a", "a.?b", "^.$", "é"}) compare(pattern, texts);
+  for (const std::string pattern : {"a.b", ".", "b", "[^x]", "a", "a.?b", "^.$", "é", "\\x{fffd}", "[^a-z]b", "[\\x{fffd}x]b", "^a.+$", "\\W"}) compare(pattern, texts);
+  EXPECT_FALSE(load_regex("^/tmp/.*x$")->matches({{"A", "/tmp/\xff/x"}}).empty());
 }
 
 TEST(Regex, RefusesWhatWouldBeTooLarge) {

@@ -54,6 +54,20 @@ TEST(Cost, NeverPassesItsBoundWithManyValues) {
   }
 }
 
+TEST(Cost, CountsInputsThatAreAbsent) {
+  std::vector<std::string> names{"A", "B", "C"};
+  for (int i = 0; i < 40; ++i) names.push_back("Input" + std::to_string(i));
+  for (const char* detection : kDetections) {
+    Loaded loaded = load(detection, names);
+    const std::vector<schema::InputValue> nothing(names.size());
+    loaded.run({nothing, {}, {}});
+    std::vector<schema::InputValue> one(names.size());
+    one[20] = schema::InputValue("a");
+    loaded.run({one, {}, {}});
+    if (HasFailure()) FAIL() << detection;
+  }
+}
+
 // One file of 64 KiB values costs about as much per byte whatever stands in it: no backtracking, no quadratic search for one literal.
 TEST(Cost, OfRegularExpressionsIsLinearInTheText) {
   Loaded loaded = load("sel:\n  A|re: '(a|ab|aa)*(x|y)'\ncondition: sel");
