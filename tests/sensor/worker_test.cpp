@@ -1,0 +1,238 @@
+// The worker's parts without a process: detections as JSON, recent events that outlive it, rehearsal over own and generic events, suspension of an instance.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/digest.hpp"
+#include "base/limits.hpp"
+#include "base/os/real.hpp"
+#include "base/text.hpp"
+#include "compiler/build.hpp"
+#include "plan/messages.hpp"
+#include "sensor/worker/detection.hpp"
+#include "sensor/worker/evaluation.hpp"
+#include "sensor/worker/recent_events.hpp"
+#include "sensor/worker/rehearsal.hpp"
+#include "sigma/parser.hpp"
+
+namespace creance::sensor {
+namespace {
+namespace fs = std::filesystem;
+
+class WorkerParts : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / fmt::format("creance-worker-parts-{}", ::getpid());
+    fs::create_directories(folder_);
+    sets_ = ipc::Descriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const schema::TemplateType* type = schema::Catalog::embedded().find("windows.pipe_created");
+    supplied_.push_back({type, std::vector<bool>(type->inputs.size(), true)});
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  ipc::Set make_set(const std::string& detection) {
+    auto parsed = sigma::parse(fmt::format("title: T\nid: 00000000-0000-4000-8000-000000000001\nstatus: test\nlevel: high\nauthor: A\nlogsource:\n    product: windows\n    category: pipe_created\ndetection:\n{}", detection), "t.yml");
+    EXPECT_EQ(parsed.rules.size(), 1u);
+    Diagnostics diagnostics;
+    const auto built = compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics);
+    EXPECT_EQ(built->channels.size(), 1u);
+    ipc::SetRecord record;
+    record.release.fill(5);
+    record.count = 1;
+    record.files[0].name.assign("windows.pipe_created.channel");
+    record.files[0].sha256 = sha256(built->channels[0].bytes).bytes;
+    record.files[0].fingerprint = built->channels[0].type->fingerprint;
+    record.files[0].bytes = built->channels[0].bytes.size();
+    const fs::path set = folder_ / to_hex(record.release);
+    fs::create_directories(set);
+    EXPECT_TRUE(files_.write_atomic(set / "windows.pipe_created.channel", built->channels[0].bytes, 0644));
+    EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
+    return record.release;
+  }
+  Evaluation make_evaluation() {
+    return Evaluation(supplied_, "host-1", {[this](std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& s) { suspensions_.push_back(s); }});
+  }
+  std::vector<schema::InputValue> event(std::string_view pipe) {
+    std::vector<schema::InputValue> values(supplied_[0].type->inputs.size());
+    values[*supplied_[0].type->input_index("PipeName")] = schema::InputValue(pipe);
+    return values;
+  }
+
+  fs::path folder_;
+  ipc::Descriptor sets_;
+  os::RealFileSystem files_;
+  std::vector<Supplied> supplied_;
+  std::vector<std::string> lines_;
+  std::vector<Suspension> suspensions_;
+};
+
+TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
+  auto evaluation = make_evaluation();
+  auto active = ActiveSet::load(sets_.get(), set, supplied_);
+  ASSERT_TRUE(active) << active.error().detail;
+  evaluation.swap(std::move(*active));
+  const std::string hostile = "evil \"\\\n\x01\x7f \xff\xc3 \xe2\x82\xac </script>";
+  for (const std::string& pipe : {hostile, "evil" + std::string(limits::kInputBytesMax, '\x01'), "evil" + std::string(2000, '\xff'), "evil" + std::string(1019, 'a') + "\xc3\xa9\xc3\xa9"}) {
+    lines_.clear();
+    auto values = event(pipe);
+    for (size_t i = 0; i < values.size(); ++i)
+      if (!values[i].has_value()) values[i] = schema::InputValue(std::string_view(pipe).substr(0, 3000));
+    evaluation.evaluate({0, {values, {}, {}}, WallTime(std::chrono::milliseconds(1795428000123))}, MonotonicTime(1), true);
+    ASSERT_EQ(lines_.size(), 1u);
+    EXPECT_LE(lines_[0].size(), limits::kDetectionBytesMax);
+    EXPECT_FALSE(invalid_utf8_at(lines_[0]));
+    EXPECT_EQ(lines_[0].find('\n'), std::string::npos);
+    const auto detection = plan::Detection::parse(as_bytes(lines_[0]));
+    ASSERT_TRUE(detection) << detection.error().detail << "\n" << lines_[0];
+    EXPECT_EQ(detection->rule_title, "T");
+    EXPECT_EQ(detection->author, "A");
+    EXPECT_EQ(detection->time, "2026-11-23T10:00:00.123Z");
+    EXPECT_EQ(detection->matched, std::vector<std::string>{"PipeName"});
+    EXPECT_EQ(detection->release_digest->bytes, set);
+  }
+  lines_.clear();
+  evaluation.evaluate({0, {event(hostile), {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  const auto detection = plan::Detection::parse(as_bytes(lines_[0]));
+  ASSERT_TRUE(detection);
+  EXPECT_EQ(detection->inputs[0].second, "evil \"\\\n\x01\x7f \xef\xbf\xbd\xef\xbf\xbd \xe2\x82\xac </script>");
+}
+
+TEST_F(WorkerParts, AnInstanceThatHitsWithoutEndIsSuspendedAloneAndForAMinute) {
+  const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
+  auto evaluation = make_evaluation();
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  const auto values = event("e");
+  for (uint32_t i = 0; i < limits::kHitsPerMinuteMax; ++i) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  EXPECT_EQ(lines_.size(), limits::kHitsPerMinuteMax);
+  EXPECT_TRUE(suspensions_.empty());
+  for (int i = 0; i < 10; ++i) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(2), true);
+  EXPECT_EQ(lines_.size(), limits::kHitsPerMinuteMax);
+  ASSERT_EQ(suspensions_.size(), 1u) << "said once";
+  EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kHitsOverBudget);
+  evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(60'001), true);
+  EXPECT_EQ(lines_.size(), limits::kHitsPerMinuteMax + 1);
+}
+
+TEST_F(WorkerParts, RehearsesOverOwnEventsOrAGenericSampleNeverOverNothing) {
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
+  auto evaluation = make_evaluation();
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  const auto fresh = rehearse(evaluation, supplied_, {});
+  EXPECT_EQ(fresh.passed, 1);
+  EXPECT_EQ(fresh.own_events, 0u);
+  EXPECT_EQ(fresh.sample_events, kSampleEventsPerType);
+  EXPECT_TRUE(lines_.empty()) << "a rehearsal reports nothing";
+  std::vector<RecentEvent> recent;
+  recent.reserve(200);
+  for (int i = 0; i < 200; ++i) recent.push_back({supplied_[0].type->fingerprint, {}, event(i < 150 ? "good" : "evil")});
+  const auto own = rehearse(evaluation, supplied_, recent);
+  EXPECT_EQ(own.passed, 1) << own.detail.view();
+  EXPECT_EQ(own.own_events, 200u);
+  EXPECT_EQ(own.sample_events, 0u);
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  for (RecentEvent& each : recent) each.values = event("evil");
+  const auto greedy = rehearse(evaluation, supplied_, recent);
+  EXPECT_EQ(greedy.passed, 0);
+  EXPECT_EQ(greedy.reason, ipc::Reason::kHitsOverBudget);
+}
+
+TEST_F(WorkerParts, WithoutAnyCollectorNothingIsRehearsedAndSoNothingPasses) {
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
+  Evaluation evaluation({}, "h", {[](std::string_view) {}, [](const Suspension&) {}});
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, {})));
+  EXPECT_EQ(rehearse(evaluation, {}, {}).passed, 0);
+}
+
+TEST_F(WorkerParts, ASetIsLoadedWholeOrNotAtAll) {
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
+  const fs::path file = folder_ / to_hex(set) / "windows.pipe_created.channel";
+  auto bytes = files_.read(file, 1 << 20);
+  ASSERT_TRUE(bytes);
+  for (const size_t at : {size_t{0}, bytes->size() / 2, bytes->size() - 1}) {
+    Bytes damaged = *bytes;
+    damaged[at] ^= 1;
+    ASSERT_TRUE(files_.write_atomic(file, damaged, 0644));
+    EXPECT_FALSE(ActiveSet::load(sets_.get(), set, supplied_)) << at;
+  }
+  ASSERT_TRUE(files_.write_atomic(file, BytesView(*bytes).first(bytes->size() - 1), 0644));
+  EXPECT_FALSE(ActiveSet::load(sets_.get(), set, supplied_));
+  fs::remove(file);
+  fs::create_symlink("/etc/passwd", file);
+  EXPECT_FALSE(ActiveSet::load(sets_.get(), set, supplied_)) << "links are not followed";
+  ipc::Set none = set;
+  none[0] ^= 1;
+  EXPECT_FALSE(ActiveSet::load(sets_.get(), none, supplied_));
+  const auto empty = ActiveSet::load(sets_.get(), ipc::kNoSet, supplied_);
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->instances(), 0u);
+}
+
+class Recent : public testing::Test {
+ protected:
+  void SetUp() override {
+    file_ = ipc::Descriptor(::memfd_create("memory", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(file_.get(), ipc::kWorkerMemoryBytes), 0);
+  }
+  schema::Inputs inputs(const std::string& text) {
+    values_ = {schema::InputValue(text), schema::InputValue(), schema::InputValue::unavailable(), schema::InputValue(std::string_view(""))};
+    return {values_, {}, {}};
+  }
+  ipc::Descriptor file_;
+  std::vector<schema::InputValue> values_;
+  schema::Fingerprint fingerprint_{1, 2, 3};
+};
+
+TEST_F(Recent, OutlivesItsWriterAndKeepsTheNewest) {
+  {
+    auto recent = RecentEvents::map(file_.get(), true);
+    ASSERT_TRUE(recent);
+    for (uint32_t i = 0; i < limits::kRecentEventsMax + 10; ++i) recent->remember(fingerprint_, inputs(fmt::format("event {}", i)));
+    recent->remember(fingerprint_, inputs(std::string(limits::kRecentEventBytesMax, 'x')));  // too large: not kept, and takes no place
+    *recent->replay_position() = 77;
+  }
+  auto again = RecentEvents::map(file_.get(), false);
+  ASSERT_TRUE(again);
+  const auto events = again->snapshot();
+  ASSERT_EQ(events.size(), limits::kRecentEventsMax);
+  EXPECT_EQ(events.front().values[0].text(), "event 10");
+  EXPECT_EQ(events.back().values[0].text(), fmt::format("event {}", limits::kRecentEventsMax + 9));
+  EXPECT_EQ(events[0].fingerprint, fingerprint_);
+  EXPECT_EQ(events[0].values[1].presence, schema::Presence::kAbsent);
+  EXPECT_EQ(events[0].values[2].presence, schema::Presence::kUnavailable);
+  EXPECT_EQ(events[0].values[3].presence, schema::Presence::kValue);
+  EXPECT_EQ(*again->replay_position(), 77u);
+}
+
+TEST_F(Recent, BelievesNothingThatADyingWorkerLeftBehind) {
+  auto recent = RecentEvents::map(file_.get(), true);
+  ASSERT_TRUE(recent);
+  for (int i = 0; i < 3; ++i) recent->remember(fingerprint_, inputs(fmt::format("event {}", i)));
+  for (size_t at = 0; at < 120; ++at) {  // any byte of the second event
+    const off_t place = static_cast<off_t>(limits::kRecentEventBytesMax * 2 + at);
+    uint8_t byte = 0;
+    ASSERT_EQ(::pread(file_.get(), &byte, 1, place), 1);
+    const uint8_t other = byte ^ 0xff;
+    ASSERT_EQ(::pwrite(file_.get(), &other, 1, place), 1);
+    for (const RecentEvent& event : recent->snapshot())
+      for (const schema::InputValue& value : event.values)
+        if (value.has_value()) {
+          EXPECT_TRUE(value.size == 0 || (value.data >= event.bytes.data() && value.data + value.size <= event.bytes.data() + event.bytes.size()));
+        }
+    ASSERT_EQ(::pwrite(file_.get(), &byte, 1, place), 1);
+  }
+  EXPECT_EQ(recent->snapshot().size(), 3u);
+}
+
+TEST_F(Recent, AShortFileIsRefused) {
+  ASSERT_EQ(::ftruncate(file_.get(), ipc::kWorkerMemoryBytes - 1), 0);
+  EXPECT_FALSE(RecentEvents::map(file_.get(), true));
+}
+
+}  // namespace
+}  // namespace creance::sensor
