@@ -167,6 +167,17 @@ TEST(Api, PoliciesDecideRings) {
   EXPECT_TRUE(is_problem(world.operate("PUT", "/api/v1/policies/other", policy), 400));
 }
 
+TEST(Api, RenewsWhatIsNearItsEnd) {
+  World world;
+  ASSERT_TRUE(world.start());
+  for (int day = 0; day < 40; ++day) {  // past the life of timestamp, snapshot and rollout metadata
+    world.clock.advance(std::chrono::hours(24));
+    ASSERT_TRUE(world.wait([&] { return world.call("GET", "/readyz").status == 200; })) << world.log;
+  }
+  const auto plan = world.plan();  // a client takes all of it
+  EXPECT_TRUE(plan) << plan.error().detail;
+}
+
 TEST(Api, TellsHowItIs) {
   World world;
   ASSERT_TRUE(world.start());

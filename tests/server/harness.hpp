@@ -71,6 +71,7 @@ class World {
     ServerOptions options;
     options.data = folder.path;
     options.tick = std::chrono::milliseconds(5);
+    options.renew_every = std::chrono::milliseconds(20);
     options.log = [this](std::string_view line) { log += std::string(line) + "\n"; };
     TRY(server, Server::open(std::move(options), std::move(link), files, clock, random));
     thread = std::thread([this] { server->run(); });

@@ -120,6 +120,8 @@ TEST(Rollout, SilenceOfTheTreatedHalts) {
   ASSERT_TRUE(world.start());
   std::vector<Sensor> sensors = enrol(world, "canary", 20);
   const Digest release = world.push("mute-1");
+  world.clock.advance(std::chrono::minutes(2));  // past the time after a start in which nobody is blamed
+  for (Sensor& sensor : sensors) ASSERT_EQ(sensor.report().status, 200);
   const std::string rollout = world.begin("mute-1", Json::array({World::stage("canary", 50, 3600)}));
   ASSERT_TRUE(world.plan());
   announce_all(sensors, release);

@@ -2,6 +2,8 @@
 #include "server/signer/signer_core.hpp"
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -205,6 +207,32 @@ TEST(Signer, AnswersNonsenseWithAReason) {
     ASSERT_TRUE(answer);
     EXPECT_NE(answer->find("error"), nullptr) << request;
   }
+}
+
+TEST(SignerProcess, RunsByItselfOnASocket) {
+  World world;
+  const std::filesystem::path socket = world.folder.path / "signer.sock";
+  const std::string program = std::string(CREANCE_BIN_DIR) + "/creance-signer";
+  const std::string data = (world.folder.path / "signer").string();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl(program.c_str(), program.c_str(), "--data", data.c_str(), "--socket", socket.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ASSERT_TRUE(world.wait([&] { return std::filesystem::exists(socket); }));
+  Status started = fail(ErrorCode::kUnavailable, "");
+  ASSERT_TRUE(world.wait([&] {  // between bind and listen it refuses
+    started = world.start(make_socket_link(socket));
+    return started || started.error().code != ErrorCode::kUnavailable;
+  }));
+  ASSERT_TRUE(started) << started.error().detail;
+  world.push("r-1");
+  EXPECT_EQ(world.operate("GET", "/api/v1/roles").integer("content_version"), 1);
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ::waitpid(child, nullptr, 0);
+  const Answer refused = world.operate("POST", "/api/v1/rollouts", Json::object({{"release", "r-1"}, {"stages", Json::array({World::stage("canary", 50, 1)})}}));
+  EXPECT_TRUE(world.wait([&] { return world.call("GET", "/readyz").status == 503; })) << refused.text;
+  EXPECT_EQ(world.call("GET", "/healthz").status, 200);
 }
 
 TEST(SignerProcess, IsStartedAgainAfterItDied) {

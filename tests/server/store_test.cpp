@@ -148,7 +148,7 @@ TEST_P(StoreContract, KeepsRolloutsNewestFirst) {
 TEST_P(StoreContract, KeepsSpellsAndCountsOpenOutcomes) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(store_->put_spell(spell("go" + std::to_string(i), gates::Arm::kGo)));
   ASSERT_TRUE(store_->put_spell(spell("hold", gates::Arm::kHold)));
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0), 4u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 4u);
   SpellRecord s = spell("go0", gates::Arm::kGo);
   s.confirmed = at(200);
   ASSERT_TRUE(store_->put_spell(s));
@@ -158,8 +158,9 @@ TEST_P(StoreContract, KeepsSpellsAndCountsOpenOutcomes) {
   s = spell("go2", gates::Arm::kGo);
   s.first_event[static_cast<size_t>(gates::Metric::kSilence)] = at(300);
   ASSERT_TRUE(store_->put_spell(s));
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0), 2u);  // the silent one is still open
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 1), 0u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 2u);  // the silent one is still open
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 1, {}), 0u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, at(101)), 0u);
   ASSERT_TRUE(store_->put_spell(spell("go2", gates::Arm::kHold, 1)));
   const auto of_one = store_->spells("r1", "go2");
   ASSERT_EQ(of_one->size(), 2u);
@@ -189,6 +190,26 @@ TEST_P(StoreContract, SurvivesReopening) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, ::testing::Values(Maker{"memory", false}, Maker{"file", true}), [](const auto& maker) { return maker.param.name; });
+
+TEST(SqliteStore, SaysThatItIsFullAndGoesOnWhenThereIsRoom) {
+  StoreLimits limits;
+  limits.pages_max = 64;
+  limits.detections_max = 20;
+  auto store = open_sqlite_store(":memory:", limits);
+  ASSERT_TRUE(store);
+  Status full;
+  for (int i = 0; i < 40 && full; ++i) full = (*store)->set("big" + std::to_string(i), std::string(16'384, 'x'));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::kNoSpace);
+  EXPECT_FALSE((*store)->transact([&]() -> Status {
+    TRY_VOID((*store)->set("big0", "small"));
+    return (*store)->set("more", std::string(100'000, 'x'));
+  }));
+  EXPECT_EQ((*store)->get("big0")->size(), 16'384u);  // the whole transaction is gone
+  EXPECT_TRUE((*store)->set("big0", "small"));
+  EXPECT_TRUE((*store)->set("big1", "small"));
+  EXPECT_TRUE((*store)->set("fits", std::string(8'000, 'x')));
+}
 
 TEST(SqliteStore, SaysWhatIsWrongWithADamagedOrForeignFile) {
   std::string pattern = (fs::temp_directory_path() / "creance-store-XXXXXX").string();

@@ -15,7 +15,6 @@
 namespace creance::server {
 namespace {
 
-constexpr std::chrono::seconds kRenewEvery{30};
 constexpr std::chrono::hours kClockSlack{24};
 constexpr const char* kClockKey = "clock_seen_ms";
 
@@ -98,7 +97,7 @@ Status Server::State::open() {
   publisher = std::make_unique<Publisher>(repository, *signers, *store, clock);
   TRY_VOID(publisher->renew());
   TRY_VOID(publisher->start());
-  options.rollouts.silence.listening_since = now;
+  options.rollouts.silence.listening_since = now + options.rollouts.restart_grace;
   rollouts = std::make_unique<Rollouts>(*store, *publisher, clock, random, options.rollouts);
   TRY_VOID(rollouts->start());
   fleet = std::make_unique<Fleet>(*store, *publisher, *rollouts, bus, clock, random, options.rollouts.report_interval);
@@ -106,7 +105,7 @@ Status Server::State::open() {
   TRY(http, HttpServer::listen(options.http, *api));
   api->set_http(http.get());
   http->every(options.tick, [this] { tick(); });
-  http->every(kRenewEvery, [this] { renew(); });
+  http->every(options.renew_every, [this] { renew(); });
   renew();
   return {};
 }

@@ -18,6 +18,7 @@ struct ServerOptions {
   HttpServerOptions http;
   RolloutOptions rollouts;
   std::chrono::milliseconds tick{200};
+  std::chrono::milliseconds renew_every{30'000};  // looks whether signed metadata is near its end
   std::function<void(std::string_view)> log = [](std::string_view) {};  // one line; from the thread of run()
 };
 

@@ -16,6 +16,8 @@ using gates::RolloutState;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kKeepLoggedEvery{60'000};
+constexpr size_t kEndedFollowed = 4;  // ended rollouts whose hosts are still followed: how they returned
+constexpr size_t kListed = 100;
 
 std::optional<RolloutState> parse_state(std::string_view text) {
   for (int i = 0; i <= static_cast<int>(RolloutState::kComplete); ++i) {
@@ -440,7 +442,9 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
   const gates::Arm arm = go && !hurt ? gates::Arm::kGo : gates::Arm::kHold;
   const bool stays = last != nullptr && !last->left && last->generation == live.record.resumes && (last->stage == *stage || complete) && (last->arm == arm || hurt);
   if (!stays) {
-    TRY(const uint32_t unknown, store_.unknown_outcomes(live.record.id, *stage));
+    // While it is judged, a host that never said how it went keeps its place under the cap for good. Later only the pace matters, and a dead host must not stop the living.
+    const WallTime from = complete ? now - options_.grant_life : WallTime{};
+    TRY(const uint32_t unknown, store_.unknown_outcomes(live.record.id, *stage, from));
     if (unknown >= live.stages[*stage].asked.unknown_max) return wait;  // both arms wait alike: one door
     SpellRecord spell;
     spell.rollout = live.record.id;
@@ -473,8 +477,9 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
 }
 
 Status Rollouts::take_report(const SensorRecord& sensor, std::optional<WallTime> heard_before, const plan::Report& report, WallTime now) {
+  size_t looked_at = 0;
   for (const Live& live : rollouts_) {
-    if (live.state == RolloutState::kWithdrawn) continue;
+    if (!open(live.state) && ++looked_at > kEndedFollowed) continue;
     TRY(auto spells, store_.spells(live.record.id, sensor.sensor_id));
     if (spells.empty() || spells.back().left) continue;
     SpellRecord& spell = spells.back();
@@ -556,7 +561,7 @@ Result<Json> Rollouts::status(const std::string& id) {
 
 Json Rollouts::list() {
   Json all = Json::array();
-  for (Live& live : rollouts_) all.push(status_of(live));
+  for (size_t i = 0; i < rollouts_.size() && i < kListed; ++i) all.push(status_of(rollouts_[i]));
   return Json::object({{"rollouts", std::move(all)}});
 }
 

@@ -16,11 +16,12 @@
 namespace creance::server {
 
 struct RolloutOptions {
-  gates::SilenceRule silence;                     // listening_since: when this server began to listen
+  gates::SilenceRule silence;                     // listening_since: set by the server, start + restart_grace
   gates::Settings settings;
   std::chrono::milliseconds report_interval{1000};  // what sensors are told
   std::chrono::milliseconds wait{1000};           // before an announcement is tried again
   std::chrono::milliseconds grant_life{900'000};
+  std::chrono::milliseconds restart_grace{60'000};   // after a start nobody is silent so long: sensors that met a dead server try again at growing intervals
   std::chrono::milliseconds present_within{60'000};  // a sensor heard so lately counts as there
 };
 

@@ -130,6 +130,7 @@ class SqliteStore final : public Store {
     TRY_VOID(query("PRAGMA quick_check(1)", [&](Statement& row) { words = row.text(), whole = words == "ok"; }));
     if (!whole) return fail(ErrorCode::kInvalid, fmt::format("database `{}` is damaged ({}): restore it from a backup, or move it away to start with empty records", name_, words));
     TRY_VOID(script(kSchema));
+    if (limits_.pages_max > 0) TRY_VOID(script(fmt::format("PRAGMA max_page_count={}", limits_.pages_max).c_str()));
     return script(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str());
   }
 
@@ -215,12 +216,12 @@ class SqliteStore final : public Store {
   Result<std::vector<SpellRecord>> spells(const std::string& rollout, const std::string& sensor_id) override {
     return many<SpellRecord>("SELECT * FROM spells WHERE rollout=? AND sensor=? ORDER BY number", read_spell, rollout, sensor_id);
   }
-  Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage) override {
+  Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage, WallTime entered_from) override {
     // e6 is silence: a host that went silent is still open, and keeps its place under the cap
     return single<uint32_t>("count",
-                            "SELECT count(*) FROM spells WHERE rollout=? AND stage=? AND arm=1 AND left_at IS NULL AND confirmed IS NULL"
+                            "SELECT count(*) FROM spells WHERE rollout=? AND stage=? AND arm=1 AND entered>=? AND left_at IS NULL AND confirmed IS NULL"
                             " AND coalesce(e1,0)<entered AND coalesce(e2,0)<entered AND coalesce(e3,0)<entered AND coalesce(e4,0)<entered AND coalesce(e5,0)<entered AND coalesce(e7,0)<entered",
-                            [](Statement& r) { return r.small(); }, rollout, stage);
+                            [](Statement& r) { return r.small(); }, rollout, stage, entered_from);
   }
 
   Status add_decision(const DecisionRecord& d) override {

@@ -9,6 +9,7 @@ namespace creance::server {
 
 struct StoreLimits {
   uint32_t detections_max, events_max, decisions_max;
+  uint32_t pages_max = 0;  // of the database, 4 KiB each; beyond: kNoSpace. 0: as the disk has room
   StoreLimits();  // those of base/limits.hpp
 };
 
