@@ -255,6 +255,20 @@ TEST(Walk, AKeyTakenFromADelegationLosesItsRole) {  // CVE-2025-2887: removed ro
   EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kNotFound);
 }
 
+TEST(Walk, AWithheldRoleOrFileIsNotTheSameAsNone) {
+  Tree t;
+  ASSERT_TRUE(t.publish_rollout("1"));
+  t.transport.instead["metadata/1.rollout.json"] = fail(ErrorCode::kNotFound, "404");
+  ASSERT_TRUE(t.client.refresh(t.now));
+  EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(t.client.target("policy/demo.json").error().code, ErrorCode::kNotFound);  // the signed snapshot has no such role yet
+  t.transport.instead.clear();
+  const TargetInfo info = *t.client.target("rollout/plan.json");
+  t.transport.instead[info.fetched_as] = fail(ErrorCode::kNotFound, "404");
+  EXPECT_EQ(t.client.download(info).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(t.client.target("rollout/other.json").error().code, ErrorCode::kNotFound);
+}
+
 TEST(Walk, ADelegatedRoleThatExpiredIsRefused) {
   Tree t;
   ASSERT_TRUE(t.publish_rollout("1"));

@@ -22,6 +22,15 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
   return out;
 }
 
+namespace {
+// A file that verified metadata names must be there. kNotFound is kept for what nobody trusted speaks about: whoever withholds a file must not make it look as if there were none.
+Result<Bytes> fetch_named(Transport& transport, const std::string& path, size_t bytes_max) {
+  auto bytes = transport.fetch(path, bytes_max);
+  if (!bytes && bytes.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kUnavailable, fmt::format("the tree names `{}`, but it is not there ({})", path, bytes.error().detail));
+  return bytes;
+}
+}  // namespace
+
 struct Client::State {
   Transport& transport;
   FileSystem& files;
@@ -69,7 +78,7 @@ struct Client::State {
   // 5.4
   Status update_timestamp(TrustedSet& set) {
     load_stored_timestamp(set);
-    TRY(const Bytes bytes, transport.fetch(options.metadata_prefix + "timestamp.json", limits::kTimestampBytesMax));
+    TRY(const Bytes bytes, fetch_named(transport, options.metadata_prefix + "timestamp.json", limits::kTimestampBytesMax));
     const Status updated = set.update_timestamp(bytes, Source::kRepository);
     if (!updated && updated.error().code != ErrorCode::kExists) return updated;
     if (updated) TRY_VOID(keep("timestamp", bytes));
@@ -87,7 +96,7 @@ struct Client::State {
     load_stored_snapshot(set);
     if (set.snapshot_is_current()) return {};
     const MetaFile& named = set.timestamp()->snapshot;
-    TRY(const Bytes bytes, transport.fetch(metadata_path(set, "snapshot", named.version), cap(named, limits::kSnapshotBytesMax)));
+    TRY(const Bytes bytes, fetch_named(transport, metadata_path(set, "snapshot", named.version), cap(named, limits::kSnapshotBytesMax)));
     TRY_VOID(set.update_snapshot(bytes, Source::kRepository));
     return keep("snapshot", bytes);
   }
@@ -100,7 +109,7 @@ struct Client::State {
     if (const auto stored = read(role, limits::kTargetsBytesMax)) {
       if (set.update_targets(*stored, role, delegator)) return set.targets(role, delegator);
     }
-    TRY(const Bytes bytes, transport.fetch(metadata_path(set, role, named->version), cap(*named, limits::kTargetsBytesMax)));
+    TRY(const Bytes bytes, fetch_named(transport, metadata_path(set, role, named->version), cap(*named, limits::kTargetsBytesMax)));
     TRY_VOID(set.update_targets(bytes, role, delegator));
     TRY_VOID(keep(role, bytes));
     return set.targets(role, delegator);
@@ -191,7 +200,7 @@ Result<TargetInfo> Client::target(const std::string& path) {
 Result<Bytes> Client::download(const TargetInfo& info) {
   const auto length = static_cast<size_t>(info.file.length);
   if (length > limits::kTargetBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("target `{}` has {} bytes, the limit is {}", info.file.path, length, limits::kTargetBytesMax));
-  TRY(Bytes bytes, state_->transport.fetch(info.fetched_as, length));
+  TRY(Bytes bytes, fetch_named(state_->transport, info.fetched_as, length));
   TRY_VOID(check_length_and_hashes(bytes, info.file.length, info.file.hashes, fmt::format("target `{}`", info.file.path)));
   return bytes;
 }

@@ -38,13 +38,14 @@ class Client {
   // Puts the shipped root into the folder if none is there yet. Makes no request. kInvalid, kDenied: not a root signed by itself.
   Status init(BytesView shipped_root);
 
-  // The whole workflow up to the top-level targets. Errors: kNotFound no root in the folder, or a file that the tree names is missing · kDenied, kInvalid refused · kExpired · kUnavailable.
+  // The whole workflow up to the top-level targets. Errors: kNotFound no root in the folder · kDenied, kInvalid refused · kExpired · kUnavailable (also: a file that the tree names is not there).
   // After an error the stored files are the old or newer verified ones, and target() works no more until a refresh() succeeds.
   Status refresh(WallTime now);
   // What is stored, without any request and whatever its age: for a host that must know what it last trusted. Expired metadata is kExpired.
   Status refresh_offline(WallTime now);
 
-  // 5.6.7: pre-order, depth-first; delegated metadata is fetched, verified and stored as needed. kNotFound: nobody who may says anything about this path.
+  // 5.6.7: pre-order, depth-first; delegated metadata is fetched, verified and stored as needed. kNotFound: nobody who may says anything about this path,
+  // as far as signed metadata tells; a role or file that is named and withheld is kUnavailable, so that "none" cannot be forged by leaving something out.
   Result<TargetInfo> target(const std::string& path);
   // 5.7: the file's bytes, length and hashes checked.
   Result<Bytes> download(const TargetInfo& info);
