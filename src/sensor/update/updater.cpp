@@ -43,6 +43,7 @@ Updater::Updater(UpdaterOptions options, Identity identity, trust::KeyPair& key,
 Status Updater::start(BytesView root) {
   TRY_VOID(files_.make_directories(options_.state / "spool/.seen"));
   TRY_VOID(client_.init(root));
+  sequence_ = clock_.monotonic().count();  // grows over restarts of this process within one epoch of the supervisor too
   if (const auto bytes = files_.read(options_.state / "manifest.json", limits::kHttpBodyBytesMax))
     if (const auto json = parse_json(*bytes))
       if (auto manifest = plan::Manifest::parse(JsonField(*json))) manifest_ = std::move(*manifest);
@@ -227,9 +228,14 @@ void Updater::report() {
     return;
   }
   away_ = std::chrono::milliseconds(0);
-  events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_events_, events_.size())));
-  if (unanswered_manifest_) manifest_.reset();
-  if (unanswered_held_) held_changed_ = false;
+  // 200: the server has it. 409: it had it before, or another one lives under this name. Anything else: said again in the next report, but a report that is refused three times is let go.
+  refusals_ = answer->status == 200 || answer->status == 409 ? 0 : refusals_ + 1;
+  if (refusals_ == 0 || refusals_ >= 3) {
+    refusals_ = 0;
+    events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_events_, events_.size())));
+    if (unanswered_manifest_) manifest_.reset();
+    if (unanswered_held_) held_changed_ = false;
+  }
   unanswered_.reset();
   if (answer->status != 200) return complain(fmt::format("the server does not take the report: {}", problem_of(*answer)));
   if (const auto response = plan::ReportResponse::parse(as_bytes(answer->body))) interval_ = std::clamp(response->report_interval, std::chrono::milliseconds(100), std::chrono::milliseconds(86'400'000));

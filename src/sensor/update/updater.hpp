@@ -71,6 +71,7 @@ class Updater {
   size_t unanswered_events_ = 0;
   bool unanswered_manifest_ = false, unanswered_held_ = false;
   int64_t sequence_ = 0;
+  int refusals_ = 0;                            // of one report after the other, by the server
   std::chrono::milliseconds interval_;
   MonotonicTime fetch_due_{0}, announce_due_{0}, deliver_due_{0}, report_due_{0};
   std::chrono::milliseconds away_{0};           // back-off while the server is away
