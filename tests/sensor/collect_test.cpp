@@ -230,7 +230,7 @@ class Live : public testing::Test {
     const auto ready = frame->as<ipc::CollectReady>();
     if (ready.attached == 0) GTEST_SKIP() << "no eBPF here: " << ready.detail.view();
     ASSERT_EQ(descriptors_.size(), ready.descriptors);
-    LiveOptions options{descriptors_[0].get(), ready.ring_bytes, descriptors_[1].get(), "host-1", "root:x:0:0::/root:/bin/sh\n"};
+    LiveOptions options{false, descriptors_[0].get(), ready.ring_bytes, descriptors_[1].get(), "host-1", "root:x:0:0::/root:/bin/sh\n"};
     auto collector = make_live_collector(options, clock_);
     ASSERT_TRUE(collector) << collector.error().detail;
     collector_ = std::move(*collector);

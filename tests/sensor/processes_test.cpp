@@ -309,6 +309,26 @@ TEST_F(Processes, InstancesThatReadWhatTheHostCannotSayAreHeldAndNamed) {
   EXPECT_NE(status().find("\"held_count\":1"), std::string::npos) << status();
 }
 
+TEST_F(Processes, WithoutEbpfProgramsAreSeenThroughTheProcessConnector) {
+  const Set base = make_set(1, {rule("01", kLinux, "CommandLine|contains: creance-connector-probe")});
+  good({base});
+  os::Launch launch;
+  launch.program = kBin / "creance-sensor";
+  launch.arguments = {"run", "--state", state_.string(), "--live", "--without-ebpf", "--offline"};
+  launch.log = state_ / "log";
+  auto child = os::ChildProcess::start(launch);
+  ASSERT_TRUE(child);
+  sensor_ = std::move(*child);
+  ASSERT_TRUE(await([&] { return log().find("worker ready") != std::string::npos; })) << log();
+  if (log().find("cannot be watched live") != std::string::npos) GTEST_SKIP() << "no process connector here";
+  EXPECT_NE(log().find("worker ready: collector process connector, 1 types"), std::string::npos) << log();
+  ASSERT_TRUE(await([&] {
+    auto probe = os::ChildProcess::start({"/bin/sh", {"-c", "sleep 0.2 # creance-connector-probe"}, {}, {}, {}});
+    if (probe) probe->wait();
+    return status().find("\"matches\":0,") == std::string::npos && status().find("\"matches\":") != std::string::npos;
+  })) << status();
+}
+
 TEST_F(Processes, ASecondSensorOnTheSameFolderIsRefused) {
   good({make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")})});
   start();

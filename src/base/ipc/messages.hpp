@@ -276,9 +276,13 @@ struct CollectReady {
   uint32_t ring_bytes = 0;
   uint32_t descriptors = 0;
   uint8_t attached = 0;  // 0: cannot watch; `detail` says why
-  uint8_t padding[3]{};
+  uint8_t connector = 0; // 1: no kernel programs, but one socket on which the sender goes on giving records of executed programs
+  uint8_t padding[2]{};
   Text<200> detail;
-  bool valid() const { return is_bool(attached) && descriptors <= 32 && (attached == 0 || (descriptors >= 3 && ring_bytes >= 4096 && (ring_bytes & (ring_bytes - 1)) == 0)) && detail.valid(); }
+  bool valid() const {
+    const bool ring = descriptors >= 3 && ring_bytes >= 4096 && (ring_bytes & (ring_bytes - 1)) == 0;
+    return is_bool(attached) && is_bool(connector) && descriptors <= 32 && (attached == 0 || (connector == 1 ? descriptors == 1 : ring)) && detail.valid();
+  }
 };
 
 // One datagram.

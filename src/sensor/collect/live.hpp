@@ -8,6 +8,7 @@
 namespace creance::sensor {
 
 struct LiveOptions {
+  bool connector = false;    // records from a socket (ring_descriptor) instead of a ring buffer: executed programs alone
   int ring_descriptor = -1;
   uint32_t ring_bytes = 0;
   int lost_descriptor = -1;  // array map, one 64-bit counter

@@ -1,5 +1,5 @@
 // creance-sensor-collect-setup: loads the kernel programs, attaches them, hands their descriptors to the supervisor (socket 3) and ends. One-shot; the one program of
-// the sensor that needs the privilege to load BPF. What keeps the programs attached are the link descriptors, which the supervisor holds without knowing what they are.
+// the sensor that needs the privilege to load BPF. Where that is refused, it stays and gives records of executed programs from the process connector and /proc instead. What keeps the programs attached are the link descriptors, which the supervisor holds without knowing what they are.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/ipc/socket.hpp"
+#include "sensor/collect/process_connector.hpp"
 #include "creance_bpf_object.hpp"  // generated: kBpfObject
 
 namespace creance::sensor {
@@ -75,9 +76,14 @@ Result<Attached> attach() {
   return attached;
 }
 
-int run() {
+int run(bool without_ebpf) {
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
-  auto attached = attach();
+  auto attached = without_ebpf ? Result<Attached>(fail(ErrorCode::kUnsupported, "told to do without eBPF")) : attach();
+  if (!attached) {
+    auto connector = Connector::open();
+    if (connector) return connector->serve(supervisor, attached.error().detail);
+    attached = fail(attached.error().code, fmt::format("{}; nor through the process connector: {}", attached.error().detail, connector.error().detail));
+  }
   ipc::CollectReady ready;
   if (attached) {
     ready.attached = 1;
@@ -98,4 +104,4 @@ int run() {
 }  // namespace
 }  // namespace creance::sensor
 
-int main() { return creance::sensor::run(); }
+int main(int argc, char** argv) { return creance::sensor::run(argc > 1 && std::string_view(argv[1]) == "--without-ebpf"); }

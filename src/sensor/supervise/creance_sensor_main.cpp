@@ -19,9 +19,9 @@ constexpr std::string_view kUsage =
     "\n"
     "  creance-sensor enrol --state DIR --server URL --token TOKEN [--root FILE] [--hostname NAME]\n"
     "      makes this sensor's key and has the server draw its id; --root: the root of trust (else the server's first one is taken, and its fingerprint shown)\n"
-    "  creance-sensor run --state DIR (--live | --events FILE [--loop] [--rate N]) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
+    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N]) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
     "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
-    "      --live            watches this host through eBPF (root)\n"
+    "      --live            watches this host through eBPF (root), else through the process connector\n"
     "      --events FILE     replays JSON Lines, plain or .zst; --loop: again and again; --rate: events a second, at most 1000\n"
     "      --probation-ms N  trial time of new content (20000)\n"
     "      --offline         runs what it has, without a server\n"
@@ -32,7 +32,7 @@ constexpr std::string_view kUsage =
 
 struct Given {
   std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id;
-  bool live = false, loop = false, json = false, offline = false, help = false;
+  bool live = false, without_ebpf = false, loop = false, json = false, offline = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
 };
@@ -57,6 +57,7 @@ std::string parse(const std::vector<std::string>& arguments, Given& given) {
   for (size_t i = 1; i < arguments.size(); ++i) {
     const std::string& option = arguments[i];
     if (option == "--live") given.live = true;
+    else if (option == "--without-ebpf") given.without_ebpf = true;
     else if (option == "--loop") given.loop = true;
     else if (option == "--json") given.json = true;
     else if (option == "--offline") given.offline = true;
@@ -138,6 +139,7 @@ int run(const Given& given, FileSystem& files) {
   options.host = host_name(files, state);
   options.boot_id = given.boot_id.empty() ? os::boot_id() : given.boot_id;
   options.offline = given.offline;
+  options.without_ebpf = given.without_ebpf;
   options.activation.probation = milliseconds(given.probation_ms);
   if (!given.offline)
     if (const auto written = write_manifest(given, options.worker); !written) return complain(written.error());

@@ -100,7 +100,7 @@ Status Supervisor::start() {
 
 Status Supervisor::open_input() {
   switch (options_.input) {
-    case Input::kNone: return {};
+    case Input::kNone: case Input::kConnector: return {};
     case Input::kReplay:
       input_ = ipc::Descriptor(::open(options_.events.c_str(), O_RDONLY | O_CLOEXEC));
       if (!input_) return fail(os::errno_error(errno, "cannot open events", options_.events));
@@ -112,7 +112,7 @@ Status Supervisor::open_input() {
 }
 
 Status Supervisor::attach_kernel() {
-  auto child = launch(options_.collect_setup, {}, ipc::Process::kCollectSetup, {}, {});
+  auto child = launch(options_.collect_setup, options_.without_ebpf ? std::vector<std::string>{"--without-ebpf"} : std::vector<std::string>{}, ipc::Process::kCollectSetup, {}, {});
   if (!child) return fail(child.error());
   std::vector<ipc::Descriptor> descriptors;
   ipc::CollectReady ready;
@@ -136,6 +136,12 @@ Status Supervisor::attach_kernel() {
     return {};
   }
   input_ = std::move(descriptors[0]);
+  if (ready.connector == 1) {
+    options_.input = Input::kConnector;
+    connector_ = std::move(*child);
+    note(fmt::format("collect: process connector: {}", ready.detail.view()));
+    return {};
+  }
   lost_ = std::move(descriptors[1]);
   for (size_t i = 2; i < descriptors.size(); ++i) links_.push_back(std::move(descriptors[i]));
   ring_bytes_ = ready.ring_bytes;
@@ -161,6 +167,8 @@ Result<Supervisor::Child> Supervisor::launch_worker(const Set& set, bool rehears
     if (options_.input == Input::kReplay) {
       arguments.insert(arguments.end(), {"--input", "replay", "--name", options_.events.string(), "--rate", std::to_string(options_.rate)});
       if (options_.loop) arguments.emplace_back("--loop");
+    } else if (options_.input == Input::kConnector) {
+      arguments.insert(arguments.end(), {"--input", "connector"});
     } else {
       arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
       descriptors.emplace_back(lost_.get(), 8);
@@ -495,6 +503,7 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
     if (fd >= 0) waits.push_back({fd, POLLIN, 0});
   };
   add(signals_.get());
+  if (connector_) add(connector_.process.pidfd());
   for (const Child* child : {&worker_, &rehearsal_, &updater_, &admit_}) {
     if (!*child) continue;
     add(child->socket.fd());
@@ -521,6 +530,11 @@ int Supervisor::run() {
       signalfd_siginfo info{};
       while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) stopping_ = stopping_ || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     }
+    if (connector_ && is_ready(connector_.process.pidfd()))
+      if (const auto status = connector_.process.exited()) {
+        note("collect: the process connector's reader ended with " + status->text() + "; this host is not watched any more until the sensor is started again");
+        connector_ = Child{};
+      }
     // First the last words, then the end of whoever spoke them.
     if (worker_ && is_ready(worker_.socket.fd())) hear_worker();
     if (worker_ && is_ready(worker_.process.pidfd()))

@@ -15,7 +15,7 @@
 
 namespace creance::sensor {
 
-enum class Input : uint8_t { kNone, kReplay, kLive };
+enum class Input : uint8_t { kNone, kReplay, kLive, kConnector };
 
 struct SupervisorOptions {
   std::filesystem::path state;
@@ -26,6 +26,7 @@ struct SupervisorOptions {
   uint32_t rate = 0;
   std::string host;
   std::string boot_id;
+  bool without_ebpf = false;      // kLive: the process connector instead
   bool offline = false;           // neither updater nor admit: what is on the disk, and nothing else
   ActivationSettings activation;
   StallJudge::Settings stall;
@@ -104,6 +105,7 @@ class Supervisor {
   std::string epoch_;
 
   Child worker_, rehearsal_, updater_, admit_;
+  Child connector_;                      // collect-setup, where it stays to give records
   Set worker_set_{};                     // what the live worker was last told to run
   Set rehearsal_set_{};
   bool rehearsal_answered_ = false;

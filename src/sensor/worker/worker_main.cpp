@@ -79,10 +79,10 @@ class NoCollector final : public Collector {
 
 Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, RecentEvents& recent, os::RealClock& clock) {
   if (arguments.input == "replay") return make_replay_collector({7, arguments.name, arguments.loop, arguments.rate, arguments.rehearse ? nullptr : recent.replay_position()}, clock);
-  if (arguments.input == "ebpf") {
+  if (arguments.input == "ebpf" || arguments.input == "connector") {
     os::RealFileSystem files;
     auto passwd = files.read("/etc/passwd", 4u << 20);
-    return make_live_collector({7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
+    return make_live_collector({arguments.input == "connector", 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
   }
   if (arguments.input == "none") return std::make_unique<NoCollector>();
   return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
