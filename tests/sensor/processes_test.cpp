@@ -246,13 +246,14 @@ TEST_F(Processes, DamagedContentNeverReachesTheLiveWorker) {
     file.seekp(300);
     file.put('\x7f');
   });
-  const Set foreign = make_set(3, {rule("02", kPipe, "PipeName|contains: good_1")}, [](ipc::SetRecord& record, const fs::path&) { record.files[0].fingerprint[0] ^= 1; });
   good({base});
   start();
   ASSERT_TRUE(await([&] { return runs(base); })) << log();
   const int pid = worker_pid();
   offer(damaged, "go");
   ASSERT_TRUE(await([&] { return event("verify_failed", damaged) && runs(base); })) << log();
+  // Made only now: a set that no record names may be cleared away at any time.
+  const Set foreign = make_set(3, {rule("02", kPipe, "PipeName|contains: good_1")}, [](ipc::SetRecord& record, const fs::path&) { record.files[0].fingerprint[0] ^= 1; });
   offer(foreign, "go");
   ASSERT_TRUE(await([&] { return event("verify_failed", foreign) && runs(base); })) << log();
   EXPECT_NE(text_of(state_ / "pretend/events").find("another interface of windows.pipe_created"), std::string::npos) << text_of(state_ / "pretend/events");
