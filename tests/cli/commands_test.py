@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -99,6 +100,14 @@ class Contracts(Case):
         script = "set -e\n" + "\n".join(commands).replace("build/release/bin/creance", "creance").replace("sysmon.jsonl.zst", str(SAMPLE))
         done = subprocess.run(["bash", "-c", script], cwd=self.dir, capture_output=True, text=True, env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"})
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_links_between_documents_lead_somewhere(self):
+        broken = []
+        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+            for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+                if not (page.parent / target).exists():
+                    broken.append(f"{page.relative_to(ROOT)}: {target}")
+        self.assertEqual(broken, [])
 
     def test_no_colour_in_a_pipe_unless_asked_for(self):
         rule = self.write("bad.yml", "title: x\n")
