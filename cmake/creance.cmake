@@ -31,7 +31,7 @@ endfunction()
 
 # creance_tests(schema LINK creance_schema): tests/schema/*_test.cpp become creance_schema_tests. CREANCE_SHARED is where the shared data may lie.
 function(creance_tests name)
-  cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(A "" "" "LINK;ENVIRONMENT" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
   if(NOT sources)
     return()
@@ -42,5 +42,5 @@ function(creance_tests name)
   target_compile_definitions(creance_${name}_tests PRIVATE CREANCE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CREANCE_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared"
                              CREANCE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   include(GoogleTest)
-  gtest_discover_tests(creance_${name}_tests TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(creance_${name}_tests TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 ENVIRONMENT "${A_ENVIRONMENT}")
 endfunction()

@@ -314,6 +314,9 @@ class RuleCompiler {
       return refuse(value.span, "C005", fmt::format("the regular expression is not supported at byte {}: {}", problem.position + 1, problem.message), "the syntax is RE2's; see docs/reference/channel-format.md");
     }
     std::vector<uint32_t> wanted;
+    // A byte that is no character counts as U+FFFD in a regular expression, but not in a literal: such a literal cannot stand in front of it.
+    const bool literals_serve = std::ranges::none_of(program->required, [](const std::string& text) { return text.find("\xEF\xBF\xBD") != std::string::npos; });
+    if (!literals_serve) program->required.clear();
     for (const std::string& text : program->required) wanted.push_back(leaf({.kind = PredicateKind::kContains, .input = input, .text = text}));
     PredicateSpec spec{.kind = PredicateKind::kRegex, .input = input};
     spec.text = fmt::format("{}{}{} {}", plan.regex.ignore_case ? "i" : "", plan.regex.multi_line ? "m" : "", plan.regex.dot_all ? "s" : "", value.text);

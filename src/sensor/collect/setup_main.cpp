@@ -104,4 +104,9 @@ int run(bool without_ebpf) {
 }  // namespace
 }  // namespace creance::sensor
 
-int main(int argc, char** argv) { return creance::sensor::run(argc > 1 && std::string_view(argv[1]) == "--without-ebpf"); }
+// Ends without tearing anything down: the kernel links live on in the supervisor's descriptors, and destroying libbpf's objects would switch the events off.
+int main(int argc, char** argv) {
+  const int code = creance::sensor::run(argc > 1 && std::string_view(argv[1]) == "--without-ebpf");
+  std::fflush(nullptr);
+  ::_exit(code);
+}
