@@ -111,6 +111,7 @@ enum class PredicateKind : uint8_t {
   kFieldEndsWith,
   kFieldContains,
 };
+inline constexpr PredicateKind kLastPredicateKind = PredicateKind::kFieldContains;
 inline constexpr uint8_t kCased = 1;    // compare bytes as they are
 inline constexpr uint8_t kIndexed = 2;  // kEquals…kContains, not kCased: found through the index of its input (or of every value); extra is its wake list in kNumbers (ascending)
 inline constexpr uint32_t kEveryValue = 0xffffffff;  // as input: holds if it holds for any value of the event

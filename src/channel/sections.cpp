@@ -24,6 +24,8 @@ std::span<const T> records(BytesView bytes, const Header& header, Section sectio
 
 }  // namespace
 
+size_t record_bytes(uint32_t section) { return kRecordBytes[section]; }
+
 std::expected<Layout, Rejection> map_sections(BytesView bytes) {
   if (reinterpret_cast<uintptr_t>(bytes.data()) % 8 != 0) return reject("V001", 0, "the bytes do not start at a multiple of 8 in memory");
   if (bytes.size() < sizeof(Header) || bytes.size() > limits::kChannelBytesMax) return reject("V002", 0, fmt::format("{} bytes cannot be a channel file", bytes.size()));

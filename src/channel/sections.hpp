@@ -10,4 +10,7 @@ inline constexpr uint32_t kProbesMax = 64;  // slots that a search passes at mos
 
 std::expected<Layout, Rejection> map_sections(BytesView bytes);
 
+// The size of one record of a section; section < kSectionCount.
+size_t record_bytes(uint32_t section);
+
 }  // namespace creance::channel

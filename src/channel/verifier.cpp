@@ -175,7 +175,7 @@ class Verifier {
 
   Verdict predicates() {
     for (const PredicateRecord& p : l_.predicates) {
-      if (p.kind < PredicateKind::kPresent || p.kind > PredicateKind::kFieldContains) return reject("V013", p, "unknown kind of predicate");
+      if (p.kind < PredicateKind::kPresent || p.kind > kLastPredicateKind) return reject("V013", p, "unknown kind of predicate");
       if (p.zero != 0 || p.zero2 != 0 || (p.flags & ~(kCased | kIndexed)) != 0) return reject("V013", p, "a predicate has unknown flags");
       if (p.input != kEveryValue && p.input >= l_.header->input_count) return reject("V012", p, fmt::format("a predicate reads input {} of {}", p.input, l_.header->input_count));
       if (Verdict verdict = operand(p)) return verdict;
