@@ -25,11 +25,14 @@ class Running {
     server_ = std::move(*made);
     thread_ = std::thread([this] { server_->run(); });
   }
-  ~Running() {
+  ~Running() { stop(); }
+  void stop() {
+    if (!thread_.joinable()) return;
     server_->stop();
     thread_.join();
   }
   uint16_t port() const { return server_->port(); }
+  HttpCounters counters() const { return server_->counters(); }  // after stop()
 
  private:
   Echo echo_;
@@ -152,6 +155,53 @@ TEST(HttpServer, SaysThatThePortIsInUse) {
   EXPECT_NE(second.error().detail.find("--listen"), std::string::npos);
   options.address = "nowhere";
   EXPECT_EQ(HttpServer::listen(options, echo).error().code, ErrorCode::kInvalid);
+}
+
+// Every coroutine ends with run(): what one still held would be lost (LeakSanitizer sees it).
+TEST(HttpServer, StopEndsIdleConnectionsAtOnceAndAnswersOpenRequests) {
+  HttpServerOptions options;
+  options.stop_max = std::chrono::seconds(20);
+  Running server(options);
+  const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  char buffer[512];
+  const int idle = open_to(server.port());
+  ASSERT_EQ(::send(idle, get.data(), get.size(), MSG_NOSIGNAL), static_cast<ssize_t>(get.size()));
+  ASSERT_GT(::recv(idle, buffer, sizeof buffer, 0), 0);
+  const int busy = open_to(server.port());
+  const std::string part = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  ASSERT_EQ(::send(busy, part.data(), part.size(), MSG_NOSIGNAL), static_cast<ssize_t>(part.size()));
+  ASSERT_GT(::recv(busy, buffer, sizeof buffer, 0), 0);  // the server waits for the body now
+  std::thread stopping([&] { server.stop(); });
+  EXPECT_EQ(read_all(idle), "");  // closed, while the other still waits
+  ASSERT_EQ(::send(busy, "ok", 2, MSG_NOSIGNAL), 2);
+  EXPECT_TRUE(starts(read_all(busy), "HTTP/1.1 200"));
+  stopping.join();
+  EXPECT_EQ(server.counters().connections_open, 0u);
+  ::close(idle);
+  ::close(busy);
+}
+
+TEST(HttpServer, StopDoesNotWaitForAPeerThatSaysNothing) {
+  HttpServerOptions options;
+  options.stop_max = std::chrono::milliseconds(50);
+  Running server(options);
+  const int fd = open_to(server.port());
+  const std::string part = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  ASSERT_EQ(::send(fd, part.data(), part.size(), MSG_NOSIGNAL), static_cast<ssize_t>(part.size()));
+  char buffer[512];
+  ASSERT_GT(::recv(fd, buffer, sizeof buffer, 0), 0);
+  server.stop();
+  EXPECT_EQ(server.counters().connections_open, 0u);
+  read_all(fd);
+  ::close(fd);
+}
+
+TEST(HttpServer, IsGivenUpBeforeItRan) {
+  Echo echo;
+  auto server = HttpServer::listen({}, echo);
+  ASSERT_TRUE(server);
+  (*server)->every(std::chrono::milliseconds(1), [] {});
+  (*server)->stop();
 }
 
 }  // namespace creance::server

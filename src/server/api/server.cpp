@@ -1,14 +1,11 @@
 #include "server/api/server.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
+#include <optional>
 
-#include "base/os/real.hpp"
+#include "base/os/lock.hpp"
 #include "server/api/api.hpp"
 #include "server/store/sqlite_store.hpp"
 
@@ -17,27 +14,6 @@ namespace {
 
 constexpr std::chrono::hours kClockSlack{24};
 constexpr const char* kClockKey = "clock_seen_ms";
-
-// Held as long as the server runs: two servers on one folder would publish against each other.
-class Lock {
- public:
-  static Result<std::unique_ptr<Lock>> take(const std::filesystem::path& path) {
-    auto lock = std::make_unique<Lock>();
-    lock->fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock->fd_ < 0) return fail(os::errno_error(errno, "cannot write", path));
-    if (::flock(lock->fd_, LOCK_EX | LOCK_NB) != 0) return fail(ErrorCode::kExists, fmt::format("another creance-server runs on `{}`", path.parent_path().string()));
-    return lock;
-  }
-  Lock() = default;
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-  ~Lock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
- private:
-  int fd_ = -1;
-};
 
 Status check_clock(Store& store, const trust::Repository& repository, WallTime now) {
   if (const auto text = store.get(kClockKey)) {
@@ -67,7 +43,7 @@ struct Server::State {
   FileSystem& files;
   const Clock& clock;
   Random& random;
-  std::unique_ptr<Lock> lock;
+  std::optional<os::Lock> lock;  // two servers on one folder would publish against each other
   std::unique_ptr<Store> store;
   trust::Repository repository;
   std::unique_ptr<RemoteSigners> signers;
@@ -88,7 +64,7 @@ Status Server::State::open() {
   if (!files.exists(options.data / "server.db") || !repository.exists()) {
     return fail(ErrorCode::kNotFound, fmt::format("`{}` holds no server: make one with `creance-server init --data {}`", options.data.string(), options.data.string()));
   }
-  TRY(lock, Lock::take(options.data / "server.lock"));
+  TRY(lock, os::Lock::take(options.data / "server.lock", os::Lock::Kind::kExclusive, fmt::format("another creance-server runs on `{}`", options.data.string())));
   TRY(store, open_sqlite_store(options.data / "server.db"));
   TRY_VOID(repository.load());
   const WallTime now = clock.wall();

@@ -89,15 +89,25 @@ struct HttpServer::State {
   uint16_t port = 0;
   bool stopping = false;
   HttpCounters counters;
-  std::list<beast::tcp_stream*> open;  // streams between two requests or in one
-  std::list<asio::steady_timer> timers;
+  struct Connection {
+    beast::tcp_stream stream;
+    bool idle = false;  // waits for a request's first byte, or for the peer to close
+  };
+  struct Repeated {
+    asio::steady_timer timer;
+    std::chrono::milliseconds interval;
+    std::function<void()> call;
+  };
+  std::list<Connection*> open;  // each lives in the frame of its serve()
+  std::list<Repeated> repeated;
+  asio::steady_timer grace{context};  // runs while stopping and connections are open
   std::unique_ptr<asio::signal_set> signals;
 
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(tcp::socket socket);
-  asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer, Deadline& deadline);
+  asio::awaitable<bool> answer_one(Connection& connection, beast::flat_buffer& buffer, Deadline& deadline);
   asio::awaitable<void> write(beast::tcp_stream& stream, Deadline& deadline, const HttpResponse& response, unsigned version, bool keep_alive, bool head_only);
-  asio::awaitable<void> repeat(asio::steady_timer& timer, std::chrono::milliseconds interval, std::function<void()> call);
+  asio::awaitable<void> repeat(Repeated& what);
   void begin_stop();
 };
 
@@ -146,14 +156,17 @@ asio::awaitable<void> HttpServer::State::write(beast::tcp_stream& stream, Deadli
 }
 
 // One request. False: the connection is over.
-asio::awaitable<bool> HttpServer::State::answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer, Deadline& deadline) {
+asio::awaitable<bool> HttpServer::State::answer_one(Connection& connection, beast::flat_buffer& buffer, Deadline& deadline) {
+  beast::tcp_stream& stream = connection.stream;
   http::request_parser<http::string_body> parser;
   parser.header_limit(limits::kHttpHeaderBytesMax);
   parser.body_limit(boost::none);  // Content-Length is judged below, when the handler has seen the header
   Error_code ec;
   if (buffer.size() == 0) {  // idle until the first byte, then the header has its own time
     deadline.set(options.idle_max);
+    connection.idle = true;
     co_await stream.socket().async_wait(tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ec));
+    connection.idle = false;
     if (ec) co_return false;
   }
   deadline.set(options.header_max);
@@ -207,18 +220,19 @@ asio::awaitable<bool> HttpServer::State::answer_one(beast::tcp_stream& stream, b
 }
 
 asio::awaitable<void> HttpServer::State::serve(tcp::socket socket) {
-  beast::tcp_stream stream(std::move(socket));
-  ++counters.connections_open;
-  const auto self = open.insert(open.end(), &stream);
+  Connection connection{beast::tcp_stream(std::move(socket))};
+  beast::tcp_stream& stream = connection.stream;
+  const auto self = open.insert(open.end(), &connection);
   Error_code ec;
   stream.socket().set_option(tcp::no_delay(true), ec);
   beast::flat_buffer buffer(limits::kHttpHeaderBytesMax + (64u << 10));
   Deadline deadline(context, stream.socket());
   bool more = true;
-  while (more && !stopping) more = co_await answer_one(stream, buffer, deadline);
+  while (more && !stopping) more = co_await answer_one(connection, buffer, deadline);
   if (stream.socket().is_open()) {  // the peer may still be sending: let it read our answer before the socket goes
     stream.socket().shutdown(tcp::socket::shutdown_send, ec);
     deadline.set(std::chrono::seconds(2));
+    connection.idle = true;
     std::array<char, 16'384> waste;
     for (size_t drained = 0; drained < (8u << 20) && !ec && !stopping;) {
       drained += co_await stream.async_read_some(asio::buffer(waste), asio::redirect_error(asio::use_awaitable, ec));
@@ -227,6 +241,7 @@ asio::awaitable<void> HttpServer::State::serve(tcp::socket socket) {
   }
   open.erase(self);
   --counters.connections_open;
+  if (open.empty()) grace.cancel();
 }
 
 asio::awaitable<void> HttpServer::State::accept() {
@@ -246,37 +261,37 @@ asio::awaitable<void> HttpServer::State::accept() {
       socket.close(ec);
       continue;
     }
+    ++counters.connections_open;
     asio::co_spawn(context, serve(std::move(socket)), asio::detached);
   }
 }
 
-asio::awaitable<void> HttpServer::State::repeat(asio::steady_timer& timer, std::chrono::milliseconds interval, std::function<void()> call) {
+asio::awaitable<void> HttpServer::State::repeat(Repeated& what) {
   while (!stopping) {
     Error_code ec;
-    timer.expires_after(interval);
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (!ec && !stopping) call();
+    what.timer.expires_after(what.interval);
+    co_await what.timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (!ec && !stopping) what.call();
   }
 }
 
+// The context is never stopped: every coroutine is brought to its end, and run() returns when nothing is left to wait for. (A coroutine that still waits when its
+// context is destroyed is lost with all it holds.)
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
   Error_code ec;
   acceptor.close(ec);
   if (signals) signals->cancel(ec);
-  for (asio::steady_timer& timer : timers) timer.cancel();
-  for (beast::tcp_stream* stream : open) stream->socket().cancel(ec);  // idle readers end; answers are written by their own operations, already queued
-  auto grace = std::make_shared<asio::steady_timer>(context, std::chrono::seconds(5));
-  grace->async_wait([this, grace](const Error_code&) { context.stop(); });
-  auto poll = std::make_shared<asio::steady_timer>(context);
-  auto check = std::make_shared<std::function<void()>>();
-  *check = [this, poll, check] {
-    if (counters.connections_open == 0) return context.stop();
-    poll->expires_after(std::chrono::milliseconds(10));
-    poll->async_wait([check](const Error_code&) { (*check)(); });
-  };
-  (*check)();
+  for (Repeated& one : repeated) one.timer.cancel();
+  for (Connection* connection : open)
+    if (connection->idle) connection->stream.socket().cancel(ec);  // the others are in a request: they answer it first
+  if (open.empty()) return;
+  grace.expires_after(options.stop_max);
+  grace.async_wait([this](const Error_code& cancelled) {
+    if (cancelled) return;
+    for (Connection* connection : open) connection->stream.close();
+  });
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -307,8 +322,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& 
 uint16_t HttpServer::port() const { return state_->port; }
 
 void HttpServer::every(std::chrono::milliseconds interval, std::function<void()> call) {
-  asio::steady_timer& timer = state_->timers.emplace_back(state_->context);
-  asio::co_spawn(state_->context, state_->repeat(timer, interval, std::move(call)), asio::detached);
+  state_->repeated.push_back({asio::steady_timer(state_->context), interval, std::move(call)});
 }
 
 void HttpServer::on_signals(std::function<void(int)> call) {
@@ -322,6 +336,7 @@ void HttpServer::on_signals(std::function<void(int)> call) {
 
 void HttpServer::run() {
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
+  for (State::Repeated& one : state_->repeated) asio::co_spawn(state_->context, state_->repeat(one), asio::detached);
   state_->context.run();
 }
 

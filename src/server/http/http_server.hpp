@@ -50,6 +50,7 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_max{30'000};   // and one second more for each 256 KiB that the request announces
   std::chrono::milliseconds answer_max{30'000};  // likewise
   std::chrono::milliseconds idle_max{75'000};
+  std::chrono::milliseconds stop_max{5'000};     // for requests that are open at the stop
 };
 
 struct HttpCounters {
@@ -65,7 +66,7 @@ class HttpServer {
   uint16_t port() const;
   void every(std::chrono::milliseconds interval, std::function<void()> call);  // before run(); first call after one interval
   void on_signals(std::function<void(int)> call);                              // SIGTERM and SIGINT, then stop(); before run()
-  void run();   // until stop(): then no new connection, open requests are answered, five seconds at most
+  void run();   // until stop(): then no new connection, open requests are answered (stop_max), every coroutine has ended when it returns; once
   void stop();
   HttpCounters counters() const;  // from the thread of run()
 
