@@ -162,7 +162,8 @@ class Admission {
   Status put_set(const Digest& digest, const plan::Release& wanted) {
     const std::filesystem::path folder = question_.state / "sets" / digest.hex();
     if (wanted.channels.size() > ipc::kChannelsPerSetMax) return fail(ErrorCode::kTooLarge, fmt::format("release `{}` has {} channels, at most {} are taken", wanted.name, wanted.channels.size(), ipc::kChannelsPerSetMax));
-    if (const auto there = ipc::read_record<ipc::SetRecord>(files_, folder / ipc::kSetRecordName); there && there->release == digest.bytes && there->count == wanted.channels.size()) return {};
+    if (whole(folder, digest, wanted)) return {};
+    TRY_VOID(files_.remove(folder / ipc::kSetRecordName));  // not whole: what follows is a set again when it is written anew
     ipc::SetRecord record;
     record.release = digest.bytes;
     record.name.assign(wanted.name);
@@ -183,6 +184,19 @@ class Admission {
     }
     TRY_VOID(files_.write_atomic(folder / "release.json", documents_.at(digest), 0444));
     return files_.write_atomic(folder / ipc::kSetRecordName, ipc::to_record(record), 0444);
+  }
+
+  // Is the set there as it was put? A file that is missing or damaged is fetched again, instead of being held against the release.
+  bool whole(const std::filesystem::path& folder, const Digest& digest, const plan::Release& wanted) {
+    const auto record = ipc::read_record<ipc::SetRecord>(files_, folder / ipc::kSetRecordName);
+    if (!record || record->release != digest.bytes || record->count != wanted.channels.size()) return false;
+    for (size_t i = 0; i < record->count; ++i) {
+      const ipc::SetFile& file = record->files[i];
+      if (file.sha256 != wanted.channels[i].sha256.bytes) return false;
+      const auto bytes = files_.read(folder / std::string(file.name.view()), limits::kChannelBytesMax);
+      if (!bytes || sha256(*bytes) != wanted.channels[i].sha256) return false;
+    }
+    return true;
   }
 
   void take_back(const plan::Decision& decision, ipc::Admitted& answer) {

@@ -9,6 +9,7 @@
 
 #include "base/digest.hpp"
 #include "base/ipc/socket.hpp"
+#include "base/os/lock.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
 #include "sensor/admit/admit.hpp"
@@ -60,6 +61,11 @@ int run(const std::vector<std::string>& given) {
   os::RealFileSystem files;
   const os::RealClock clock;
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  const auto filling = os::Lock::wait(question.state / "sets", os::Lock::Kind::kShared);  // until the end: the supervisor clears no set meanwhile
+  if (!filling) {
+    fmt::print(stderr, "creance-sensor-admit: {}\n", filling.error().detail);
+    return 2;
+  }
   if (const auto confined = confine(question.state); !confined) {
     fmt::print(stderr, "creance-sensor-admit: {}\n", confined.error().detail);
     return 2;

@@ -19,9 +19,9 @@ constexpr std::string_view kUsage =
     "\n"
     "  creance-sensor enrol --state DIR --server URL --token TOKEN [--root FILE] [--hostname NAME]\n"
     "      makes this sensor's key and has the server draw its id; --root: the root of trust (else the server's first one is taken, and its fingerprint shown)\n"
-    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N]) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
+    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N] | both) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
     "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
-    "      --live            watches this host through eBPF (root), else through the process connector\n"
+    "      --live            watches this host through eBPF (root), else through the process connector; where neither works, replays --events if that is given too\n"
     "      --events FILE     replays JSON Lines, plain or .zst; --loop: again and again; --rate: events a second, at most 1000\n"
     "      --probation-ms N  trial time of new content (20000)\n"
     "      --offline         runs what it has, without a server\n"
@@ -104,7 +104,7 @@ Status write_manifest(const Given& given, const std::filesystem::path& worker) {
   const std::filesystem::path path = std::filesystem::path(given.state) / "manifest.json";
   const ipc::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file) return fail(os::errno_error(errno, "cannot create", path));
-  TRY(auto child, os::ChildProcess::start({worker, {"--print-manifest", given.live ? "ebpf" : "replay"}, {{file.get(), 3}}, {}, {}}));
+  TRY(auto child, os::ChildProcess::start({worker, {"--print-manifest", given.live && given.events.empty() ? "live" : "replay"}, {{file.get(), 3}}, {}, {}}));
   if (const auto ended = child.wait(); !ended.clean()) return fail(ErrorCode::kIo, fmt::format("`{}` cannot say what it supplies: {}", worker.string(), ended.text()));
   return {};
 }
@@ -123,7 +123,7 @@ int enrol(const Given& given, FileSystem& files) {
 }
 
 int run(const Given& given, FileSystem& files) {
-  if (given.live == !given.events.empty()) return usage("run needs either --live or --events FILE");
+  if (!given.live && given.events.empty()) return usage("run needs --live, --events FILE, or both (replays FILE where this host cannot be watched)");
   const std::filesystem::path state = given.state;
   if (!given.offline && !files.exists(state / "identity.json")) return usage(fmt::format("`{}` is not enrolled (creance-sensor enrol), and --offline was not given", given.state));
   SupervisorOptions options;

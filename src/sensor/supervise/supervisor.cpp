@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <cstdio>
 
 #include "base/os/real.hpp"
+#include "sensor/supervise/sets.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -58,9 +58,7 @@ Supervisor::~Supervisor() = default;
 
 Status Supervisor::start() {
   for (const char* folder : {"state", "sets", "spool", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
-  lock_ = ipc::Descriptor(::open((options_.state / "state/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock_) return fail(os::errno_error(errno, "cannot open", options_.state / "state/lock"));
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) return fail(ErrorCode::kExists, fmt::format("a sensor already runs on `{}`", options_.state.string()));
+  TRY(lock_, os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, fmt::format("a sensor already runs on `{}`", options_.state.string())));
   sets_ = ipc::Descriptor(::open((options_.state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets_) return fail(os::errno_error(errno, "cannot open", options_.state / "sets"));
   memory_ = ipc::Descriptor(::open((options_.state / "state/memory.bin").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -126,23 +124,23 @@ Status Supervisor::attach_kernel() {
     else ready.detail.assign("creance-sensor-collect-setup ended: " + frame.error().detail);
     break;
   }
-  if (ready.attached == 1 && descriptors.size() != ready.descriptors) {
+  if (ready.attached == 1 && (descriptors.size() != ready.descriptors || descriptors.size() < 2)) {
     ready.attached = 0;
     ready.detail.assign("creance-sensor-collect-setup sent fewer descriptors than it said");
   }
   if (ready.attached == 0) {
-    options_.input = Input::kNone;
     note(fmt::format("collect: this host cannot be watched live: {}", ready.detail.view()));
-    return {};
+    options_.input = options_.events.empty() ? Input::kNone : Input::kReplay;
+    return open_input();
   }
   input_ = std::move(descriptors[0]);
+  lost_ = std::move(descriptors[1]);
   if (ready.connector == 1) {
     options_.input = Input::kConnector;
     connector_ = std::move(*child);
     note(fmt::format("collect: process connector: {}", ready.detail.view()));
     return {};
   }
-  lost_ = std::move(descriptors[1]);
   for (size_t i = 2; i < descriptors.size(); ++i) links_.push_back(std::move(descriptors[i]));
   ring_bytes_ = ready.ring_bytes;
   note(fmt::format("collect: live through eBPF: {}", ready.detail.view()));
@@ -169,6 +167,7 @@ Result<Supervisor::Child> Supervisor::launch_worker(const Set& set, bool rehears
       if (options_.loop) arguments.emplace_back("--loop");
     } else if (options_.input == Input::kConnector) {
       arguments.insert(arguments.end(), {"--input", "connector"});
+      descriptors.emplace_back(lost_.get(), 8);
     } else {
       arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
       descriptors.emplace_back(lost_.get(), 8);
@@ -197,7 +196,7 @@ void Supervisor::worker_gone(const std::string& how) {
   before_.matches += health_.matches;
   before_.faults += health_.faults;
   before_.lost_detections += health_.lost_detections;
-  if (options_.input != Input::kLive) before_.lost_events += health_.lost_events;  // the live one's counter lives in the kernel
+  if (options_.input != Input::kLive && options_.input != Input::kConnector) before_.lost_events += health_.lost_events;  // their counters outlive the worker
   health_ = {};
   feed(WorkerDied{how});
 }
@@ -256,7 +255,7 @@ void Supervisor::feed(const Observation& observation) {
   status_due_ = clock_.monotonic();
   if (last_phase_ == Phase::kSteady || last_phase_ == Phase::kSafeMode) {
     admit_wanted_ = !options_.offline;
-    sweep_sets();
+    sweep_wanted_ = true;
   }
 }
 
@@ -312,14 +311,10 @@ void Supervisor::emit(const Emit& event) {
 }
 
 void Supervisor::sweep_sets() {
-  const auto names = files_.list(options_.state / "sets");
-  if (!names || admit_) return;  // admit may be about to fill one
-  for (const std::string& name : *names) {
-    const auto bytes = from_hex(name);
-    Set set{};
-    if (bytes && bytes->size() == set.size()) std::copy(bytes->begin(), bytes->end(), set.begin());
-    if (set == kNoSet || !activation_->retains(set)) (void)files_.remove_tree(options_.state / "sets" / name).has_value();
-  }
+  const auto alone = os::Lock::take(options_.state / "sets", os::Lock::Kind::kExclusive, "admit fills a set");
+  if (!alone) return;  // an admit is at work, maybe one of a supervisor that was killed: when it has ended
+  sweep_wanted_ = false;
+  if (const auto cleared = clear_sets(files_, options_.state / "sets", [this](const Set& set) { return activation_->retains(set); }); !cleared) note("old content stays on the disk: " + cleared.error().detail);
 }
 
 // --- words of children
@@ -461,6 +456,7 @@ void Supervisor::timers(MonotonicTime now) {
     admit_deadline_.reset();
   }
   if (admit_due_ && now >= *admit_due_) admit_wanted_ = true;
+  if (sweep_wanted_ && !admit_) sweep_sets();
   if (admit_wanted_ && !admit_) run_admit();
   if (worker_) {
     const auto cpu = worker_.process.cpu_time();

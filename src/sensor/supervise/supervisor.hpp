@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/os/lock.hpp"
 #include "base/os/process.hpp"
 #include "base/seams/random.hpp"
 #include "sensor/supervise/activation.hpp"
@@ -21,7 +22,7 @@ struct SupervisorOptions {
   std::filesystem::path state;
   std::filesystem::path worker, updater, admit, collect_setup;
   Input input = Input::kNone;
-  std::filesystem::path events;   // kReplay
+  std::filesystem::path events;   // kReplay; with kLive: replayed where the host cannot be watched
   bool loop = false;
   uint32_t rate = 0;
   std::string host;
@@ -98,7 +99,8 @@ class Supervisor {
   std::optional<Activation> activation_;
   StallJudge stall_;
 
-  ipc::Descriptor lock_, signals_, memory_, sets_, input_, lost_;
+  std::optional<os::Lock> lock_;
+  ipc::Descriptor signals_, memory_, sets_, input_, lost_;
   std::vector<ipc::Descriptor> links_;  // keep the kernel programs attached; never looked into
   uint32_t ring_bytes_ = 0;
   ipc::Descriptor detections_in_, detections_out_;
@@ -111,6 +113,7 @@ class Supervisor {
   bool rehearsal_answered_ = false;
   std::optional<MonotonicTime> worker_due_, updater_due_, admit_due_, admit_deadline_;
   bool admit_wanted_ = false;
+  bool sweep_wanted_ = false;
   Set admit_running_{};                  // the question that admit is answering
   ipc::Ladder admit_ladder_{};
   milliseconds updater_delay_{0};

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/ipc/socket.hpp"
+#include "base/os/lock.hpp"
 #include "base/os/real.hpp"
 
 namespace {
@@ -41,6 +42,9 @@ int admit(const std::filesystem::path& pretend, const std::multimap<std::string,
   const ipc::Set wanted = set_of(hex);
   if (wanted != ipc::kNoSet && wanted != given("--running") && wanted != given("--held-back")) {
     answer.offer = wanted;
+    const auto filling = os::Lock::wait(pretend.parent_path() / "sets", os::Lock::Kind::kShared);
+    const std::filesystem::path set = pretend.parent_path() / "sets" / hex, waiting = pretend.parent_path() / "waiting" / hex;
+    if (!std::filesystem::exists(set / "set.bin") && std::filesystem::exists(waiting)) std::filesystem::copy(waiting, set, std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
     answer.offer_release.assign("offered-" + hex.substr(0, 4));
     if (given("--announced") == wanted) {
       answer.grant_release = wanted;
