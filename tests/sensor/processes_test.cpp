@@ -15,6 +15,7 @@
 
 #include "base/digest.hpp"
 #include "base/ipc/records.hpp"
+#include "base/os/lock.hpp"
 #include "base/os/process.hpp"
 #include "base/os/real.hpp"
 #include "compiler/build.hpp"
@@ -113,7 +114,6 @@ class Processes : public testing::Test {
     sensor_ = std::move(*child);
   }
   void offer(const Set& set, const std::string& verdict) {
-    put(set);  // as admit does before it offers
     std::ofstream(state_ / "pretend/offer.new") << to_hex(set) << ' ' << verdict << '\n';
     fs::rename(state_ / "pretend/offer.new", state_ / "pretend/offer");
   }
@@ -252,7 +252,6 @@ TEST_F(Processes, DamagedContentNeverReachesTheLiveWorker) {
   const int pid = worker_pid();
   offer(damaged, "go");
   ASSERT_TRUE(await([&] { return event("verify_failed", damaged) && runs(base); })) << log();
-  // Made only now: a set that no record names may be cleared away at any time.
   const Set foreign = make_set(3, {rule("02", kPipe, "PipeName|contains: good_1")}, [](ipc::SetRecord& record, const fs::path&) { record.files[0].fingerprint[0] ^= 1; });
   offer(foreign, "go");
   ASSERT_TRUE(await([&] { return event("verify_failed", foreign) && runs(base); })) << log();
@@ -310,24 +309,93 @@ TEST_F(Processes, InstancesThatReadWhatTheHostCannotSayAreHeldAndNamed) {
   EXPECT_NE(status().find("\"held_count\":1"), std::string::npos) << status();
 }
 
-TEST_F(Processes, WithoutEbpfProgramsAreSeenThroughTheProcessConnector) {
-  const Set base = make_set(1, {rule("01", kLinux, "CommandLine|contains: creance-connector-probe")});
-  good({base});
-  os::Launch launch;
-  launch.program = kBin / "creance-sensor";
-  launch.arguments = {"run", "--state", state_.string(), "--live", "--without-ebpf", "--offline"};
-  launch.log = state_ / "log";
-  auto child = os::ChildProcess::start(launch);
-  ASSERT_TRUE(child);
-  sensor_ = std::move(*child);
-  ASSERT_TRUE(await([&] { return log().find("worker ready") != std::string::npos; })) << log();
-  if (log().find("cannot be watched live") != std::string::npos) GTEST_SKIP() << "no process connector here";
-  EXPECT_NE(log().find("worker ready: collector process connector, 1 types"), std::string::npos) << log();
+// Privileges that a host may not give, taken away for real: what is not in the bounding set, the children of setpriv do not have.
+const std::vector<std::string> kNoBpf = {"/usr/bin/setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin"};
+const std::vector<std::string> kNoBpfInAContainer = {"/usr/bin/unshare", "--pid", "--fork", "--kill-child", "/usr/bin/setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin"};
+
+class Fallback : public Processes {
+ protected:
+  // True: the worker is ready under `wrapped`. False: this machine does not let privileges be taken away (skip).
+  bool start_live(std::vector<std::string> wrapped, const std::vector<std::string>& more = {}) {
+    const auto probe = [&] {
+      auto arguments = wrapped;
+      arguments.push_back("/bin/true");
+      auto child = os::ChildProcess::start({arguments[0], {arguments.begin() + 1, arguments.end()}, {}, {}, {}});
+      return child && child->wait().clean();
+    };
+    if (::geteuid() != 0 || !probe()) return false;
+    wrapped.insert(wrapped.end(), {(kBin / "creance-sensor").string(), "run", "--state", state_.string(), "--live", "--offline"});
+    wrapped.insert(wrapped.end(), more.begin(), more.end());
+    os::Launch launch;
+    launch.program = wrapped[0];
+    launch.arguments.assign(wrapped.begin() + 1, wrapped.end());
+    launch.log = state_ / "log";
+    auto child = os::ChildProcess::start(launch);
+    EXPECT_TRUE(child);
+    if (child) sensor_ = std::move(*child);
+    EXPECT_TRUE(await([&] { return log().find("worker ready") != std::string::npos && !status().empty(); })) << log();
+    return true;
+  }
+  bool holds(const std::string& id, const std::string& input) const { return status().find(fmt::format(R"({{"rule_id":"00000000-0000-4000-8000-0000000000{}","input":"{}"}})", id, input)) != std::string::npos; }
+
+  Set linux_set() {
+    return make_set(1, {rule("01", kLinux, "CommandLine|contains: creance-connector-probe"), rule("02", kLinux, "Hashes|contains: x"), rule("03", "    product: linux\n    category: fifo_created\n", "Path|contains: x"),
+                        rule("04", "    product: linux\n    category: unix_socket\n", "SocketName|contains: x")});
+  }
+};
+
+TEST_F(Fallback, WhereBpfIsRefusedProgramsAreSeenThroughTheProcessConnectorAndTheRestIsHeld) {
+  good({linux_set()});
+  if (!start_live(kNoBpf)) GTEST_SKIP() << "privileges cannot be taken away here (needs root and setpriv)";
+  if (log().find("nor through the process connector") != std::string::npos) GTEST_SKIP() << "no process connector here";
+  EXPECT_NE(log().find("collect: process connector: executed programs alone; eBPF cannot be used: "), std::string::npos) << log();
+  EXPECT_NE(log().find("worker ready: collector process connector, 3 types"), std::string::npos) << log();
+  ASSERT_TRUE(await([&] { return holds("02", "Hashes") && holds("03", "Path") && holds("04", "SocketName"); })) << status();
+  EXPECT_NE(status().find("\"held_count\":3"), std::string::npos) << status();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("held rule 00000000-0000-4000-8000-000000000003: this host cannot say Path") != std::string::npos; }));
   ASSERT_TRUE(await([&] {
     auto probe = os::ChildProcess::start({"/bin/sh", {"-c", "sleep 0.2 # creance-connector-probe"}, {}, {}, {}});
     if (probe) probe->wait();
-    return status().find("\"matches\":0,") == std::string::npos && status().find("\"matches\":") != std::string::npos;
+    return status().find("\"matches\":0,") == std::string::npos;
   })) << status();
+}
+
+TEST_F(Fallback, WhereTheConnectorIsRefusedTooTheGivenEventsAreReplayed) {
+  good({make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")})});
+  if (!start_live(kNoBpfInAContainer, {"--events", (state_ / "events.jsonl").string(), "--rate", "100"})) GTEST_SKIP() << "pid namespaces cannot be made here (needs root)";
+  EXPECT_NE(log().find("collect: this host cannot be watched live: "), std::string::npos) << log();
+  EXPECT_NE(log().find("BPF is not permitted to this process"), std::string::npos) << log();
+  EXPECT_NE(log().find("nor through the process connector: the kernel does not answer"), std::string::npos) << log();  // and is not taken for one that sees nothing
+  EXPECT_NE(log().find("worker ready: collector replay of"), std::string::npos) << log();
+  EXPECT_TRUE(await([&] { return status().find("\"matches\":10,") != std::string::npos; })) << status();
+}
+
+TEST_F(Fallback, WhereNothingWorksEveryRuleIsHeldAndListed) {
+  good({linux_set()});
+  if (!start_live(kNoBpfInAContainer)) GTEST_SKIP() << "pid namespaces cannot be made here (needs root)";
+  EXPECT_NE(log().find("worker ready: collector none, 3 types"), std::string::npos) << log();
+  EXPECT_TRUE(await([&] { return holds("01", "CommandLine") && holds("02", "Hashes") && holds("03", "Path") && holds("04", "SocketName"); })) << status();
+  EXPECT_NE(status().find("\"state\":\"steady\""), std::string::npos) << status();
+}
+
+TEST_F(Processes, ASetIsNotClearedAwayWhileAnAdmitFillsIt) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  auto filling = os::Lock::take(state_ / "sets", os::Lock::Kind::kShared, "held");  // as an admit does that a killed supervisor left behind
+  ASSERT_TRUE(filling);
+  const fs::path half = state_ / "sets" / std::string(64, 'a');  // no record yet
+  fs::create_directories(half);
+  std::ofstream(half / "windows.pipe_created.channel") << "x";
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return event("probation_passed", next) && runs(next); })) << log();  // several ends of a phase, at each of which is cleared
+  EXPECT_TRUE(fs::exists(half / "windows.pipe_created.channel")) << log();
+  { const auto released = std::move(*filling); }
+  EXPECT_TRUE(await([&] { return !fs::exists(half); })) << log();
+  EXPECT_TRUE(fs::exists(state_ / "sets" / to_hex(base) / "set.bin"));
+  EXPECT_TRUE(fs::exists(state_ / "sets" / to_hex(next) / "set.bin"));
 }
 
 TEST_F(Processes, ASecondSensorOnTheSameFolderIsRefused) {

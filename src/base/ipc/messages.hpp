@@ -107,7 +107,7 @@ struct WorkerReady {  // its collectors work and have written as many inputs as 
   uint32_t types = 0;
   uint32_t inputs = 0;
   Text<32> build;
-  Text<64> collector;  // "ebpf", "process connector (exec only: ...)"
+  Text<64> collector;  // "ebpf", "process connector", "replay of `x`", "none"
   bool valid() const { return types <= 4096 && inputs <= 1u << 20 && build.valid() && collector.valid(); }
 };
 
@@ -276,12 +276,12 @@ struct CollectReady {
   uint32_t ring_bytes = 0;
   uint32_t descriptors = 0;
   uint8_t attached = 0;  // 0: cannot watch; `detail` says why
-  uint8_t connector = 0; // 1: no kernel programs, but one socket on which the sender goes on giving records of executed programs
+  uint8_t connector = 0; // 1: no kernel programs, but a socket on which the sender goes on giving records of executed programs, and the page with the count of lost ones
   uint8_t padding[2]{};
   Text<200> detail;
   bool valid() const {
     const bool ring = descriptors >= 3 && ring_bytes >= 4096 && (ring_bytes & (ring_bytes - 1)) == 0;
-    return is_bool(attached) && is_bool(connector) && descriptors <= 32 && (attached == 0 || (connector == 1 ? descriptors == 1 : ring)) && detail.valid();
+    return is_bool(attached) && is_bool(connector) && descriptors <= 32 && (attached == 0 || (connector == 1 ? descriptors == 2 : ring)) && detail.valid();
   }
 };
 

@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/os/real.hpp"
@@ -39,29 +41,48 @@ class RecordSource {
   virtual uint64_t lost() const = 0;
 };
 
+// A page with one counter that its writer (the kernel, or the process connector's reader) goes on counting over restarts of the worker.
+class LossCounter {
+ public:
+  static Result<LossCounter> map(int descriptor) {
+    void* at = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ, MAP_SHARED, descriptor, 0);
+    if (at == MAP_FAILED) return fail(os::errno_error(errno, "cannot map", "loss counter"));
+    return LossCounter(static_cast<uint64_t*>(at));
+  }
+  LossCounter(LossCounter&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
+  LossCounter& operator=(LossCounter&&) = delete;
+  ~LossCounter() {
+    if (at_ != nullptr) ::munmap(at_, static_cast<size_t>(::sysconf(_SC_PAGESIZE)));
+  }
+  uint64_t value() const { return std::atomic_ref<uint64_t>(*at_).load(std::memory_order_relaxed); }
+
+ private:
+  explicit LossCounter(uint64_t* at) : at_(at) {}
+  uint64_t* at_;
+};
+
 class FromRing final : public RecordSource {
  public:
-  FromRing(RingBuffer ring, const uint64_t* lost) : ring_(std::move(ring)), lost_(lost) {}
-  ~FromRing() override { ::munmap(const_cast<uint64_t*>(lost_), static_cast<size_t>(::sysconf(_SC_PAGESIZE))); }
+  FromRing(RingBuffer ring, LossCounter lost) : ring_(std::move(ring)), lost_(std::move(lost)) {}
   std::optional<BytesView> peek() override { return ring_.peek(); }
   void advance() override { ring_.advance(); }
-  uint64_t lost() const override { return std::atomic_ref<uint64_t>(*const_cast<uint64_t*>(lost_)).load(std::memory_order_relaxed); }
+  uint64_t lost() const override { return lost_.value(); }
 
  private:
   RingBuffer ring_;
-  const uint64_t* lost_;
+  LossCounter lost_;
 };
 
 class FromSocket final : public RecordSource {  // a datagram is taken out only when its event was evaluated: a restarted worker finds it again
  public:
-  explicit FromSocket(int descriptor) : descriptor_(descriptor), bytes_(CE_HEAD_BYTES + CE_DATA_BYTES_MAX + 1) {}
+  FromSocket(int descriptor, LossCounter lost) : descriptor_(descriptor), lost_(std::move(lost)), bytes_(CE_HEAD_BYTES + CE_DATA_BYTES_MAX + 1) {}
   std::optional<BytesView> peek() override {
     const ssize_t n = receive(MSG_PEEK);
     if (n <= 0) return std::nullopt;
     return BytesView(bytes_).first(static_cast<size_t>(n));
   }
   void advance() override { receive(0); }
-  uint64_t lost() const override { return 0; }
+  uint64_t lost() const override { return lost_.value(); }
 
  private:
   ssize_t receive(int flags) {
@@ -72,25 +93,32 @@ class FromSocket final : public RecordSource {  // a datagram is taken out only 
     return ::recvmsg(descriptor_, &header, flags | MSG_DONTWAIT);
   }
   int descriptor_;
+  LossCounter lost_;
   Bytes bytes_;
+};
+
+class FromNothing final : public RecordSource {
+ public:
+  std::optional<BytesView> peek() override { return std::nullopt; }
+  void advance() override {}
+  uint64_t lost() const override { return 0; }
 };
 
 class LiveCollector final : public Collector {
  public:
   LiveCollector(std::unique_ptr<RecordSource> source, const LiveOptions& options, const Clock& clock)
-      : source_(std::move(source)), descriptor_(options.ring_descriptor), connector_(options.connector), clock_(clock), inputs_(options.host, Accounts(options.passwd)) {
-    const size_t types = connector_ ? 1 : kLinuxTypeIds.size();  // the process connector knows executed programs alone
-    for (uint32_t i = 0; i < types; ++i) {
+      : source_(std::move(source)), from_(options.from), descriptor_(from_ == From::kNothing ? -1 : options.ring_descriptor), clock_(clock), inputs_(options.host, Accounts(options.passwd)) {
+    for (uint32_t i = 0; i < kLinuxTypeIds.size(); ++i) {
       const schema::TemplateType* type = schema::Catalog::embedded().find(kLinuxTypeIds[i]);
       CHECK(type != nullptr);
       Supplied supplied{type, std::vector<bool>(type->inputs.size(), true)};
-      inputs_.fill(synthetic(static_cast<LinuxType>(i)), WallTime{}, values_);
+      fill(synthetic(static_cast<LinuxType>(i)), WallTime{}, values_);
       for (size_t n = 0; n < type->inputs.size(); ++n) supplied.available[n] = values_[n].presence != schema::Presence::kUnavailable;
       supplied_.push_back(std::move(supplied));
     }
   }
 
-  std::string name() const override { return connector_ ? "process connector" : "ebpf"; }
+  std::string name() const override { return from_ == From::kRingBuffer ? "ebpf" : from_ == From::kConnector ? "process connector" : "none"; }
   std::span<const Supplied> supplied() const override { return supplied_; }
   int descriptor() const override { return descriptor_; }
   std::optional<MonotonicTime> due() const override { return std::nullopt; }
@@ -101,7 +129,7 @@ class LiveCollector final : public Collector {
       const auto record = source_->peek();
       if (!record) return Next::kNothing;
       const auto parsed = parse_kernel_record(*record, record_);
-      if (!parsed || static_cast<size_t>(LinuxInputs::type_of(record_)) >= supplied_.size()) {
+      if (!parsed || !watches(LinuxInputs::type_of(record_))) {
         ++malformed_;
         source_->advance();
         continue;
@@ -109,7 +137,7 @@ class LiveCollector final : public Collector {
       const auto age = now - std::chrono::duration_cast<MonotonicTime>(std::chrono::nanoseconds(record_.boot_ns));
       out.time = clock_.wall() - std::max(age, MonotonicTime(0));
       out.type = static_cast<uint32_t>(LinuxInputs::type_of(record_));
-      const size_t count = inputs_.fill(record_, out.time, values_);
+      const size_t count = fill(record_, out.time, values_);
       out.inputs = {std::span<const schema::InputValue>(values_).first(count), {}, {}};
       return Next::kEvent;
     }
@@ -118,14 +146,24 @@ class LiveCollector final : public Collector {
 
   Status fill_synthetic(uint32_t type, std::span<schema::InputValue> out) override {
     made_up_ = synthetic(static_cast<LinuxType>(type));
-    inputs_.fill(made_up_, WallTime{}, out);
+    fill(made_up_, WallTime{}, out);
     return {};
   }
 
  private:
+  using From = LiveOptions::From;
+
+  bool watches(LinuxType type) const { return from_ == From::kRingBuffer || (from_ == From::kConnector && type == LinuxType::kProcessCreation); }
+  // The same code fills the inputs of every way of watching, so that none is left out; then what this way cannot say is unavailable.
+  size_t fill(const KernelRecord& record, WallTime time, std::span<schema::InputValue> out) {
+    const size_t count = inputs_.fill(record, time, out);
+    if (!watches(LinuxInputs::type_of(record))) std::ranges::fill(out.first(count), schema::InputValue::unavailable());
+    return count;
+  }
+
   std::unique_ptr<RecordSource> source_;
+  From from_;
   int descriptor_;
-  bool connector_;
   const Clock& clock_;
   LinuxInputs inputs_;
   std::vector<Supplied> supplied_;
@@ -137,11 +175,11 @@ class LiveCollector final : public Collector {
 }  // namespace
 
 Result<std::unique_ptr<Collector>> make_live_collector(const LiveOptions& options, const Clock& clock) {
-  if (options.connector) return std::make_unique<LiveCollector>(std::make_unique<FromSocket>(options.ring_descriptor), options, clock);
+  if (options.from == LiveOptions::From::kNothing) return std::make_unique<LiveCollector>(std::make_unique<FromNothing>(), options, clock);
+  TRY(LossCounter lost, LossCounter::map(options.lost_descriptor));
+  if (options.from == LiveOptions::From::kConnector) return std::make_unique<LiveCollector>(std::make_unique<FromSocket>(options.ring_descriptor, std::move(lost)), options, clock);
   TRY(RingBuffer ring, RingBuffer::map(options.ring_descriptor, options.ring_bytes));
-  const void* lost = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ, MAP_SHARED, options.lost_descriptor, 0);
-  if (lost == MAP_FAILED) return fail(os::errno_error(errno, "cannot map", "loss counter"));
-  return std::make_unique<LiveCollector>(std::make_unique<FromRing>(std::move(ring), static_cast<const uint64_t*>(lost)), options, clock);
+  return std::make_unique<LiveCollector>(std::make_unique<FromRing>(std::move(ring), std::move(lost)), options, clock);
 }
 
 }  // namespace creance::sensor

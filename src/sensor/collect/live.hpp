@@ -1,4 +1,5 @@
 // The live collector: kernel records from the ring buffer that collect-setup attached. Needs no privilege: two descriptors are all it has.
+// It supplies every Linux Type of the build, however it watches: inputs that the host's way of watching cannot say are unavailable, and so the rules that read them are held and named.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,7 +9,8 @@
 namespace creance::sensor {
 
 struct LiveOptions {
-  bool connector = false;    // records from a socket (ring_descriptor) instead of a ring buffer: executed programs alone
+  enum class From : uint8_t { kRingBuffer, kConnector /* a socket (ring_descriptor); executed programs alone */, kNothing /* this host cannot be watched */ };
+  From from = From::kRingBuffer;
   int ring_descriptor = -1;
   uint32_t ring_bytes = 0;
   int lost_descriptor = -1;  // array map, one 64-bit counter

@@ -1,19 +1,23 @@
 #include "sensor/collect/process_connector.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "base/os/real.hpp"
 #include "sensor/collect/ebpf/kernel_event.h"
@@ -42,11 +46,49 @@ std::string reversed_parts(std::string_view path) {
   return out.substr(0, 1024);
 }
 
-uint32_t parent_of(std::string_view status) {  // /proc/PID/status
-  const size_t at = status.find("\nPPid:\t");
-  uint32_t parent = 0;
-  if (at != std::string_view::npos) std::from_chars(status.data() + at + 7, status.data() + status.size(), parent);
-  return parent;
+// The first number of a line of /proc/PID/status, such as "\nUid:\t1000\t1000…": of Uid the real user.
+uint32_t number_of(std::string_view status, std::string_view line) {
+  const size_t at = status.find(line);
+  uint32_t number = 0;
+  if (at != std::string_view::npos) std::from_chars(status.data() + at + line.size(), status.data() + status.size(), number);
+  return number;
+}
+
+// Where the program was, also if its file has been removed since: the kernel programs say it without a remark.
+std::string program_of(const std::string& exe) {
+  constexpr std::string_view kGone = " (deleted)";
+  return exe.ends_with(kGone) ? exe.substr(0, exe.size() - kGone.size()) : exe;
+}
+
+constexpr size_t kEventHead = NLMSG_HDRLEN + sizeof(cn_msg);
+constexpr int kAnswerMaxMs = 2'000;
+
+// The next event of the kernel, if one is there now. ENOBUFS: some were thrown away.
+std::optional<proc_event> next_event(int netlink, int& error) {
+  alignas(nlmsghdr) std::array<uint8_t, 4096> bytes;
+  sockaddr_nl from{};
+  socklen_t from_bytes = sizeof from;
+  const ssize_t n = ::recvfrom(netlink, bytes.data(), bytes.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &from_bytes);
+  error = n < 0 ? errno : 0;
+  if (n <= 0 || from.nl_pid != 0 || static_cast<size_t>(n) < kEventHead + sizeof(proc_event)) return std::nullopt;  // only the kernel's own words count
+  proc_event event;
+  std::memcpy(&event, bytes.data() + kEventHead, sizeof event);
+  return event;
+}
+
+Status await_answer(int netlink) {
+  os::RealClock clock;
+  for (const MonotonicTime until = clock.monotonic() + MonotonicTime(kAnswerMaxMs);;) {
+    const int64_t left = (until - clock.monotonic()).count();
+    if (left <= 0) return fail(ErrorCode::kUnsupported, "the kernel does not answer (is this a container? only the host's own pid namespace is served)");
+    pollfd wait{netlink, POLLIN, 0};
+    ::poll(&wait, 1, static_cast<int>(left));
+    int ignored = 0;
+    const auto event = next_event(netlink, ignored);
+    if (!event || event->what != proc_event::PROC_EVENT_NONE) continue;
+    if (event->event_data.ack.err != 0) return fail(os::errno_error(static_cast<int>(event->event_data.ack.err), "the kernel refuses", "process connector"));
+    return {};
+  }
 }
 
 }  // namespace
@@ -64,12 +106,12 @@ Result<Bytes> record_from_proc(int pid) {
   event.version = CE_VERSION;
   event.kind = CE_EXEC;
   event.pid = static_cast<unsigned>(pid);
-  event.parent_pid = parent_of(as_text(*status));
-  event.uid = info.st_uid;
+  event.parent_pid = number_of(as_text(*status), "\nPPid:\t");
+  event.uid = number_of(as_text(*status), "\nUid:\t");
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   event.boot_ns = static_cast<unsigned long long>(now.tv_sec) * 1'000'000'000u + static_cast<unsigned long long>(now.tv_nsec);
-  const std::string parts[] = {reversed_parts(exe), reversed_parts(link_of(fmt::format("/proc/{}/exe", event.parent_pid))), reversed_parts(link_of(folder + "cwd")),
+  const std::string parts[] = {reversed_parts(program_of(exe)), reversed_parts(program_of(link_of(fmt::format("/proc/{}/exe", event.parent_pid)))), reversed_parts(link_of(folder + "cwd")),
                                std::string(as_text(*arguments).substr(0, CE_ARGUMENT_BYTES_MAX))};
   if (arguments->size() > CE_ARGUMENT_BYTES_MAX) event.flags |= CE_ARGUMENTS_CUT;
   unsigned short* const sizes[] = {&event.exe_bytes, &event.parent_exe_bytes, &event.cwd_bytes, &event.arguments_bytes};
@@ -102,37 +144,36 @@ Result<Connector> Connector::open() {
   const proc_cn_mcast_op listen = PROC_CN_MCAST_LISTEN;
   std::memcpy(message->data, &listen, sizeof listen);
   if (::send(connector.netlink_.get(), request.data(), head->nlmsg_len, 0) < 0) return fail(os::errno_error(errno, "cannot listen on", "process connector"));
+  TRY_VOID(await_answer(connector.netlink_.get()));
   return connector;
 }
 
 int Connector::serve(ipc::Socket& supervisor, const std::string& why_not_ebpf) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return 2;
-  ipc::Descriptor ours(ends[0]);
+  ipc::Descriptor ours(ends[0]), theirs(ends[1]);
+  const ipc::Descriptor lost_page(::memfd_create("creance-lost", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!lost_page || ::ftruncate(lost_page.get(), ::sysconf(_SC_PAGESIZE)) != 0 || ::fcntl(lost_page.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) return 2;
+  void* const mapped = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, lost_page.get(), 0);
+  if (mapped == MAP_FAILED) return 2;
+  const std::atomic_ref<uint64_t> lost(*static_cast<uint64_t*>(mapped));
   ipc::CollectReady ready;
   ready.attached = ready.connector = 1;
-  ready.descriptors = 1;
+  ready.descriptors = 2;
   ready.detail.assign(fmt::format("executed programs alone; eBPF cannot be used: {}", why_not_ebpf));
-  const int given[] = {ends[1]};
-  const auto sent = supervisor.send_frame(ipc::encode(ready, ipc::Process::kCollectSetup), given);
-  ::close(ends[1]);
-  if (!sent) return 2;
-  alignas(nlmsghdr) std::array<uint8_t, 4096> bytes;
+  const int given[] = {theirs.get(), lost_page.get()};
+  if (!supervisor.send_frame(ipc::encode(ready, ipc::Process::kCollectSetup), given)) return 2;
+  theirs.reset();
   for (;;) {
     pollfd waits[] = {{netlink_.get(), POLLIN, 0}, {supervisor.fd(), POLLIN, 0}};
     ::poll(waits, 2, -1);
     if (waits[1].revents != 0) return 0;  // the supervisor is gone
-    sockaddr_nl from{};
-    socklen_t from_bytes = sizeof from;
-    const ssize_t n = ::recvfrom(netlink_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &from_bytes);
-    if (n <= 0 || from.nl_pid != 0) continue;  // only the kernel's own words count
-    constexpr size_t kHead = NLMSG_HDRLEN + sizeof(cn_msg);
-    if (static_cast<size_t>(n) < kHead + sizeof(proc_event)) continue;
-    proc_event event;
-    std::memcpy(&event, bytes.data() + kHead, sizeof event);
-    if (event.what != proc_event::PROC_EVENT_EXEC) continue;
-    const auto record = record_from_proc(event.event_data.exec.process_tgid);
-    if (record) ::send(ours.get(), record->data(), record->size(), MSG_NOSIGNAL);
+    int error = 0;
+    const auto event = next_event(netlink_.get(), error);
+    if (error == ENOBUFS) ++lost;
+    if (!event || event->what != proc_event::PROC_EVENT_EXEC) continue;
+    const auto record = record_from_proc(event->event_data.exec.process_tgid);
+    if (!record || ::send(ours.get(), record->data(), record->size(), MSG_NOSIGNAL) < 0) ++lost;
   }
 }
 

@@ -1,5 +1,6 @@
 // Executed programs through the kernel's process connector (netlink), for hosts where BPF is refused. Tells only pids: the rest is read from /proc, and a process that is
-// gone by then is lost (and counted in a note at the end). Gives records in the form of the kernel programs (ebpf/kernel_event.h). Needs CAP_NET_ADMIN.
+// gone by then is lost, and counted. Gives records in the form of the kernel programs (ebpf/kernel_event.h). Needs the host's own user, pid and network
+// namespace, and before Linux 6.6 CAP_NET_ADMIN.
 #pragma once
 #include <string>
 
@@ -9,8 +10,9 @@ namespace creance::sensor {
 
 class Connector {
  public:
+  // Ready when the kernel has answered. kDenied; kUnsupported where the kernel does not answer (within a container it is silent, and no event would ever come).
   static Result<Connector> open();
-  // Tells the supervisor, hands it the socket on which records come, and goes on until nobody holds the other end.
+  // Tells the supervisor, hands it the socket on which records come and a page with the count of lost ones, and goes on until nobody holds the other end.
   int serve(ipc::Socket& supervisor, const std::string& why_not_ebpf);
 
  private:

@@ -1,5 +1,6 @@
 // creance-sensor-collect-setup: loads the kernel programs, attaches them, hands their descriptors to the supervisor (socket 3) and ends. One-shot; the one program of
-// the sensor that needs the privilege to load BPF. Where that is refused, it stays and gives records of executed programs from the process connector and /proc instead. What keeps the programs attached are the link descriptors, which the supervisor holds without knowing what they are.
+// the sensor that needs the privilege to load BPF. Where that is refused, it stays and gives records of executed programs from the process connector and /proc instead.
+// What keeps the programs attached are the link descriptors, which the supervisor holds without knowing what they are.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -58,8 +59,10 @@ Result<Attached> attach() {
   Attached attached;
   attached.object.reset(bpf_object__open_mem(kBpfObject.data(), kBpfObject.size(), nullptr));
   if (!attached.object) return fail(ErrorCode::kUnsupported, fmt::format("cannot open the kernel programs: {}", last_complaint));
-  if (const int error = bpf_object__load(attached.object.get()); error != 0)
-    return fail(error == -EPERM ? ErrorCode::kDenied : ErrorCode::kUnsupported, fmt::format("the kernel refuses the programs (error {}): {}", -error, last_complaint));
+  const int error = bpf_object__load(attached.object.get());
+  if (error == -EPERM || error == -EACCES) return fail(ErrorCode::kDenied, "BPF is not permitted to this process (it needs CAP_BPF and CAP_PERFMON, as root has them)");
+  if (error != 0)
+    return fail(ErrorCode::kUnsupported, fmt::format("the kernel refuses the programs (error {}): {}", -error, last_complaint));
   const bpf_map* ring = bpf_object__find_map_by_name(attached.object.get(), "events");
   const bpf_map* lost = bpf_object__find_map_by_name(attached.object.get(), "lost");
   attached.ring_bytes = bpf_map__max_entries(ring);

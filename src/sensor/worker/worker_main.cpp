@@ -64,28 +64,14 @@ bool parse(const std::vector<std::string>& given, Arguments& out) {
   return true;
 }
 
-// Without a source the worker still answers: the sensor's heartbeat in safe mode, or where there is nothing to watch.
-class NoCollector final : public Collector {
- public:
-  std::string name() const override { return "none"; }
-  std::span<const Supplied> supplied() const override { return {}; }
-  Next next(MonotonicTime, Event&) override { return Next::kNothing; }
-  void consumed() override {}
-  int descriptor() const override { return -1; }
-  std::optional<MonotonicTime> due() const override { return std::nullopt; }
-  uint64_t lost() override { return 0; }
-  Status fill_synthetic(uint32_t, std::span<schema::InputValue>) override { return {}; }
-};
-
 Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, RecentEvents& recent, os::RealClock& clock) {
   if (arguments.input == "replay") return make_replay_collector({7, arguments.name, arguments.loop, arguments.rate, arguments.rehearse ? nullptr : recent.replay_position()}, clock);
-  if (arguments.input == "ebpf" || arguments.input == "connector") {
-    os::RealFileSystem files;
-    auto passwd = files.read("/etc/passwd", 4u << 20);
-    return make_live_collector({arguments.input == "connector", 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
-  }
-  if (arguments.input == "none") return std::make_unique<NoCollector>();
-  return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
+  using From = LiveOptions::From;
+  const From from = arguments.input == "ebpf" ? From::kRingBuffer : arguments.input == "connector" ? From::kConnector : From::kNothing;
+  if (from == From::kNothing && arguments.input != "none") return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
+  os::RealFileSystem files;
+  auto passwd = files.read("/etc/passwd", 4u << 20);
+  return make_live_collector({from, 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
 }
 
 Status confine() {
@@ -106,7 +92,7 @@ int print_manifest(const std::string& input) {
   std::string text = fmt::format("{{\"build\":\"{}\",\"types\":[", CREANCE_VERSION);
   bool first = true;
   for (const schema::TemplateType& type : schema::Catalog::embedded().types()) {
-    if (input == "ebpf" && std::ranges::find(kLinuxTypeIds, type.id) == kLinuxTypeIds.end()) continue;
+    if (input == "live" && std::ranges::find(kLinuxTypeIds, type.id) == kLinuxTypeIds.end()) continue;
     text += fmt::format("{}{{\"type\":\"{}\",\"fingerprint\":\"{}\",\"inputs\":{}}}", first ? "" : ",", type.id, to_hex(type.fingerprint), type.inputs.size());
     first = false;
   }
