@@ -56,6 +56,36 @@ inline std::string describe(const schema::TemplateType& type, const schema::Inpu
   return out;
 }
 
+// The chains of modifiers in a rule, "|contains|all" and so on; "keyword" in front where there is no field.
+inline std::set<std::string> chains_of(const sigma::Rule& rule) {
+  std::set<std::string> out;
+  for (const sigma::Selection& selection : rule.selections) {
+    for (const sigma::Alternative& alternative : selection.alternatives) {
+      for (const sigma::Item& item : alternative.items) {
+        std::string chain = item.is_keyword() ? "keyword" : "";
+        for (const sigma::Modifier modifier : item.modifiers) chain += "|" + std::string(sigma::to_string(modifier));
+        out.insert(chain);
+      }
+    }
+  }
+  return out;
+}
+
+// How often rules with each chain of modifiers matched. A chain that never does was not compared at all.
+class BothJudges;
+class ChainTally {
+ public:
+  void add(const BothJudges& judges, const std::vector<uint64_t>& matched);
+  std::string never() const {
+    std::string out;
+    for (const auto& [chain, count] : counts_) out += count == 0 ? "`" + chain + "` " : "";
+    return out;
+  }
+
+ private:
+  std::map<std::string, uint64_t> counts_;
+};
+
 class BothJudges {
  public:
   // Rules without bindings to catalogs: each runs over `type` with `logsource` (may be null). Rules get ids of their own.
@@ -111,8 +141,8 @@ class BothJudges {
   }
   bool judge(size_t rule, const schema::Inputs& inputs) const { return judges_[rule]->matches(inputs); }
 
-  // Empty: both agree on every rule that both take.
-  std::string disagreement(const schema::Inputs& inputs, uint64_t* matches = nullptr) {
+  // Empty: both agree on every rule that both take. `matched` counts the matches of each rule: agreement over what never matches says little.
+  std::string disagreement(const schema::Inputs& inputs, uint64_t* matches = nullptr, std::vector<uint64_t>* matched = nullptr) {
     std::string trouble;
     const std::vector<bool> fast = interpret(inputs, trouble);
     if (!trouble.empty()) return trouble;
@@ -120,6 +150,7 @@ class BothJudges {
       if (!compiled_[i] || !judged(i)) continue;
       const bool slow = judge(i, inputs);
       if (matches != nullptr && slow) ++*matches;
+      if (matched != nullptr && slow) ++matched->at(i);
       if (slow != fast[i]) return fmt::format("interpreter {}, reference {}\n  rule: {}\n  event: {}", fast[i] ? "matches" : "does not match", slow ? "matches" : "does not match", describe(rules_[i]), describe(*type_, inputs));
     }
     return "";
@@ -137,5 +168,12 @@ class BothJudges {
   std::vector<bool> compiled_;
   std::vector<uint32_t> rule_of_;  // instance -> rule
 };
+
+inline void ChainTally::add(const BothJudges& judges, const std::vector<uint64_t>& matched) {
+  for (size_t i = 0; i < judges.rules().size(); ++i) {
+    if (!judges.compiled(i)) continue;
+    for (const std::string& chain : chains_of(judges.rules()[i])) counts_[chain] += matched[i];
+  }
+}
 
 }  // namespace creance::differential

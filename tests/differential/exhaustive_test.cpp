@@ -50,13 +50,17 @@ void compare(const std::vector<sigma::Rule>& rules, const std::vector<std::strin
   }
   EXPECT_LT(refused, rules.size());
   uint64_t matches = 0;
+  std::vector<uint64_t> matched(rules.size(), 0);
   size_t wrong = 0;
   for (const std::string& value : values) {
-    const std::string said = both.disagreement(Event(type).set("A", value).inputs(), &matches);
+    const std::string said = both.disagreement(Event(type).set("A", value).inputs(), &matches, &matched);
     if (!said.empty() && ++wrong <= 10) ADD_FAILURE() << said;
   }
   EXPECT_EQ(wrong, 0u);
   EXPECT_GT(matches, 0u);
+  ChainTally tally;
+  tally.add(both, matched);
+  EXPECT_EQ(tally.never(), "") << "no rule with these modifiers ever matches";
   std::cout << fmt::format("{} rules ({} refused by one or both), {} events, {} matches\n", rules.size(), refused, values.size(), matches);
 }
 

@@ -151,6 +151,7 @@ Event generate_event(const std::vector<std::string>& wanted) {
 
 TEST(Generated, RulesAndEvents) {
   uint64_t events = 0, matches = 0, rules = 0, refused = 0;
+  ChainTally tally;
   const bool ok = rc::check("both judges agree", [&] {
     std::vector<sigma::Rule> made;
     const int count = *rc::gen::inRange(1, 12);
@@ -172,15 +173,18 @@ TEST(Generated, RulesAndEvents) {
       refused += !judges.compiled(i);
       if (judges.compiled(i) && !judges.judged(i)) RC_FAIL("only the reference refuses " + describe(judges.rules()[i]) + ": " + judges.reason(i));
     }
+    std::vector<uint64_t> matched(judges.rules().size(), 0);
     for (int i = 0; i < 12; ++i) {
       const Event event = generate_event(wanted);
-      const std::string said = judges.disagreement(event.inputs(), &matches);
+      const std::string said = judges.disagreement(event.inputs(), &matches, &matched);
       if (!said.empty()) RC_FAIL(said);
       ++events;
     }
+    tally.add(judges, matched);
   });
   EXPECT_TRUE(ok);
   EXPECT_GT(matches, events / 10) << "rules and events hardly meet";
+  EXPECT_EQ(tally.never(), "") << "no rule with these modifiers ever matches";
   EXPECT_LT(refused, rules / 2) << "the compiler refuses most generated rules";
   std::cout << fmt::format("{} rules ({} refused by the compiler), {} events, {} matches\n", rules, refused, events, matches);
 }
