@@ -17,6 +17,9 @@ inline constexpr size_t kYamlExpandedBytesMax = 64u << 20;   // above: a bomb of
 inline constexpr size_t kSelectionNameBytesMax = 256;        // above: nobody names it in a condition; bounds pattern matching
 inline constexpr uint64_t kConditionPatternWorkMax = 16u << 20;  // bytes of names that `1 of x*` patterns are compared with; above: no reader follows
 inline constexpr uint32_t kDiagnosticsPerFileMax = 1'000;    // above: said once that there are more; also bounds the search for nearest names
+inline constexpr uint32_t kCorrelationRulesMax = 32;         // of one correlation; above: the sets of rules no longer fit one word
+inline constexpr uint32_t kCorrelationFieldsMax = 16;        // in `group-by`, and as many in the condition
+inline constexpr int64_t kTimespanSecondsMax = 315'569'520;  // ten years; above: no state lives that long
 
 // --- Template Types
 inline constexpr uint32_t kInputsPerTypeMax = 256;           // above: the per-event array no longer fits a small part of L1

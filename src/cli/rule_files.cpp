@@ -95,9 +95,15 @@ LoadedRules load_rules(const std::vector<std::string>& paths, const Terminal& te
       ++loaded.files;
       loaded.documents += parsed.documents;
       std::ranges::move(parsed.rules, std::back_inserter(loaded.rules));
+      std::ranges::move(parsed.correlations, std::back_inserter(loaded.correlations));
       std::ranges::move(parsed.diagnostics, std::back_inserter(loaded.diagnostics));
     }
   }
+  for (const sigma::LinkedCorrelation& linked : sigma::link(loaded.correlations, loaded.rules, loaded.diagnostics)) {
+    const sigma::Correlation& correlation = loaded.correlations[linked.index];
+    loaded.diagnostics.push_back({correlation.file, correlation.correlation_span, Severity::kError, "C040", "the correlation is well formed, but is not run yet", "keep correlations in files of their own until they are"});
+  }
+  sort(loaded.diagnostics);
   return loaded;
 }
 

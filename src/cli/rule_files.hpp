@@ -9,12 +9,14 @@
 #include "base/diagnostic.hpp"
 #include "cli/terminal.hpp"
 #include "schema/catalog.hpp"
+#include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::cli {
 
 struct LoadedRules {
   std::vector<sigma::Rule> rules;
+  std::vector<sigma::Correlation> correlations;
   Diagnostics diagnostics;      // of the rule files, sorted
   uint32_t files = 0;
   uint32_t documents = 0;

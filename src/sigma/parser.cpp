@@ -82,18 +82,34 @@ class RuleReader {
     }
     if (refused_kind(root)) return std::nullopt;
     const uint32_t errors = reporter_.errors();
-    rule_.span = root.span;
-    unknown_keys(root);
-    texts(root);
-    lists(root);
-    related(root);
+    describe(root);
     log_source(root);
     detection(root);
     if (reporter_.errors() != errors) return std::nullopt;
     return std::move(rule_);
   }
 
+  bool is_correlation() const { return document_.root().kind == YamlKind::kMap && find(document_.root(), "correlation").key != nullptr; }
+  std::optional<Correlation> correlation() {
+    const YamlNode& root = document_.root();
+    if (refused_kind(root)) return std::nullopt;
+    const uint32_t errors = reporter_.errors();
+    describe(root);
+    Correlation out;
+    static_cast<Metadata&>(out) = static_cast<Metadata&&>(rule_);
+    if (!read_correlation(document_, root, text_, out, reporter_) || reporter_.errors() != errors) return std::nullopt;
+    return out;
+  }
+
  private:
+  void describe(const YamlNode& root) {
+    rule_.span = root.span;
+    unknown_keys(root);
+    texts(root);
+    lists(root);
+    related(root);
+  }
+
   struct Entry {
     const YamlNode* key = nullptr;
     const YamlNode* value = nullptr;
@@ -112,14 +128,14 @@ class RuleReader {
       reporter_.report(code, entry.key->span, std::string(message));
       return true;
     };
-    return refuse("action", "S014", "the legacy multi-part form (`action:`) is not Sigma 2") || refuse("correlation", "S015", "correlation rules are not supported yet") ||
-           refuse("filter", "S016", "Sigma filters are not supported yet");
+    return refuse("action", "S014", "the legacy multi-part form (`action:`) is not Sigma 2") || refuse("filter", "S016", "Sigma filters are not supported yet");
   }
 
   void unknown_keys(const YamlNode& root) {
     for (size_t i = 0; i + 1 < root.children.size() && !reporter_.is_full(); i += 2) {
       const YamlNode& key = document_.at(root.children[i]);
-      if (std::ranges::find(kRuleKeys, key.text) != kRuleKeys.end() || key.text == kScopeKey) continue;
+      if (std::ranges::find(kRuleKeys, key.text) != kRuleKeys.end() || key.text == kScopeKey || key.text == "correlation") continue;
+      if (key.text == "generate" && is_correlation()) continue;
       const auto like = nearest(key.text, kRuleKeys);
       if (like && find(root, *like).key == nullptr) {
         reporter_.report("S023", key.span, fmt::format("the key {} is almost `{}`", quote(key.text), *like), fmt::format("did you mean `{}`? As written, the key is ignored", *like));
@@ -293,13 +309,14 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
   for (const YamlDocument& document : read.documents) {
     if (document.is_blank()) continue;
     ++outcome.documents;
-    auto rule = RuleReader(document, yaml, file, reporter).read();
-    if (!rule) continue;
-    if (!rule->id.empty() && !ids.insert(rule->id).second) {
-      reporter.report("S036", rule->span, fmt::format("the id {} is that of an earlier rule of this file", quote(rule->id)));
-      continue;
-    }
-    outcome.rules.push_back(std::move(*rule));
+    const auto keep = [&](auto parsed, auto& to) {
+      if (!parsed) return;
+      if (parsed->id.empty() || ids.insert(parsed->id).second) return to.push_back(std::move(*parsed));
+      reporter.report("S036", parsed->span, fmt::format("the id {} is that of an earlier rule of this file", quote(parsed->id)));
+    };
+    RuleReader reader(document, yaml, file, reporter);
+    if (reader.is_correlation()) keep(reader.correlation(), outcome.correlations);
+    else keep(reader.read(), outcome.rules);
   }
   if (read.complete && outcome.documents == 0) reporter.report("S012", {1, 1}, "the file has no rule");
   sort(outcome.diagnostics);

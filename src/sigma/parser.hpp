@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::sigma {
 
 struct ParseOutcome {
-  std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one
-  Diagnostics diagnostics;   // of all documents, sorted; an unsupported kind of document (correlation, filter) is an error with its own code, never skipped
+  std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one rule or correlation
+  std::vector<Correlation> correlations;
+  Diagnostics diagnostics;   // of all documents, sorted; an unsupported kind of document (filter) is an error with its own code, never skipped
   uint32_t documents = 0;    // documents seen
 };
 

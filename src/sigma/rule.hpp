@@ -56,10 +56,11 @@ struct ConditionNode {
 enum class Level : uint8_t { kNone, kInformational, kLow, kMedium, kHigh, kCritical };
 std::string_view to_string(Level level);  // "" for kNone
 
-struct Rule {
+// What a document says about itself. Rules, correlations and filters share it.
+struct Metadata {
   std::string file;  // as the user named it
   Span span;
-  std::string id;     // UUID in lower case; "" if the rule has none (a warning)
+  std::string id;     // UUID in lower case; "" if there is none (a warning)
   std::string title;
   std::string name;
   std::string status;
@@ -72,6 +73,9 @@ struct Rule {
   std::vector<std::string> tags;
   std::vector<std::string> references;
   std::vector<std::string> false_positives;
+};
+
+struct Rule : Metadata {
   std::vector<std::string> fields;
   schema::LogSource logsource;  // lower case
   Span logsource_span;

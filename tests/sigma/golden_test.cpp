@@ -44,6 +44,7 @@ std::vector<std::filesystem::path> cases() {
 Diagnostics judge(const std::filesystem::path& path) {
   ParseOutcome outcome = parse(read(path), path.filename().string());
   for (const Rule& rule : outcome.rules) bind(rule, schema::Catalog::embedded(), outcome.diagnostics);
+  (void)link(outcome.correlations, outcome.rules, outcome.diagnostics);
   sort(outcome.diagnostics);
   return outcome.diagnostics;
 }
