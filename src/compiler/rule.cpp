@@ -140,6 +140,11 @@ class RuleCompiler {
            m == Modifier::kContains || m == Modifier::kStartsWith || m == Modifier::kEndsWith;
   }
 
+  // What a line does with its values: at most one of these.
+  static bool is_mode(Modifier m) {
+    return m == Modifier::kRegex || m == Modifier::kCidr || m == Modifier::kExists || m == Modifier::kFieldRef || m == Modifier::kLess || m == Modifier::kLessOrEqual || m == Modifier::kGreater || m == Modifier::kGreaterOrEqual;
+  }
+
   std::optional<Plan> no_plan(const sigma::Item& item, std::string_view code, std::string message, std::string help) {
     refuse(item.span, code, std::move(message), std::move(help));
     return std::nullopt;
@@ -147,7 +152,9 @@ class RuleCompiler {
 
   std::optional<Plan> plan_of(const sigma::Item& item) {
     Plan plan;
+    int modes = 0;
     for (const Modifier m : item.modifiers) {
+      modes += is_mode(m) ? 1 : 0;
       if (is_transform(m)) {
         plan.transforms.push_back(m);
         if (m == Modifier::kContains) plan.shape = Shape::kContains;
@@ -181,17 +188,17 @@ class RuleCompiler {
         default: return no_plan(item, "C003", fmt::format("the modifier `{}` is not supported", sigma::to_string(m)), "write the line without it");
       }
     }
-    return checked(item, plan);
+    return checked(item, plan, modes);
   }
 
-  std::optional<Plan> checked(const sigma::Item& item, const Plan& plan) {
+  std::optional<Plan> checked(const sigma::Item& item, const Plan& plan, int modes) {
     const bool texts_allowed = plan.mode == Mode::kText;
     const auto only_shapes = [](Modifier m) { return m == Modifier::kContains || m == Modifier::kStartsWith || m == Modifier::kEndsWith; };
     const auto is_shape = std::ranges::count_if(plan.transforms, only_shapes);
     const bool transforms_fit = texts_allowed || plan.transforms.empty() || (plan.mode == Mode::kFieldRef && static_cast<size_t>(is_shape) == plan.transforms.size());
     const bool cased_fits = !plan.cased || texts_allowed || plan.mode == Mode::kFieldRef;
     const bool keyword_fits = !item.is_keyword() || plan.mode == Mode::kRegex || (texts_allowed && plan.shape != Shape::kStartsWith && plan.shape != Shape::kEndsWith);
-    if (is_shape > 1 || !transforms_fit || !cased_fits || !keyword_fits) {
+    if (modes > 1 || is_shape > 1 || !transforms_fit || !cased_fits || !keyword_fits) {
       std::string chain;
       for (const Modifier m : item.modifiers) chain += fmt::format("|{}", sigma::to_string(m));
       return no_plan(item, "C003", fmt::format("the modifiers `{}` do not go together{}", chain, item.is_keyword() ? " for a keyword" : ""), "use one of `contains`, `startswith`, `endswith`, `re`, `cidr`, `exists`, `fieldref` or a comparison");
