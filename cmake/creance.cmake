@@ -43,5 +43,9 @@ function(creance_tests name)
   target_compile_definitions(creance_${name}_tests PRIVATE CREANCE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CREANCE_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared"
                              CREANCE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   include(GoogleTest)
-  gtest_discover_tests(creance_${name}_tests TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 ENVIRONMENT "${A_ENVIRONMENT}")
+  set(timeout 300)
+  if(DEFINED ENV{CREANCE_FULL})  # ./check --full: all that the quick run only samples
+    set(timeout 14400)
+  endif()
+  gtest_discover_tests(creance_${name}_tests TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${timeout} ENVIRONMENT "${A_ENVIRONMENT}")
 endfunction()
