@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   schema::TemplateType type{.id = "fuzz.type", .version = 1};
   type.inputs.push_back({"A", schema::InputType::kString, ""});
-  sigma::Rule rule{.file = "fuzz.yml", .id = "x", .title = "T"};
+  sigma::Rule rule{{.file = "fuzz.yml", .id = "x", .title = "T"}};
   rule.selections = {{"sel", {}, {{{sigma::Item{.field = "A", .modifiers = {sigma::Modifier::kRegex}, .values = {{sigma::ValueKind::kString, pattern, {}}}}}}}}};
   rule.condition = {{sigma::NodeKind::kSelection, 0, {}}};
   const compiler::BoundRule bound{&rule, nullptr};

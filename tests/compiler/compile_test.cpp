@@ -60,7 +60,7 @@ TEST(Compile, RefusesWhatNoParserLetsThrough) {
   using sigma::ValueKind;
   const schema::TemplateType type = type_of({"A", "B"});
   const auto codes = [&](std::vector<Modifier> modifiers, sigma::Value value, std::vector<sigma::ConditionNode> condition = {{sigma::NodeKind::kSelection, 0, {}}}) {
-    sigma::Rule rule{.file = "rule.yml", .id = "x", .title = "Rule"};
+    sigma::Rule rule{{.file = "rule.yml", .id = "x", .title = "Rule"}};
     rule.selections = {{"sel", {}, {{{sigma::Item{.field = "A", .modifiers = std::move(modifiers), .values = {std::move(value)}}}}}}};
     rule.condition = std::move(condition);
     Diagnostics diagnostics;

@@ -12,7 +12,7 @@ namespace creance::test {
 namespace {
 
 sigma::Rule regex_rule(const std::string& pattern, std::vector<sigma::Modifier> extra = {}) {
-  sigma::Rule rule{.file = "rule.yml", .id = "00000000-0000-4000-8000-000000000001", .title = "Regex"};
+  sigma::Rule rule{{.file = "rule.yml", .id = "00000000-0000-4000-8000-000000000001", .title = "Regex"}};
   sigma::Item item{.field = "A", .modifiers = {sigma::Modifier::kRegex}, .values = {{sigma::ValueKind::kString, pattern, {}}}};
   item.modifiers.insert(item.modifiers.end(), extra.begin(), extra.end());
   rule.selections = {{"sel", {}, {{{item}}}}};
