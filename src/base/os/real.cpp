@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -166,6 +167,20 @@ Result<std::vector<std::string>> RealFileSystem::list(const fs::path& directory)
   if (ec) return fail(errno_error(ec.value(), "cannot list", directory));
   std::ranges::sort(names);
   return names;
+}
+
+Result<FolderLock> FolderLock::wait_for(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail(errno_error(errno, "cannot open folder", folder));
+  FolderLock lock(fd);
+  while (::flock(fd, LOCK_EX) != 0) {
+    if (errno != EINTR) return fail(errno_error(errno, "cannot lock folder", folder));
+  }
+  return lock;
+}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace creance::os

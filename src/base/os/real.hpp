@@ -1,5 +1,7 @@
 // The real ends of the seams. Only `main` functions and base/os make them.
 #pragma once
+#include <utility>
+
 #include "base/seams/clock.hpp"
 #include "base/seams/files.hpp"
 #include "base/seams/random.hpp"
@@ -26,6 +28,19 @@ class RealFileSystem final : public FileSystem {
   Status remove_tree(const std::filesystem::path& path) override;
   bool exists(const std::filesystem::path& path) override;
   Result<std::vector<std::string>> list(const std::filesystem::path& directory) override;
+};
+
+// Held by one process at a time, for a folder that several of them change (flock on the folder itself, so nothing lies in it). Waits for the holder; ends with the object or its process.
+class FolderLock {
+ public:
+  static Result<FolderLock> wait_for(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  int fd_;
 };
 
 // "No space left on device" and the matching code, for messages: detail = "<what> `<path>`: <reason>".

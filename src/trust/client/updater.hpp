@@ -2,7 +2,7 @@
 // The folder holds the bytes as they were sent, under unversioned names (`root.json`, `timestamp.json`, `<percent-encoded role>.json`), each written atomically and only after it was
 // verified; an interrupted refresh leaves a state from which the next one goes on. Requests: root N+1… → timestamp → snapshot → targets → delegations as a target needs them;
 // what is stored and still what the snapshot names is not asked for again.
-// Not thread-safe; several processes may share a folder (each file is whole at any moment). References must outlive it. Time comes in with refresh() and stays fixed until the next.
+// Not thread-safe. Several processes that share a folder find whole files at any moment; that none puts back what another took forward is for their `main` to see to (os::FolderLock). References must outlive it. Time comes in with refresh() and stays fixed until the next.
 #pragma once
 #include <filesystem>
 #include <functional>

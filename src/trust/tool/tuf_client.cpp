@@ -3,6 +3,8 @@
 //   creance-tuf-client --metadata-url U --metadata-dir D refresh
 //   creance-tuf-client --metadata-url U --metadata-dir D --target-name T [--target-name T2 …] --target-dir TD --target-base-url TU download
 // Exit 0, or exactly 1 with one line on standard error. Base URLs are taken as they are; a target is stored in TD under its percent-encoded name.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -98,6 +100,9 @@ Status run(int argc, char** argv) {
     TRY(const Bytes root, files.read(arguments.root, limits::kRootBytesMax));
     return client.init(root);
   }
+  // One process at a time: a slower one must not put an older timestamp over what a faster one stored.
+  auto lock = os::FolderLock::wait_for(arguments.metadata_dir);
+  if (!lock) return fail(lock.error().code, fmt::format("no trusted root to start from: run init first ({})", lock.error().detail));
   TRY_VOID(client.refresh(clock.wall()));
   for (const std::string& name : arguments.target_names) TRY_VOID(store(files, arguments.target_dir, client, name));
   return {};
