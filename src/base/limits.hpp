@@ -39,6 +39,8 @@ inline constexpr uint32_t kFaultsPerEventMax = 64;           // faults listed fo
 inline constexpr uint32_t kInstanceNodesMax = 1u << 20;      // decisions of one instance, selections repeated where the condition repeats them
 inline constexpr uint64_t kInstanceStepsMax = 1ull << 34;    // worst-case steps of one instance over the largest event
 inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps of one channel over the largest event
+inline constexpr uint32_t kSampleEventsMax = 4'096;          // sample events counted for one channel; more would not choose better
+inline constexpr size_t kSampleValueBytesMax = 1'024;        // of one value in a sample
 
 // --- events
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped

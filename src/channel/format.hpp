@@ -55,8 +55,10 @@ struct Header {
   uint64_t cost_per_value;
   uint64_t cost_per_byte;
   std::array<SectionEntry, kSectionCount> sections;
+  uint32_t sample_events;   // on which the compiler counted how often literals hold; 0: it guessed
+  uint32_t zero;
 };
-static_assert(sizeof(Header) == 224);
+static_assert(sizeof(Header) == 232);
 
 struct ListRef {  // into kNumbers or kTextRefs
   uint32_t first;
@@ -124,7 +126,7 @@ struct PredicateRecord {
   ListRef operand;
   ListRef extra;
   uint32_t other;
-  uint32_t zero2;
+  uint32_t seen;      // sample events in which it held, at most the header's number; literals only
 };
 static_assert(sizeof(PredicateRecord) == 32);
 

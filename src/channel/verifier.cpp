@@ -47,6 +47,7 @@ class Verifier {
   static bool ascending(std::span<const uint32_t> list) { return std::ranges::adjacent_find(list, std::ranges::greater_equal()) == list.end(); }
 
   Verdict texts() {
+    if (l_.header->zero != 0) return reject("V013", l_.header->zero, "the header has unknown fields");
     if (!text_fits(l_.header->type_id)) return reject("V010", l_.header->type_id, "the type id lies outside the texts");
     for (const TextRef& ref : l_.text_refs) {
       if (!text_fits(ref)) return reject("V010", ref, "a text reference points outside the texts");
@@ -176,7 +177,8 @@ class Verifier {
   Verdict predicates() {
     for (const PredicateRecord& p : l_.predicates) {
       if (p.kind < PredicateKind::kPresent || p.kind > kLastPredicateKind) return reject("V013", p, "unknown kind of predicate");
-      if (p.zero != 0 || p.zero2 != 0 || (p.flags & ~(kCased | kIndexed)) != 0) return reject("V013", p, "a predicate has unknown flags");
+      if (p.seen > (is_literal(p.kind) ? l_.header->sample_events : 0)) return reject("V013", p, "a predicate was seen more often than there were sample events");
+      if (p.zero != 0 || (p.flags & ~(kCased | kIndexed)) != 0) return reject("V013", p, "a predicate has unknown flags");
       if (p.input != kEveryValue && p.input >= l_.header->input_count) return reject("V012", p, fmt::format("a predicate reads input {} of {}", p.input, l_.header->input_count));
       if (Verdict verdict = operand(p)) return verdict;
       const bool indexed = (p.flags & kIndexed) != 0;

@@ -74,6 +74,7 @@ Result<Bytes> write(const Draft& draft) {
   header.fingerprint = draft.fingerprint;
   header.type_version = draft.type_version;
   header.type_id = draft.type_id;
+  header.sample_events = draft.sample_events;
   const Cost cost = channel_cost(view(draft, header));
   header.cost_bound = cost.bound;
   header.cost_fixed = cost.fixed;

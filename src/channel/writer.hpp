@@ -18,6 +18,7 @@ struct Draft {
   uint32_t type_version = 1;
   uint32_t input_count = 0;
   TextRef type_id{};
+  uint32_t sample_events = 0;
 
   std::string texts;
   std::vector<TextRef> text_refs;

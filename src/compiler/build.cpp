@@ -51,7 +51,7 @@ std::vector<bool> duplicates(std::span<const sigma::Rule> rules, Diagnostics& di
 
 }  // namespace
 
-Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics) {
+Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, const Samples& samples) {
   std::map<std::string_view, std::pair<const schema::TemplateType*, Bound>> by_type;
   const std::vector<bool> is_duplicate = duplicates(rules, diagnostics);
   for (uint32_t i = 0; i < rules.size(); ++i) {
@@ -67,7 +67,9 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
   std::vector<bool> runs(rules.size());
   for (auto& [id, entry] : by_type) {
     auto& [type, bound] = entry;
-    TRY(Bytes bytes, compile(*type, bound.rules, diagnostics));
+    Options options;
+    if (const auto sample = samples.find(type); sample != samples.end()) options.sample = sample->second;
+    TRY(Bytes bytes, compile(*type, bound.rules, diagnostics, options));
     TRY(std::vector<uint32_t> indices, instances_of(bytes, *type, bound, rules));
     for (const uint32_t index : indices) runs[index] = true;
     if (!indices.empty()) built.channels.push_back({type, std::move(bytes), std::move(indices)});

@@ -1,6 +1,7 @@
 // From parsed rules to channels: binds each rule to the Template Types that it runs over and compiles one channel per Type. What `check`, `pack`, `scan` and the judges share.
 // Deterministic: the same rules in any order give the same bytes. Pure; any number of threads.
 #pragma once
+#include <map>
 #include <span>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/diagnostic.hpp"
 #include "base/result.hpp"
 #include "schema/catalog.hpp"
+#include "schema/inputs.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::compiler {
@@ -23,7 +25,10 @@ struct Build {
   std::vector<uint32_t> refused;       // indices of the rules that run over no Type at all; each has an error in the diagnostics
 };
 
+// Sample events by Type, for choosing what wakes a rule (compile.hpp, Options::sample). What they view must outlive the call.
+using Samples = std::map<const schema::TemplateType*, std::vector<schema::Inputs>>;
+
 // Two rules with one id are an error (C001), told at the later one, which is refused. kTooLarge: a channel as a whole is over a limit.
-Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics);
+Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, const Samples& samples = {});
 
 }  // namespace creance::compiler

@@ -14,6 +14,7 @@
 #include "compiler/decisions.hpp"
 #include "compiler/index_builder.hpp"
 #include "compiler/rule.hpp"
+#include "compiler/selectivity.hpp"
 #include "compiler/wake_plan.hpp"
 
 namespace creance::compiler {
@@ -149,7 +150,7 @@ class Compiler {
       return refuse(rule, "C030", fmt::format("one event could cost this rule {} steps, at most {} are allowed", steps, limit), "use fewer values, shorter repeats in regular expressions, or split the rule");
     }
     const std::vector<double> no_effort(compiled->predicates.size(), 1);
-    if (!decide(compiled->expressions, compiled->root, no_effort, limits::kInstanceNodesMax)) {
+    if (!decide(compiled->expressions, compiled->root, no_effort, {}, limits::kInstanceNodesMax)) {
       return refuse(rule, "C011", fmt::format("the condition needs more than {} decisions", limits::kInstanceNodesMax), "name each selection once, or split the rule");
     }
     std::vector<uint32_t> ids;
@@ -179,8 +180,11 @@ class Compiler {
 
   // Chooses each instance's clause; the clauses' predicates become indexed and get their wake lists.
   void plan_wake_up() {
+    const Sample sample = count_on(options_.sample, draft_);
+    draft_.sample_events = sample.events;
+    for (size_t i = 0; i < draft_.predicates.size(); ++i) draft_.predicates[i].seen = sample.seen[i];
     std::vector<double> weights;
-    for (size_t i = 0; i < draft_.predicates.size(); ++i) weights.push_back(wake_weight(draft_.predicates[i], literal_of(draft_.predicates[i]), uses_[i]));
+    for (size_t i = 0; i < draft_.predicates.size(); ++i) weights.push_back(counted_weight(draft_.predicates[i], literal_of(draft_.predicates[i]), uses_[i], sample.events));
     std::vector<std::vector<uint32_t>> wakes(draft_.predicates.size());
     for (uint32_t i = 0; i < instances_.size(); ++i) {
       clauses_.push_back(choose_clause(instances_[i].compiled.expressions, instances_[i].compiled.root, weights));
@@ -192,6 +196,8 @@ class Compiler {
       draft_.predicates[i].extra = draft_.add_numbers(wakes[i]);
     }
     for (const PredicateRecord& p : draft_.predicates) effort_.push_back(effort_of(p, draft_));
+    if (sample.events == 0) return;
+    for (const PredicateRecord& p : draft_.predicates) chance_.push_back(literal_of(p).empty() ? 0.5 : (p.seen + 0.5) / (sample.events + 1.0));
   }
 
   std::pair<std::vector<uint32_t>, bool> inputs_read(const std::vector<channel::NodeRecord>& nodes) const {
@@ -215,7 +221,7 @@ class Compiler {
   void write_instance(size_t i) {
     const Instance& instance = instances_[i];
     // Other efforts order the tests differently; shared nodes may then differ a little, so the limit is not asked again.
-    auto nodes = *decide(instance.compiled.expressions, instance.compiled.root, effort_, SIZE_MAX);
+    auto nodes = *decide(instance.compiled.expressions, instance.compiled.root, effort_, chance_, SIZE_MAX);
     const auto first = static_cast<uint32_t>(draft_.nodes.size());
     const auto absolute = [&](uint32_t target) { return target >= channel::kReject ? target : target + first; };
     const auto [inputs, every] = inputs_read(nodes);
@@ -254,6 +260,7 @@ class Compiler {
   std::vector<Instance> instances_;
   std::vector<std::vector<uint32_t>> clauses_;
   std::vector<double> effort_;
+  std::vector<double> chance_;  // empty without a sample
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/diagnostic.hpp"
 #include "base/limits.hpp"
 #include "base/result.hpp"
+#include "schema/inputs.hpp"
 #include "schema/type.hpp"
 #include "sigma/rule.hpp"
 
@@ -23,6 +24,7 @@ struct BoundRule {
 struct Options {
   uint64_t channel_steps_max = limits::kChannelStepsMax;    // worst-case steps of one event over the whole channel; only lower values have an effect
   uint64_t instance_steps_max = limits::kInstanceStepsMax;  // the same for one instance alone: a rule above it is refused (C030)
+  std::span<const schema::Inputs> sample;                   // events of the Type on which the choice of what wakes a rule is counted; empty: a static guess. Part of the sources of a channel
 };
 
 // The channel file for one Template Type. Rules that cannot be compiled are left out; each has at least one error in `diagnostics` with file, span and help.

@@ -22,10 +22,35 @@ std::vector<double> efforts(std::span<const Expression> expressions, std::span<c
   return out;
 }
 
+// How often each expression holds, as far as its parts are independent; 0.5 throughout if nothing is known, so that effort alone decides.
+std::vector<double> chances(std::span<const Expression> expressions, std::span<const double> chance) {
+  std::vector<double> out(expressions.size(), 0.5);
+  if (chance.empty()) return out;
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    const Expression& e = expressions[i];
+    switch (e.kind) {
+      case ExpressionKind::kLeaf: out[i] = chance[e.predicate]; break;
+      case ExpressionKind::kNot: out[i] = 1 - out[e.children[0]]; break;
+      case ExpressionKind::kAnd:
+        out[i] = 1;
+        for (const uint32_t child : e.children) out[i] *= out[child];
+        break;
+      case ExpressionKind::kOr: {
+        double none = 1;
+        for (const uint32_t child : e.children) none *= 1 - out[child];
+        out[i] = 1 - none;
+        break;
+      }
+    }
+  }
+  return out;
+}
+
 // Built from the end to the beginning: a node's targets are there before it. `index` counts from the end until finish() turns it round.
 class Builder {
  public:
-  Builder(std::span<const Expression> expressions, std::span<const double> effort, size_t nodes_max) : expressions_(expressions), effort_(efforts(expressions, effort)), nodes_max_(nodes_max) {}
+  Builder(std::span<const Expression> expressions, std::span<const double> effort, std::span<const double> chance, size_t nodes_max)
+      : expressions_(expressions), effort_(efforts(expressions, effort)), chance_(chances(expressions, chance)), nodes_max_(nodes_max) {}
 
   std::optional<std::vector<NodeRecord>> run(uint32_t root) {
     uint32_t entry = kReject;
@@ -48,7 +73,10 @@ class Builder {
 
   Frame frame(uint32_t expression, uint32_t if_true, uint32_t if_false) {
     Frame f{expression, if_true, if_false, expressions_[expression].children};
-    if (expressions_[expression].kind != ExpressionKind::kNot) std::ranges::stable_sort(f.todo, {}, [&](uint32_t child) { return effort_[child]; });
+    // What decides most for its effort comes first: in an `and` what is likely false, in an `or` what is likely true.
+    const ExpressionKind kind = expressions_[expression].kind;
+    const auto price = [&](uint32_t child) { return effort_[child] / std::max(1e-6, kind == ExpressionKind::kAnd ? 1 - chance_[child] : chance_[child]); };
+    if (kind != ExpressionKind::kNot) std::ranges::stable_sort(f.todo, {}, price);
     return f;
   }
 
@@ -106,6 +134,7 @@ class Builder {
 
   std::span<const Expression> expressions_;
   std::vector<double> effort_;
+  std::vector<double> chance_;
   size_t nodes_max_;
   std::vector<Frame> stack_;
   std::vector<NodeRecord> nodes_;
@@ -114,8 +143,8 @@ class Builder {
 
 }  // namespace
 
-std::optional<std::vector<NodeRecord>> decide(std::span<const Expression> expressions, uint32_t root, std::span<const double> effort, size_t nodes_max) {
-  return Builder(expressions, effort, nodes_max).run(root);
+std::optional<std::vector<NodeRecord>> decide(std::span<const Expression> expressions, uint32_t root, std::span<const double> effort, std::span<const double> chance, size_t nodes_max) {
+  return Builder(expressions, effort, chance, nodes_max).run(root);
 }
 
 }  // namespace creance::compiler

@@ -64,6 +64,18 @@ double wake_weight(const channel::PredicateRecord& p, std::string_view text, uin
   }
 }
 
+double counted_weight(const channel::PredicateRecord& p, std::string_view text, uint32_t uses, uint32_t events) {
+  const double guess = wake_weight(p, text, uses);
+  if (events == 0 || guess == kNever) return guess;
+  constexpr double kGuessEvents = 2;  // how many events the guess is worth
+  const double alone = std::min(1.0, wake_weight(p, text, 0));
+  const double often = (p.seen + kGuessEvents * alone) / (events + kGuessEvents);
+  // What looking for it costs every event, beside what finding it costs: short grams are looked for at every place.
+  const bool near = p.kind == PredicateKind::kContains && text.size() < channel::kFarMin;
+  const double search = near ? 2e-3 : p.kind == PredicateKind::kContains ? 5e-4 : 1e-4;
+  return often + search;
+}
+
 std::vector<uint32_t> choose_clause(std::span<const Expression> expressions, uint32_t root, std::span<const double> weights) {
   std::vector<Implied> implied(expressions.size());
   for (size_t i = 0; i < expressions.size(); ++i) {

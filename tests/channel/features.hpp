@@ -92,8 +92,13 @@ inline Bytes channel_of(const Feature& feature, size_t bytes_max = 16'384) {
   const schema::TemplateType type = feature_type();
   std::vector<compiler::BoundRule> bound;
   for (const sigma::Rule& rule : parsed.rules) bound.push_back({&rule, nullptr});
+  // A sample, so that what is counted on it stands in the files.
+  const std::vector<schema::InputValue> values[] = {{schema::InputValue("C:\\Windows\\PowerShell.exe"), schema::InputValue("x /a -B"), schema::InputValue("5")}, {schema::InputValue("cmd"), {}, {}}};
+  const std::vector<schema::Inputs> sample{{values[0], {}, {}}, {values[1], {}, {}}};
+  compiler::Options options;
+  options.sample = sample;
   Diagnostics diagnostics;
-  auto bytes = compiler::compile(type, bound, diagnostics);
+  auto bytes = compiler::compile(type, bound, diagnostics, options);
   if (!bytes || !diagnostics.empty() || bound.size() != feature.detections.size() || bytes->size() > bytes_max) {
     for (const Diagnostic& d : parsed.diagnostics) std::fprintf(stderr, "%s\n", to_line(d).c_str());
     for (const Diagnostic& d : diagnostics) std::fprintf(stderr, "%s\n", to_line(d).c_str());

@@ -15,7 +15,7 @@ NONE = EVERY = ACCEPT = 0xFFFFFFFF
 REJECT = 0xFFFFFFFE
 RECORDS = [("texts", "s"), ("text_refs", "2I"), ("numbers", "I"), ("instances", "18I"), ("entries", "2I"), ("nodes", "3I"), ("predicates", "BBH7I"), ("tokens", "3I"), ("regexes", "2I32s2I"),
            ("instructions", "BBHII"), ("classes", "16s2I"), ("ranges", "2I"), ("indexes", "18I"), ("slots", "3I"), ("candidates", "2I"), ("bitmaps", "Q")]
-Predicate = collections.namedtuple("Predicate", "kind flags zero input operand operand_count extra extra_count other zero2")
+Predicate = collections.namedtuple("Predicate", "kind flags zero input operand operand_count extra extra_count other seen")
 MASK = (1 << 64) - 1
 
 
@@ -68,11 +68,13 @@ class File:
 
     # ---- header and sections
     def read(self, data, inputs):
-        need(232 - 8 <= len(data) <= FILE_MAX, "size")
+        need(232 <= len(data) <= FILE_MAX, "size")
         magic, version, size, _, _, self.inputs, type_offset, type_size, *self.declared = struct.unpack_from("<8sII32sIIII4Q", data)
         need(magic == b"Creance\x1a" and version == 1 and size == len(data) and self.inputs <= INPUTS_MAX and self.inputs == inputs, "header")
         self.type_id = (type_offset, type_size)
-        at = 224
+        self.sample_events, zero = struct.unpack_from("<2I", data, 224)
+        self.zero = zero
+        at = 232
         for i, (name, form) in enumerate(RECORDS):
             offset, count = struct.unpack_from("<2I", data, 96 + 8 * i)
             width = struct.calcsize("<" + form)
@@ -106,6 +108,7 @@ class File:
 
     # ---- texts, patterns, programs
     def texts_inside(self):
+        need(self.zero == 0, "header")
         for ref in [self.type_id, *self.text_refs]:
             self.text(*ref)
 
@@ -186,7 +189,8 @@ class File:
     def predicates_make_sense(self):
         woken = 0
         for p in self.predicates:
-            need(1 <= p.kind <= 16 and p.zero == 0 and p.zero2 == 0 and p.flags <= 3, "predicate")
+            need(1 <= p.kind <= 16 and p.zero == 0 and p.flags <= 3, "predicate")
+            need(p.seen <= (self.sample_events if p.kind in (2, 3, 4, 5) else 0), "seen")
             need(p.input == EVERY or p.input < self.inputs, "predicate's input")
             bare = p.operand == 0 and p.operand_count == 0
             if p.kind in (2, 3, 4, 5):
