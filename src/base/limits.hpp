@@ -22,7 +22,8 @@ inline constexpr uint32_t kCorrelationFieldsMax = 16;        // in `group-by`, a
 inline constexpr int64_t kTimespanSecondsMax = 315'569'520;  // ten years; above: no state lives that long
 
 // --- Template Types
-inline constexpr uint32_t kInputsPerTypeMax = 256;           // above: the per-event array no longer fits a small part of L1
+inline constexpr uint32_t kInputsPerTypeMax = 1'024;         // above: the per-event array (16 bytes an input) takes more than half of L1
+static_assert(kInputsPerTypeMax < 65'536);                   // field tables count inputs in 16 bits
 inline constexpr size_t kTypeFileBytesMax = 1u << 20;
 
 // --- channel files
@@ -43,7 +44,7 @@ inline constexpr uint32_t kSampleEventsMax = 4'096;          // sample events co
 inline constexpr size_t kSampleValueBytesMax = 1'024;        // of one value in a sample
 
 // --- events
-inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped
+inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped; also the most that all values of one event may have together
 inline constexpr uint32_t kEventDepthMax = 64;               // nested objects and lists of one event
 inline constexpr uint32_t kRoutesRememberedMax = 4'096;      // combinations of channel, provider and event id; above: the memory starts anew
 

@@ -60,13 +60,14 @@ FieldTable::FieldTable(std::vector<std::string> names) : names_(std::move(names)
 }
 
 std::optional<FieldTable::Found> FieldTable::find(std::string_view name) const {
+  std::optional<Found> by_letters;
   size_t slot = hash_of(name) & (slots_.size() - 1);
   for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
     const uint32_t input = slots_[slot] - 1u;
     if (names_[input] == name) return Found{input, true};
-    if (equal_ignoring_ascii_case(names_[input], name)) return Found{input, false};
+    if (!by_letters && equal_ignoring_ascii_case(names_[input], name)) by_letters = Found{input, false};
   }
-  return std::nullopt;
+  return by_letters;
 }
 
 Router::Router(const schema::Catalog& catalog, const std::function<bool(const schema::TemplateType&)>& wants_others) {
@@ -87,10 +88,13 @@ std::vector<const Route*> Router::decide(std::string_view channel, std::string_v
   const bool whole = parsed.ec == std::errc{} && parsed.ptr == event_id.data() + event_id.size();
   const std::optional<uint32_t> id = whole ? std::optional(number) : std::nullopt;
   std::vector<const Route*> found;
-  for (const Source& each : sources_) {
-    const Route& route = routes_[each.route];
-    if (!found.empty() && found.back()->type == route.type) continue;
-    if (takes(*each.source, channel, provider, id)) found.push_back(&route);
+  for (const bool unclaimed : {false, true}) {
+    if (unclaimed && (!found.empty() || !id || (channel.empty() && provider.empty()))) break;
+    for (const Source& each : sources_) {
+      const Route& route = routes_[each.route];
+      if (each.source->unclaimed != unclaimed || (!found.empty() && found.back()->type == route.type)) continue;
+      if (takes(*each.source, channel, provider, id)) found.push_back(&route);
+    }
   }
   return found;
 }

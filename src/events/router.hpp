@@ -14,7 +14,7 @@
 
 namespace creance::events {
 
-// Field name -> input, without ASCII case. Open addressing, at most half full.
+// Field name -> input, without ASCII case; of inputs that differ in case alone the exact one, else the first. Open addressing, at most half full.
 class FieldTable {
  public:
   struct Found {

@@ -138,7 +138,9 @@ Scratch::State::State(const Layout& l) : layout(l) {
   }
   reads_every_value = std::ranges::any_of(l.predicates, [](const PredicateRecord& p) { return p.input == channel::kEveryValue; });
   folded.assign(l.header->input_count, {});
-  arena_bytes = folded_inputs(l) * kFoldedValueBytes;
+  // Wide Types have hundreds of inputs, but no event fills them all: its values together are no longer than the longest event.
+  const size_t inputs = folded_inputs(l);
+  arena_bytes = std::min(inputs * kFoldedValueBytes, channel::folded_bytes_max(limits::kEventLineBytesMax) + inputs * 2 * kFoldMargin);
   arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
   for (auto& place : further_folded) place = std::make_unique_for_overwrite<char[]>(kFoldedValueBytes);
   matches.assign(l.entries.size(), 0);

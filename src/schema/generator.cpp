@@ -1,5 +1,5 @@
 // creance-schema-gen TYPES_DIR OUT_DIR: writes from types/*.yml what D1 asks for:
-//   OUT_DIR/generated/types.hpp          one inputs struct per Type, fixed-size, every input required
+//   OUT_DIR/generated/types.hpp          one inputs struct per Type that a collector of ours fills (`collected`), fixed-size, every input required
 //   OUT_DIR/generated/catalog.cpp        the catalog built into every program
 //   OUT_DIR/share/schemas/<id>.json      JSON Schema 2020-12 of an event of the Type
 //   OUT_DIR/share/types/<id>.md          reference page
@@ -69,7 +69,9 @@ std::string header_text(const std::vector<TemplateType>& types, bool omit_last) 
   std::string out =
       "// Generated from types/*.yml. Do not edit.\n#pragma once\n#include <cstdint>\n#include <span>\n#include <string_view>\n\n"
       "#include \"schema/required.hpp\"\n#include \"schema/type.hpp\"\n\nnamespace creance::schema::types {\n\n";
-  for (const TemplateType& type : types) out += struct_text(type, omit_last);
+  for (const TemplateType& type : types) {
+    if (type.collected) out += struct_text(type, omit_last);
+  }
   return out + "}  // namespace creance::schema::types\n";
 }
 
@@ -89,18 +91,23 @@ std::string logsource_text(const AnsweredLogSource& answered) {
 std::string source_text(const EventSource& source) {
   std::string rename = "{";
   for (const auto& [input, field] : source.rename) rename += fmt::format("{{{}, {}}},", literal(input), literal(field));
-  return fmt::format("{{{}, {}, {{{}}}, {}}}}},\n", list_text(source.channels), list_text(source.providers), fmt::join(source.event_ids, ","), rename);
+  return fmt::format("{{{}, {}, {{{}}}, {}}}, {}}},\n", list_text(source.channels), list_text(source.providers), fmt::join(source.event_ids, ","), rename, source.unclaimed);
 }
 
 std::string catalog_text(const std::vector<TemplateType>& types) {
-  std::string out = "// Generated from types/*.yml. Do not edit.\n#include \"schema/catalog.hpp\"\n\nnamespace creance::schema {\nnamespace {\n";
+  // Inputs lie in tables: thousands of initialisers with strings in them would take the compiler a minute.
+  std::string out =
+      "// Generated from types/*.yml. Do not edit.\n#include \"schema/catalog.hpp\"\n\nnamespace creance::schema {\nnamespace {\nstruct Row {\n  const char* name;\n  InputType type;\n  const char* about;\n};\n"
+      "std::vector<InputDefinition> inputs_of(std::span<const Row> rows) {\n  std::vector<InputDefinition> out;\n  out.reserve(rows.size());\n  for (const Row& row : rows) out.push_back({row.name, row.type, row.about});\n  return out;\n}\n";
   for (size_t t = 0; t < types.size(); ++t) {
     const TemplateType& type = types[t];
+    out += fmt::format("constexpr Row kInputs{}[] = {{\n", t);
+    for (const InputDefinition& i : type.inputs) out += fmt::format("    {{{}, static_cast<InputType>({}), {}}},\n", literal(i.name), static_cast<int>(i.type), literal(i.description));
+    out += "};\n";
     out += fmt::format("TemplateType make_{}() {{\n  TemplateType type;\n  type.id = {};\n  type.version = {};\n", t, literal(type.id), type.version);
     out += fmt::format("  type.title = {};\n  type.description = {};\n  type.platform = {};\n", literal(type.title), literal(type.description), literal(type.platform));
-    out += fmt::format("  type.fingerprint = {};\n  type.inputs = {{\n", fingerprint_literal(type.fingerprint));
-    for (const InputDefinition& i : type.inputs) out += fmt::format("      {{{}, static_cast<InputType>({}), {}}},\n", literal(i.name), static_cast<int>(i.type), literal(i.description));
-    out += "  };\n  type.logsources = {\n";
+    out += fmt::format("  type.collected = {};\n  type.fingerprint = {};\n  type.inputs = inputs_of(kInputs{});\n", type.collected, fingerprint_literal(type.fingerprint), t);
+    out += "  type.logsources = {\n";
     for (const AnsweredLogSource& l : type.logsources) out += "      " + logsource_text(l);
     out += "  };\n  type.sources = {\n";
     for (const EventSource& s : type.sources) out += "      " + source_text(s);
@@ -135,7 +142,11 @@ std::string page_text(const TemplateType& type) {
   std::string out = fmt::format("# {}\n\n{}\n\nVersion {}, {} inputs, interface fingerprint `{}`.\n\n", type.id, type.description, type.version, type.inputs.size(), to_hex(type.fingerprint));
   out += "Sigma log sources:\n\n";
   for (const AnsweredLogSource& l : type.logsources) {
-    out += fmt::format("- product `{}`, category `{}`", l.logsource.product, l.logsource.category);
+    std::vector<std::string> parts;
+    for (const auto& [key, value] : {std::pair{"product", &l.logsource.product}, std::pair{"category", &l.logsource.category}, std::pair{"service", &l.logsource.service}}) {
+      if (!value->empty()) parts.push_back(fmt::format("{} `{}`", key, *value));
+    }
+    out += fmt::format("- {}", fmt::join(parts, ", "));
     for (const Restriction& r : l.when) out += fmt::format(", where `{}` is `{}`", r.input, fmt::join(r.values, "` or `"));
     out += "\n";
   }

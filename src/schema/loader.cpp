@@ -16,9 +16,9 @@ namespace creance::schema {
 namespace {
 
 // Reads one document of types/. Grammar (every key known, unknown ones refused with the nearest name):
-//   id, version, title, description, platform: scalars      inputs: [{name, type, about}]
+//   id, version, title, description, platform, collected: scalars      inputs: [{name, type, about}]
 //   logsources: [{product, category, service, when: {INPUT: [value…]}}]
-//   sources: [{channels: […], providers: […], event_ids: […], rename: {INPUT: FIELD}}]
+//   sources: [{channels: […], providers: […], event_ids: […], rename: {INPUT: FIELD}, unclaimed: true}]
 class TypeReader {
  public:
   TypeReader(const yaml::Document& document, const std::string& file, Diagnostics& diagnostics) : doc_(document), file_(file), diagnostics_(diagnostics) {}
@@ -27,12 +27,13 @@ class TypeReader {
     TemplateType type;
     const yaml::Node& root = doc_.root();
     if (!expect(root, yaml::Kind::kMap, "a Template Type is a map")) return type;
-    known_keys(root, {"id", "version", "title", "description", "platform", "inputs", "logsources", "sources"});
+    known_keys(root, {"id", "version", "title", "description", "platform", "collected", "inputs", "logsources", "sources"});
     type.id = required_text(root, "id");
     type.version = number(root, "version");
     type.title = required_text(root, "title");
     type.description = required_text(root, "description");
     type.platform = required_text(root, "platform");
+    type.collected = flag(root, "collected");
     if (!type.id.empty() && type.id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.") != std::string::npos) {
       report(root.span, "T005", fmt::format("`{}` is no id of a Template Type", printable(type.id)), "use lower-case letters, digits, `_` and `.`");
     }
@@ -81,6 +82,12 @@ class TypeReader {
     report(map.span, "T004", fmt::format("`{}` is missing", key));
     return 0;
   }
+  bool flag(const yaml::Node& map, std::string_view key) {
+    const yaml::Node* node = doc_.find(map, key);
+    if (node == nullptr) return false;
+    if (node->kind != yaml::Kind::kScalar || (node->text != "true" && node->text != "false")) report(node->span, "T004", fmt::format("`{}` is true or false", key));
+    return node->text == "true";
+  }
   template <class Use>
   void each(const yaml::Node& map, std::string_view key, const Use& use) {
     const yaml::Node* list = doc_.find(map, key);
@@ -115,7 +122,7 @@ class TypeReader {
       if (input.name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != std::string::npos) {
         report(node.span, "T012", fmt::format("`{}` is no name of an input", printable(input.name)), "use letters, digits, `_`, `.` and `-`");
       }
-      if (!names.insert(to_ascii_lower(input.name)).second) report(node.span, "T007", fmt::format("input `{}` stands twice", printable(input.name)));
+      if (!names.insert(input.name).second) report(node.span, "T007", fmt::format("input `{}` stands twice", printable(input.name)));
       type.inputs.push_back(std::move(input));
     });
     if (type.inputs.empty()) report(root.span, "T004", "a Template Type has at least one input");
@@ -146,11 +153,12 @@ class TypeReader {
   EventSource read_source(const yaml::Node& node, const TemplateType& type) {
     EventSource source;
     if (!expect(node, yaml::Kind::kMap, "a source is a map")) return source;
-    known_keys(node, {"channels", "providers", "event_ids", "rename"});
+    known_keys(node, {"channels", "providers", "event_ids", "rename", "unclaimed"});
     source.channels = texts(node, "channels");
     source.providers = texts(node, "providers");
     each(node, "event_ids", [&](const yaml::Node& id) { source.event_ids.push_back(parse_number(id)); });
     each_entry(node, "rename", type, [&](const std::string& input, const yaml::Node& field) { source.rename.emplace_back(input, field.text); });
+    source.unclaimed = flag(node, "unclaimed");
     return source;
   }
 

@@ -16,10 +16,12 @@ std::string_view to_string(InputType type) {
 }
 
 std::optional<uint32_t> TemplateType::input_index(std::string_view name) const {
+  std::optional<uint32_t> by_letters;
   for (uint32_t i = 0; i < inputs.size(); ++i) {
-    if (equal_ignoring_ascii_case(inputs[i].name, name)) return i;
+    if (inputs[i].name == name) return i;
+    if (!by_letters && equal_ignoring_ascii_case(inputs[i].name, name)) by_letters = i;
   }
-  return std::nullopt;
+  return by_letters;
 }
 
 }  // namespace creance::schema

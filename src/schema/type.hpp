@@ -16,7 +16,7 @@ enum class InputType : uint8_t { kString = 0, kInteger = 1, kBoolean = 2, kIp = 
 std::string_view to_string(InputType type);
 
 struct InputDefinition {
-  std::string name;  // as rules write it; case as given, compared without case
+  std::string name;  // as rules write it; compared without case, but an exact name wins where two differ in case alone (auditd's `syscall` and `SYSCALL`)
   InputType type = InputType::kString;
   std::string description;
 };
@@ -45,6 +45,7 @@ struct EventSource {
   std::vector<std::string> providers;   // `Provider_Name`
   std::vector<uint32_t> event_ids;      // `EventID`
   std::vector<std::pair<std::string, std::string>> rename;  // input name <- the event's field name, where they differ
+  bool unclaimed = false;  // only events with an `EventID` and a `Channel` or `Provider_Name` that no source without this mark takes
 };
 
 // SHA-256 over id, version, and each input's name and type in order (see schema/fingerprint.hpp): the interface, not the texts.
@@ -55,13 +56,14 @@ struct TemplateType {
   uint32_t version = 1;
   std::string title;
   std::string description;
-  std::string platform;  // "windows", "linux"
+  std::string platform;  // "windows", "linux", "macos", "any"
+  bool collected = false;  // a collector of ours fills it: it has a generated inputs struct, and without this mark no collector can name one (D1)
   std::vector<InputDefinition> inputs;
   std::vector<AnsweredLogSource> logsources;
   std::vector<EventSource> sources;
   Fingerprint fingerprint{};
 
-  // Index of the input with this name, compared without ASCII case; nothing if there is none.
+  // Index of the input with this name, else of the first one that differs from it in ASCII case alone; nothing if there is none.
   std::optional<uint32_t> input_index(std::string_view name) const;
 };
 

@@ -111,9 +111,15 @@ std::vector<Binding> bind(const Rule& rule, const schema::Catalog& catalog, Diag
   }
   if (!bound.empty()) {
     if (misfits.empty()) return bound;
-    const Misfit& first = misfits.front();
-    reporter.report("S203", first.lacks.front().span, fmt::format("{} more Template Type{} the log source but lack{} a field: {} has no {}{}", misfits.size(), misfits.size() == 1 ? " answers" : "s answer",
-                    misfits.size() == 1 ? "s" : "", quote(first.type->id), quote(first.lacks.front().name), misfits.size() == 1 ? "" : ", …"));
+    // Where it runs is short and of use; where it does not may be every other log of the product.
+    constexpr size_t kNamedMax = 4;
+    std::vector<std::string> names;
+    for (const Binding& b : bound) {
+      if (names.size() < kNamedMax && std::ranges::find(names, quote(b.type->id)) == names.end()) names.push_back(quote(b.type->id));
+    }
+    const FieldUse& lacked = misfits.front().lacks.front();
+    reporter.report("S203", lacked.span, fmt::format("the rule runs over {}{} only: {} other Template Type{} the log source but {} no {}{}", fmt::join(names, ", "), bound.size() > names.size() ? ", …" : "", misfits.size() == 1 ? "one" : "some",
+                    misfits.size() == 1 ? " answers" : "s answer", misfits.size() == 1 ? "has" : "have", quote(lacked.name), uses.size() > 1 ? " or another of its fields" : ""));
     return bound;
   }
   // None fits: the Type that lacks least says what is missing.

@@ -13,7 +13,7 @@ namespace creance::ipc {
 inline constexpr uint32_t kRecordMagic = 0x52435243;  // "CRCR"
 inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
-inline constexpr size_t kChannelsPerSetMax = 64;
+inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
 enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7 };
 

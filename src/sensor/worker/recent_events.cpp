@@ -7,12 +7,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/limits.hpp"
 #include "base/os/real.hpp"
 
 namespace creance::sensor {
 namespace {
 
-constexpr uint64_t kMagic = 0x31544e4543455243;  // "CRECENT1"
+constexpr uint64_t kMagic = 0x32544e4543455243;  // "CRECENT2"
 struct Head {
   uint64_t magic;
   uint64_t count;  // events ever remembered
@@ -23,11 +24,14 @@ struct SlotHead {
   uint32_t bytes;     // of the payload
   uint32_t checksum;
   schema::Fingerprint fingerprint;
+  uint32_t inputs;    // of the Type
+  uint32_t zero;
 };
-struct ValueHead {
+struct ValueHead {  // of an input that is not absent: wide Types have hundreds that are
   uint32_t size;
+  uint16_t input;
   uint8_t presence;
-  uint8_t padding[3];
+  uint8_t zero;
 };
 constexpr size_t kPayloadMax = limits::kRecentEventBytesMax - sizeof(SlotHead);
 
@@ -37,7 +41,8 @@ uint32_t checksum(const uint8_t* at, size_t bytes, uint64_t sequence) {
   return static_cast<uint32_t>(hash ^ (hash >> 32));
 }
 
-bool parse(RecentEvent& event) {
+bool parse(RecentEvent& event, uint32_t inputs) {
+  event.values.resize(inputs);
   size_t at = 0;
   const std::string& bytes = event.bytes;
   while (at < bytes.size()) {
@@ -45,11 +50,10 @@ bool parse(RecentEvent& event) {
     if (bytes.size() - at < sizeof head) return false;
     std::memcpy(&head, bytes.data() + at, sizeof head);
     at += sizeof head;
-    if (head.presence > static_cast<uint8_t>(schema::Presence::kValue) || head.size > bytes.size() - at || event.values.size() == limits::kInputsPerTypeMax) return false;
-    schema::InputValue value;
+    if (head.presence > static_cast<uint8_t>(schema::Presence::kValue) || head.size > bytes.size() - at || head.input >= inputs) return false;
+    schema::InputValue& value = event.values[head.input];
     if (static_cast<schema::Presence>(head.presence) == schema::Presence::kValue) value = schema::InputValue(std::string_view(bytes).substr(at, head.size));
     else value.presence = static_cast<schema::Presence>(head.presence);
-    event.values.push_back(value);
     at += head.size;
   }
   return true;
@@ -87,21 +91,25 @@ uint64_t* RecentEvents::replay_position() { return &reinterpret_cast<Head*>(at_)
 
 void RecentEvents::remember(const schema::Fingerprint& fingerprint, const schema::Inputs& inputs) {
   size_t bytes = 0;
-  for (const schema::InputValue& value : inputs.values) bytes += sizeof(ValueHead) + (value.has_value() ? value.size : 0);
+  for (const schema::InputValue& value : inputs.values) {
+    if (value.presence != schema::Presence::kAbsent) bytes += sizeof(ValueHead) + (value.has_value() ? value.size : 0);
+  }
   if (!writable_ || bytes > kPayloadMax) return;
   Head* head = reinterpret_cast<Head*>(at_);
   uint8_t* slot = at_ + limits::kRecentEventBytesMax * (1 + head->count % limits::kRecentEventsMax);
   SlotHead mark{};
   std::memcpy(slot, &mark, sizeof mark);  // nobody takes it while it is half old, half new
   uint8_t* to = slot + sizeof mark;
-  for (const schema::InputValue& value : inputs.values) {
-    const ValueHead value_head{value.has_value() ? value.size : 0, static_cast<uint8_t>(value.presence), {}};
+  for (size_t input = 0; input < inputs.values.size(); ++input) {
+    const schema::InputValue& value = inputs.values[input];
+    if (value.presence == schema::Presence::kAbsent) continue;
+    const ValueHead value_head{value.has_value() ? value.size : 0, static_cast<uint16_t>(input), static_cast<uint8_t>(value.presence), 0};
     std::memcpy(to, &value_head, sizeof value_head);
     to += sizeof value_head;
     if (value_head.size > 0) std::memcpy(to, value.data, value_head.size);
     to += value_head.size;
   }
-  mark = {head->count + 1, static_cast<uint32_t>(bytes), checksum(slot + sizeof mark, bytes, head->count + 1), fingerprint};
+  mark = {head->count + 1, static_cast<uint32_t>(bytes), checksum(slot + sizeof mark, bytes, head->count + 1), fingerprint, static_cast<uint32_t>(inputs.values.size()), 0};
   std::memcpy(slot, &mark, sizeof mark);
   ++head->count;
 }
@@ -112,8 +120,9 @@ std::vector<RecentEvent> RecentEvents::snapshot() const {
     const uint8_t* slot = at_ + limits::kRecentEventBytesMax * (1 + i);
     SlotHead head;
     std::memcpy(&head, slot, sizeof head);
-    if (head.sequence == 0 || head.bytes > kPayloadMax) continue;
+    if (head.sequence == 0 || head.bytes > kPayloadMax || head.inputs > limits::kInputsPerTypeMax) continue;
     RecentEvent event;
+    event.inputs = head.inputs;
     event.fingerprint = head.fingerprint;
     event.bytes.assign(reinterpret_cast<const char*>(slot + sizeof head), head.bytes);
     if (checksum(reinterpret_cast<const uint8_t*>(event.bytes.data()), head.bytes, head.sequence) != head.checksum) continue;
@@ -123,9 +132,8 @@ std::vector<RecentEvent> RecentEvents::snapshot() const {
   std::vector<RecentEvent> events;
   events.reserve(found.size());  // values point into their event: it must not move
   for (auto& [sequence, event] : found) {
-    RecentEvent kept{event.fingerprint, std::move(event.bytes), {}};
-    events.push_back(std::move(kept));
-    if (!parse(events.back())) events.pop_back();
+    events.push_back({event.fingerprint, event.inputs, std::move(event.bytes), {}});
+    if (!parse(events.back(), event.inputs)) events.pop_back();
   }
   return events;
 }
