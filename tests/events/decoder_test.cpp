@@ -211,5 +211,42 @@ TEST_F(DecoderTest, ManyCombinationsDoNotGrowTheMemoryOfRoutes) {
   EXPECT_EQ(decode(R"({"Channel":"Sysmon/Operational","EventID":1})").size(), 1u);
 }
 
+// ---- names that differ in case alone, and events that nobody asks for
+
+TEST(DecoderNames, ExactNameWinsWhereInputsDifferInCaseAlone) {
+  const Catalog made({make_type("t.audit", {{{"auditd"}, {}, {}, {}}}, {"syscall", "a0", "SYSCALL"})});
+  Decoder decoder(made);
+  const auto both = decoder.decode(R"({"Channel":"auditd","SYSCALL":"openat","syscall":257})");
+  ASSERT_TRUE(both && both->size() == 1);
+  EXPECT_EQ((*both)[0].inputs.values[0].text(), "257");
+  EXPECT_EQ((*both)[0].inputs.values[2].text(), "openat");
+  const auto neither = decoder.decode(R"({"Channel":"auditd","Syscall":"257","A0":"1"})");
+  ASSERT_TRUE(neither && neither->size() == 1);
+  EXPECT_EQ((*neither)[0].inputs.values[0].text(), "257");
+  EXPECT_EQ((*neither)[0].inputs.values[1].text(), "1");
+  EXPECT_FALSE((*neither)[0].inputs.values[2].has_value());
+  EXPECT_EQ(decoder.duplicate_keys(), 0u);
+}
+
+TEST(DecoderRouting, TypeForUnclaimedEventsTakesOnlyThose) {
+  EventSource unclaimed;
+  unclaimed.unclaimed = true;
+  const Catalog made({make_type("t.other", {unclaimed}, {"EventID"}), make_type("t.security", {{{"Security"}, {}, {4624}, {}}}, {"EventID"})});
+  Decoder decoder(made);
+  const auto type_of = [&](std::string_view json) {
+    const auto decoded = decoder.decode(json);
+    EXPECT_TRUE(decoded && decoded->size() <= 1) << json;
+    return decoded && !decoded->empty() ? (*decoded)[0].type->id : std::string("none");
+  };
+  EXPECT_EQ(type_of(R"({"Channel":"Security","EventID":4624})"), "t.security");
+  EXPECT_EQ(type_of(R"({"Channel":"Security","EventID":1})"), "t.other");
+  EXPECT_EQ(type_of(R"({"Channel":"Setup","EventID":"2"})"), "t.other");
+  EXPECT_EQ(type_of(R"({"Provider_Name":"Microsoft-Windows-RPC","EventID":5})"), "t.other");
+  EXPECT_EQ(type_of(R"({"EventID":5})"), "none");                          // of no log
+  EXPECT_EQ(type_of(R"({"Channel":"Setup"})"), "none");                    // no Windows event
+  EXPECT_EQ(type_of(R"({"Channel":"Setup","EventID":"x"})"), "none");
+  EXPECT_EQ(type_of(R"({"_type":"t.other"})"), "t.other");
+}
+
 }  // namespace
 }  // namespace creance::events

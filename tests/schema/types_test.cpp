@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/limits.hpp"
 #include "generated/types.hpp"
 #include "schema/catalog.hpp"
 #include "schema/fingerprint.hpp"
@@ -89,6 +90,29 @@ TEST(TypeLoader, SaysWhatIsWrongAndWhere) {
   EXPECT_NE(lines_for(std::string(kHead) + "inputs: [{name: A, type: string, about: x}]\nsources: [{rename: {B: C}}]\n").find("T008 `B` is no input"), std::string::npos);
   EXPECT_NE(lines_for("[1, 2]").find("T002"), std::string::npos);
   EXPECT_NE(lines_for("id: c.d\nversion: 1\ntitle: t\ndescription: d\nplatform: linux\ninputs: [{name: A, type: string, about: x}]\n").find("T011"), std::string::npos);
+}
+
+TEST(TypeLoader, TakesAsManyInputsAsTheLimitAllowsAndNotOneMore) {
+  const auto wide = [](uint32_t inputs) {
+    std::string yaml = std::string(kHead) + "inputs:\n";
+    for (uint32_t i = 0; i < inputs; ++i) yaml += "  - {name: F" + std::to_string(i) + ", type: string, about: x}\n";
+    return yaml;
+  };
+  EXPECT_NE(lines_for(wide(limits::kInputsPerTypeMax + 1)).find("T009"), std::string::npos);
+  EXPECT_EQ(lines_for(wide(limits::kInputsPerTypeMax) + "logsorces: []\n").find("T009"), std::string::npos);
+}
+
+TEST(TypeLoader, MarksAreTrueOrFalse) {
+  EXPECT_NE(lines_for(std::string(kHead) + "collected: yes\ninputs: [{name: A, type: string, about: x}]\n").find("T004 `collected` is true or false"), std::string::npos);
+  EXPECT_NE(lines_for(std::string(kHead) + "inputs: [{name: A, type: string, about: x}]\nsources: [{unclaimed: 1}]\n").find("T004 `unclaimed` is true or false"), std::string::npos);
+}
+
+TEST(TemplateType, ExactNameWinsOverAnotherCase) {
+  const TemplateType& auditd = *Catalog::embedded().find("linux.auditd");
+  const auto number = auditd.input_index("syscall"), name = auditd.input_index("SYSCALL");
+  ASSERT_TRUE(number && name);
+  EXPECT_NE(*number, *name);
+  EXPECT_EQ(auditd.input_index("Syscall"), std::min(*number, *name));
 }
 
 }  // namespace creance::schema

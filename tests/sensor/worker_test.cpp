@@ -209,6 +209,21 @@ TEST_F(Recent, OutlivesItsWriterAndKeepsTheNewest) {
   EXPECT_EQ(*again->replay_position(), 77u);
 }
 
+TEST_F(Recent, KeepsSparseEventsOfTheWidestType) {
+  values_.assign(limits::kInputsPerTypeMax, schema::InputValue());
+  values_.front() = schema::InputValue(std::string_view("first"));
+  values_.back() = schema::InputValue(std::string_view("last"));
+  auto recent = RecentEvents::map(file_.get(), true);
+  ASSERT_TRUE(recent);
+  recent->remember(fingerprint_, {values_, {}, {}});
+  const auto events = recent->snapshot();
+  ASSERT_EQ(events.size(), 1u);
+  ASSERT_EQ(events[0].values.size(), limits::kInputsPerTypeMax);
+  EXPECT_EQ(events[0].values.front().text(), "first");
+  EXPECT_EQ(events[0].values[1].presence, schema::Presence::kAbsent);
+  EXPECT_EQ(events[0].values.back().text(), "last");
+}
+
 TEST_F(Recent, BelievesNothingThatADyingWorkerLeftBehind) {
   auto recent = RecentEvents::map(file_.get(), true);
   ASSERT_TRUE(recent);

@@ -35,14 +35,14 @@ struct ValueHead {  // of an input that is not absent: wide Types have hundreds 
 };
 constexpr size_t kPayloadMax = limits::kRecentEventBytesMax - sizeof(SlotHead);
 
-uint32_t checksum(const uint8_t* at, size_t bytes, uint64_t sequence) {
-  uint64_t hash = 0xcbf29ce484222325 ^ sequence;
+uint32_t checksum(const uint8_t* at, size_t bytes, uint64_t sequence, uint32_t inputs) {
+  uint64_t hash = 0xcbf29ce484222325 ^ sequence ^ uint64_t{inputs} << 48;
   for (size_t i = 0; i < bytes; ++i) hash = (hash ^ at[i]) * 0x100000001b3;
   return static_cast<uint32_t>(hash ^ (hash >> 32));
 }
 
-bool parse(RecentEvent& event, uint32_t inputs) {
-  event.values.resize(inputs);
+// Into event.values, which has as many places as the Type has inputs.
+bool parse(RecentEvent& event) {
   size_t at = 0;
   const std::string& bytes = event.bytes;
   while (at < bytes.size()) {
@@ -50,7 +50,7 @@ bool parse(RecentEvent& event, uint32_t inputs) {
     if (bytes.size() - at < sizeof head) return false;
     std::memcpy(&head, bytes.data() + at, sizeof head);
     at += sizeof head;
-    if (head.presence > static_cast<uint8_t>(schema::Presence::kValue) || head.size > bytes.size() - at || head.input >= inputs) return false;
+    if (head.presence > static_cast<uint8_t>(schema::Presence::kValue) || head.size > bytes.size() - at || head.input >= event.values.size()) return false;
     schema::InputValue& value = event.values[head.input];
     if (static_cast<schema::Presence>(head.presence) == schema::Presence::kValue) value = schema::InputValue(std::string_view(bytes).substr(at, head.size));
     else value.presence = static_cast<schema::Presence>(head.presence);
@@ -109,7 +109,8 @@ void RecentEvents::remember(const schema::Fingerprint& fingerprint, const schema
     if (value_head.size > 0) std::memcpy(to, value.data, value_head.size);
     to += value_head.size;
   }
-  mark = {head->count + 1, static_cast<uint32_t>(bytes), checksum(slot + sizeof mark, bytes, head->count + 1), fingerprint, static_cast<uint32_t>(inputs.values.size()), 0};
+  const auto count = static_cast<uint32_t>(inputs.values.size());
+  mark = {head->count + 1, static_cast<uint32_t>(bytes), checksum(slot + sizeof mark, bytes, head->count + 1, count), fingerprint, count, 0};
   std::memcpy(slot, &mark, sizeof mark);
   ++head->count;
 }
@@ -122,18 +123,18 @@ std::vector<RecentEvent> RecentEvents::snapshot() const {
     std::memcpy(&head, slot, sizeof head);
     if (head.sequence == 0 || head.bytes > kPayloadMax || head.inputs > limits::kInputsPerTypeMax) continue;
     RecentEvent event;
-    event.inputs = head.inputs;
+    event.values.resize(head.inputs);
     event.fingerprint = head.fingerprint;
     event.bytes.assign(reinterpret_cast<const char*>(slot + sizeof head), head.bytes);
-    if (checksum(reinterpret_cast<const uint8_t*>(event.bytes.data()), head.bytes, head.sequence) != head.checksum) continue;
+    if (checksum(reinterpret_cast<const uint8_t*>(event.bytes.data()), head.bytes, head.sequence, head.inputs) != head.checksum) continue;
     found.emplace_back(head.sequence, std::move(event));
   }
   std::ranges::sort(found, {}, [](const auto& entry) { return entry.first; });
   std::vector<RecentEvent> events;
   events.reserve(found.size());  // values point into their event: it must not move
   for (auto& [sequence, event] : found) {
-    events.push_back({event.fingerprint, event.inputs, std::move(event.bytes), {}});
-    if (!parse(events.back(), event.inputs)) events.pop_back();
+    events.push_back(std::move(event));
+    if (!parse(events.back())) events.pop_back();
   }
   return events;
 }

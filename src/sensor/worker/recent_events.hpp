@@ -14,7 +14,6 @@ namespace creance::sensor {
 
 struct RecentEvent {
   schema::Fingerprint fingerprint{};
-  uint32_t inputs = 0;                      // of the Type
   std::string bytes;                        // what the values point into
   std::vector<schema::InputValue> values;
 };
