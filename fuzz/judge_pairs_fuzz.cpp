@@ -41,7 +41,7 @@ const std::vector<std::string> kInputs = {"A", "B", "C"};
 
 sigma::Item read_item(Source& from, std::vector<std::string>& wanted) {
   static const std::vector<std::string> kModifiers = {"contains", "startswith", "endswith", "all", "cased", "re", "i", "m", "s", "cidr", "base64", "base64offset", "utf16", "utf16le", "utf16be", "wide", "windash", "exists", "fieldref",
-                                                      "lt", "lte", "gt", "gte", "neq"};
+                                                      "lt", "lte", "gt", "gte", "neq", "minute", "hour", "day", "week", "month", "year"};
   const size_t place = from.below(8);
   std::string field = place == 7 ? "" : kInputs[place % kInputs.size()];
   std::string modifiers;
@@ -87,7 +87,9 @@ sigma::Rule read_rule(Source& from, std::vector<std::string>& wanted) {
 
 Event read_event(Source& from, const schema::TemplateType& type, const std::vector<std::string>& wanted) {
   Event event(type);
-  const auto text = [&] {
+  const auto text = [&]() -> std::string {
+    static const std::vector<std::string> kTimes = {"2026-12-31 22:59:12.5", "2026-01-02T00:01Z", "2027-01-01T00:00:00-23:59"};
+    if (from.below(16) == 0) return from.one_of(kTimes);
     std::string out = from.below(3) == 0 ? from.text(6) : from.one_of(wanted);
     switch (from.below(6)) {
       case 0: out = from.text(2) + out; break;

@@ -91,7 +91,8 @@ ValueCost predicate_cost(const Layout& layout, const PredicateRecord& predicate)
     case PredicateKind::kLess:
     case PredicateKind::kLessOrEqual:
     case PredicateKind::kGreater:
-    case PredicateKind::kGreaterOrEqual: cost.per_value += 1; break;
+    case PredicateKind::kGreaterOrEqual:
+    case PredicateKind::kTimePart: cost.per_value += 1; break;
     case PredicateKind::kFieldEquals:
     case PredicateKind::kFieldStartsWith:
     case PredicateKind::kFieldEndsWith:

@@ -112,8 +112,15 @@ enum class PredicateKind : uint8_t {
   kFieldStartsWith,
   kFieldEndsWith,
   kFieldContains,
+  kTimePart,         // other: TimePart << 8 | NumberTest; extra.first: the number, at most kTimeNumberMax. What counts as a time: time_text.hpp
 };
-inline constexpr PredicateKind kLastPredicateKind = PredicateKind::kFieldContains;
+inline constexpr PredicateKind kLastPredicateKind = PredicateKind::kTimePart;
+constexpr bool reads_two_inputs(PredicateKind kind) { return kind >= PredicateKind::kFieldEquals && kind <= PredicateKind::kFieldContains; }
+
+enum class TimePart : uint32_t { kMinute = 1, kHour, kDay, kWeek, kMonth, kYear };  // week: of ISO 8601
+enum class NumberTest : uint32_t { kEqual = 1, kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
+inline constexpr uint32_t kTimeNumberMax = 9999;
+
 inline constexpr uint8_t kCased = 1;    // compare bytes as they are
 inline constexpr uint8_t kIndexed = 2;  // kEquals…kContains, not kCased: found through the index of its input (or of every value); extra is its wake list in kNumbers (ascending)
 inline constexpr uint32_t kEveryValue = 0xffffffff;  // as input: holds if it holds for any value of the event

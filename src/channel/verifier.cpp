@@ -166,13 +166,23 @@ class Verifier {
       case PredicateKind::kFieldContains:
         if (!no_operand || p.other >= l_.header->input_count || p.input == kEveryValue) return reject("V016", p, "a comparison of two inputs names one that is not there");
         return std::nullopt;
+      case PredicateKind::kTimePart: return time_part(p);
     }
     return reject("V013", p, "unknown kind of predicate");
   }
 
+  Verdict time_part(const PredicateRecord& p) const {
+    const auto part = static_cast<TimePart>(p.other >> 8);
+    const auto test = static_cast<NumberTest>(p.other & 0xff);
+    if (part < TimePart::kMinute || part > TimePart::kYear || test < NumberTest::kEqual || test > NumberTest::kGreaterOrEqual) return reject("V016", p, "a test of a time has an unknown part or comparison");
+    if (p.operand.first != 0 || p.operand.count != 0 || p.extra.first > kTimeNumberMax || p.extra.count != 0) return reject("V016", p, "a test of a time has no number that a part can be");
+    return std::nullopt;
+  }
+
   static bool is_literal(PredicateKind kind) { return kind >= PredicateKind::kEquals && kind <= PredicateKind::kContains; }
   static bool is_comparison(PredicateKind kind) { return kind >= PredicateKind::kLess && kind <= PredicateKind::kGreaterOrEqual; }
-  static bool is_field_pair(PredicateKind kind) { return kind >= PredicateKind::kFieldEquals; }
+  static bool has_number(PredicateKind kind) { return is_comparison(kind) || kind == PredicateKind::kTimePart; }
+  static bool has_other(PredicateKind kind) { return kind == PredicateKind::kCidr || reads_two_inputs(kind) || kind == PredicateKind::kTimePart; }
 
   Verdict predicates() {
     for (const PredicateRecord& p : l_.predicates) {
@@ -188,10 +198,10 @@ class Verifier {
         const auto list = numbers(p.extra);
         if (!ascending(list) || (!list.empty() && list.back() >= l_.instances.size())) return reject("V024", p, "a wake list is out of order or names an instance that is not there");
         wake_entries_ += list.size();
-      } else if (!is_comparison(p.kind) && (p.extra.first != 0 || p.extra.count != 0)) {
+      } else if (!has_number(p.kind) && (p.extra.first != 0 || p.extra.count != 0)) {
         return reject("V013", p, "a predicate has a wake list without being indexed");
       }
-      if (p.kind != PredicateKind::kCidr && !is_field_pair(p.kind) && p.other != 0) return reject("V013", p, "a predicate has a second operand that it cannot use");
+      if (!has_other(p.kind) && p.other != 0) return reject("V013", p, "a predicate has a second operand that it cannot use");
     }
     // Wake lists may not share numbers: else a small file could ask for much work.
     if (wake_entries_ > l_.numbers.size()) return reject("V024", *l_.header, "wake lists overlap");
@@ -250,7 +260,7 @@ class Verifier {
         const PredicateRecord& p = l_.predicates[node.predicate];
         if (p.input == kEveryValue) every = true;
         else read(p.input);
-        if (is_field_pair(p.kind)) read(p.other);
+        if (reads_two_inputs(p.kind)) read(p.other);
       }
       const auto listed = numbers(instance.inputs);
       const auto is_read = [&](uint32_t input) { return input < stamp.size() && stamp[input] == i + 1; };

@@ -69,6 +69,7 @@ void add_predicate(Draft& draft, const PredicateSpec& spec) {
     case PredicateKind::kLessOrEqual:
     case PredicateKind::kGreater:
     case PredicateKind::kGreaterOrEqual: record.extra = std::bit_cast<ListRef>(spec.number); break;
+    case PredicateKind::kTimePart: record.extra = {static_cast<uint32_t>(spec.number), 0}; break;
     default: break;
   }
   draft.predicates.push_back(record);
@@ -207,7 +208,7 @@ class Compiler {
       const PredicateRecord& p = draft_.predicates[node.predicate];
       if (p.input == channel::kEveryValue) every = true;
       else inputs.insert(p.input);
-      if (p.kind >= PredicateKind::kFieldEquals) inputs.insert(p.other);
+      if (channel::reads_two_inputs(p.kind)) inputs.insert(p.other);
     }
     return {{inputs.begin(), inputs.end()}, every};
   }

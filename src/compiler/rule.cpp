@@ -18,7 +18,7 @@ using channel::PredicateKind;
 using sigma::Modifier;
 using sigma::ValueKind;
 
-enum class Mode { kText, kRegex, kCidr, kExists, kFieldRef, kCompare };
+enum class Mode { kText, kRegex, kCidr, kExists, kFieldRef, kCompare, kTimePart };
 enum class Shape { kWhole, kContains, kStartsWith, kEndsWith };
 
 // What an item's modifiers ask for, texts apart.
@@ -26,6 +26,7 @@ struct Plan {
   Mode mode = Mode::kText;
   Shape shape = Shape::kWhole;
   PredicateKind comparison = PredicateKind::kLess;
+  std::optional<channel::TimePart> time_part;  // what of a time is compared, with kCompare or for equality
   bool all = false;
   bool negated = false;
   bool cased = false;
@@ -145,6 +146,18 @@ class RuleCompiler {
     return m == Modifier::kRegex || m == Modifier::kCidr || m == Modifier::kExists || m == Modifier::kFieldRef || m == Modifier::kLess || m == Modifier::kLessOrEqual || m == Modifier::kGreater || m == Modifier::kGreaterOrEqual;
   }
 
+  static std::optional<channel::TimePart> time_part_of(Modifier m) {
+    switch (m) {
+      case Modifier::kMinute: return channel::TimePart::kMinute;
+      case Modifier::kHour: return channel::TimePart::kHour;
+      case Modifier::kDay: return channel::TimePart::kDay;
+      case Modifier::kWeek: return channel::TimePart::kWeek;
+      case Modifier::kMonth: return channel::TimePart::kMonth;
+      case Modifier::kYear: return channel::TimePart::kYear;
+      default: return std::nullopt;
+    }
+  }
+
   std::optional<Plan> no_plan(const sigma::Item& item, std::string_view code, std::string message, std::string help) {
     refuse(item.span, code, std::move(message), std::move(help));
     return std::nullopt;
@@ -160,6 +173,11 @@ class RuleCompiler {
         if (m == Modifier::kContains) plan.shape = Shape::kContains;
         if (m == Modifier::kStartsWith) plan.shape = Shape::kStartsWith;
         if (m == Modifier::kEndsWith) plan.shape = Shape::kEndsWith;
+        continue;
+      }
+      if (const auto part = time_part_of(m)) {
+        if (plan.time_part) modes = 2;  // two parts are as wrong as two modes
+        plan.time_part = *part;
         continue;
       }
       switch (m) {
@@ -179,15 +197,10 @@ class RuleCompiler {
         case Modifier::kGreater: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreater; break;
         case Modifier::kGreaterOrEqual: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreaterOrEqual; break;
         case Modifier::kExpand: return no_plan(item, "C008", "the modifier `expand` is not supported: placeholders have no values here", "write the values into the rule");
-        case Modifier::kMinute:
-        case Modifier::kHour:
-        case Modifier::kDay:
-        case Modifier::kWeek:
-        case Modifier::kMonth:
-        case Modifier::kYear: return no_plan(item, "C009", fmt::format("the modifier `{}` is not supported: parts of times are not compared", sigma::to_string(m)), "compare the time as text");
         default: return no_plan(item, "C003", fmt::format("the modifier `{}` is not supported", sigma::to_string(m)), "write the line without it");
       }
     }
+    if (plan.time_part && plan.mode == Mode::kText) plan.mode = Mode::kTimePart;
     return checked(item, plan, modes);
   }
 
@@ -198,7 +211,8 @@ class RuleCompiler {
     const bool transforms_fit = texts_allowed || plan.transforms.empty() || (plan.mode == Mode::kFieldRef && static_cast<size_t>(is_shape) == plan.transforms.size());
     const bool cased_fits = !plan.cased || texts_allowed || plan.mode == Mode::kFieldRef;
     const bool keyword_fits = !item.is_keyword() || plan.mode == Mode::kRegex || (texts_allowed && plan.shape != Shape::kStartsWith && plan.shape != Shape::kEndsWith);
-    if (modes > 1 || is_shape > 1 || !transforms_fit || !cased_fits || !keyword_fits) {
+    const bool part_fits = !plan.time_part || plan.mode == Mode::kTimePart || plan.mode == Mode::kCompare;
+    if (modes > 1 || is_shape > 1 || !part_fits || !transforms_fit || !cased_fits || !keyword_fits) {
       std::string chain;
       for (const Modifier m : item.modifiers) chain += fmt::format("|{}", sigma::to_string(m));
       return no_plan(item, "C003", fmt::format("the modifiers `{}` do not go together{}", chain, item.is_keyword() ? " for a keyword" : ""), "use one of `contains`, `startswith`, `endswith`, `re`, `cidr`, `exists`, `fieldref` or a comparison");
@@ -217,7 +231,8 @@ class RuleCompiler {
       case Mode::kCidr: return compile_cidr(input, value);
       case Mode::kExists: return compile_exists(input, value);
       case Mode::kFieldRef: return compile_field_ref(plan, input, value);
-      case Mode::kCompare: return compile_comparison(plan, input, value);
+      case Mode::kCompare: return plan.time_part ? compile_time_part(plan, input, value) : compile_comparison(plan, input, value);
+      case Mode::kTimePart: return compile_time_part(plan, input, value);
     }
     return add_or({});
   }
@@ -321,9 +336,6 @@ class RuleCompiler {
       return refuse(value.span, "C005", fmt::format("the regular expression is not supported at byte {}: {}", problem.position + 1, problem.message), "the syntax is RE2's; see docs/reference/channel-format.md");
     }
     std::vector<uint32_t> wanted;
-    // A byte that is no character counts as U+FFFD in a regular expression, but not in a literal: such a literal cannot stand in front of it.
-    const bool literals_serve = std::ranges::none_of(program->required, [](const std::string& text) { return text.find("\xEF\xBF\xBD") != std::string::npos; });
-    if (!literals_serve) program->required.clear();
     for (const std::string& text : program->required) wanted.push_back(leaf({.kind = PredicateKind::kContains, .input = input, .text = text}));
     PredicateSpec spec{.kind = PredicateKind::kRegex, .input = input};
     spec.text = fmt::format("{}{}{} {}", plan.regex.ignore_case ? "i" : "", plan.regex.multi_line ? "m" : "", plan.regex.dot_all ? "s" : "", value.text);
@@ -384,6 +396,23 @@ class RuleCompiler {
       return refuse(value.span, "C004", fmt::format("`{}` is not a number", printable(value.text)), "comparisons need a decimal number");
     }
     return leaf({.kind = plan.comparison, .input = input, .number = std::bit_cast<uint64_t>(number)});
+  }
+
+  uint32_t compile_time_part(const Plan& plan, uint32_t input, const sigma::Value& value) {
+    uint32_t number = 0;
+    const char* const end = value.text.data() + value.text.size();
+    const auto [stop, error] = std::from_chars(value.text.data(), end, number);
+    if (error != std::errc() || stop != end || value.text.size() > 4 || number > channel::kTimeNumberMax) {
+      return refuse(value.span, "C004", fmt::format("`{}` is no number that a part of a time can be", printable(value.text)), "write a whole number, for example `hour: 22`");
+    }
+    auto test = channel::NumberTest::kEqual;
+    if (plan.mode == Mode::kCompare) {
+      test = plan.comparison == PredicateKind::kLess          ? channel::NumberTest::kLess
+             : plan.comparison == PredicateKind::kLessOrEqual ? channel::NumberTest::kLessOrEqual
+             : plan.comparison == PredicateKind::kGreater     ? channel::NumberTest::kGreater
+                                                              : channel::NumberTest::kGreaterOrEqual;
+    }
+    return leaf({.kind = PredicateKind::kTimePart, .input = input, .other = static_cast<uint32_t>(*plan.time_part) << 8 | static_cast<uint32_t>(test), .number = number});
   }
 
   const schema::TemplateType& type_;

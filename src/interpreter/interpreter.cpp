@@ -13,7 +13,7 @@ using channel::PredicateKind;
 using channel::PredicateRecord;
 
 bool folds(const PredicateRecord& p) {
-  const bool by_text = (p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kGlob) || p.kind >= PredicateKind::kFieldEquals;
+  const bool by_text = (p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kGlob) || channel::reads_two_inputs(p.kind);
   return by_text && (p.flags & channel::kCased) == 0;
 }
 
@@ -24,7 +24,7 @@ size_t folded_inputs(const Layout& l) {
     if (!folds(p)) continue;
     if (p.input == channel::kEveryValue) return l.header->input_count;
     if (p.input < needed.size()) needed[p.input] = true;
-    if (p.kind >= PredicateKind::kFieldEquals && p.other < needed.size()) needed[p.other] = true;
+    if (channel::reads_two_inputs(p.kind) && p.other < needed.size()) needed[p.other] = true;
   }
   return static_cast<size_t>(std::ranges::count(needed, true));
 }

@@ -5,6 +5,7 @@
 
 #include "channel/address.hpp"
 #include "channel/cost.hpp"
+#include "channel/time_text.hpp"
 #include "interpreter/state.hpp"
 
 namespace creance::interpreter {
@@ -98,6 +99,26 @@ bool test_number(Context& c, const PredicateRecord& p) noexcept {
   });
 }
 
+bool test_time_part(Context& c, const PredicateRecord& p) noexcept {
+  const auto part = static_cast<channel::TimePart>(p.other >> 8);
+  const auto test = static_cast<channel::NumberTest>(p.other & 0xff);
+  const int64_t wanted = p.extra.first;
+  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+    ++c.steps;
+    const auto time = channel::parse_time(text);
+    if (!time) return false;
+    const int64_t number = channel::part_of(*time, part);
+    switch (test) {
+      case channel::NumberTest::kEqual: return number == wanted;
+      case channel::NumberTest::kLess: return number < wanted;
+      case channel::NumberTest::kLessOrEqual: return number <= wanted;
+      case channel::NumberTest::kGreater: return number > wanted;
+      case channel::NumberTest::kGreaterOrEqual: return number >= wanted;
+    }
+    return c.fail(FaultCode::kPredicate);
+  });
+}
+
 bool test_field_pair(Context& c, const PredicateRecord& p) noexcept {
   const bool folded = (p.flags & channel::kCased) == 0;
   return any_value(c, p.other, folded, 1, [&](std::string_view literal) {
@@ -133,6 +154,7 @@ bool test_predicate(Context& c, const PredicateRecord& p) noexcept {
     case PredicateKind::kFieldStartsWith:
     case PredicateKind::kFieldEndsWith:
     case PredicateKind::kFieldContains: return test_field_pair(c, p);
+    case PredicateKind::kTimePart: return test_time_part(c, p);
   }
   return c.fail(FaultCode::kPredicate);
 }

@@ -18,7 +18,7 @@ namespace creance::reference {
 
 class Judge {
  public:
-  // binding.type must not be null; binding.logsource may be (no restrictions). kUnsupported: modifiers that are refused (expand, time parts) or make no sense together.
+  // binding.type must not be null; binding.logsource may be (no restrictions). kUnsupported: modifiers that are refused (expand) or make no sense together.
   // kInvalid: a value that its modifier cannot take (a bad regular expression, network, number), or a field that the Type does not have.
   static Result<Judge> make(const sigma::Rule& rule, const sigma::Binding& binding);
   Judge(Judge&&) noexcept;

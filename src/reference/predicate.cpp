@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
@@ -81,6 +82,41 @@ std::optional<double> parse_number(std::string_view text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   if (parsed.ec != std::errc{}) return std::nullopt;
   return number;
+}
+
+// The time that a text names, in UTC, to the minute. The form: docs/reference/channel-format.md, "Times".
+std::optional<std::chrono::sys_time<std::chrono::minutes>> parse_time(std::string_view text) {
+  static const re2::RE2 kForm(R"((\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:Z|([+-])(\d\d):?(\d\d))?)");
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0;
+  std::string second, sign, offset_hours, offset_minutes;  // empty: not written
+  if (text.size() > 64 || !re2::RE2::FullMatch(text, kForm, &year, &month, &day, &hour, &minute, &second, &sign, &offset_hours, &offset_minutes)) return std::nullopt;
+  const auto number = [](const std::string& digits) { return digits.empty() ? 0 : std::stoi(digits); };
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)), std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok() || hour > 23 || minute > 59 || number(second) > 60 || number(offset_hours) > 23 || number(offset_minutes) > 59) return std::nullopt;
+  const auto local = std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute);
+  const auto offset = std::chrono::hours(number(offset_hours)) + std::chrono::minutes(number(offset_minutes));
+  return sign == "-" ? local + offset : local - offset;
+}
+
+double part_of(std::chrono::sys_time<std::chrono::minutes> time, Modifier part) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  switch (part) {
+    case kMinute: return static_cast<double>(clock.minutes().count());
+    case kHour: return static_cast<double>(clock.hours().count());
+    case kDay: return static_cast<unsigned>(date.day());
+    case kMonth: return static_cast<unsigned>(date.month());
+    case kYear: return static_cast<int>(date.year());
+    default: break;
+  }
+  // Weeks of ISO 8601 begin on Monday; the first is the one that holds January 4th.
+  const auto monday = [](sys_days of) { return of - (weekday(of) - Monday); };
+  const auto first_week = [&](year of) { return monday(sys_days(of / January / 4)); };
+  year of = date.year() + years(1);
+  while (first_week(of) > day) of -= years(1);
+  return static_cast<double>((monday(day) - first_week(of)).count() / 7 + 1);
 }
 
 // Bytes that are not UTF-8 become U+FFFD, so that `.` and `[^a]` see a character there.
@@ -161,6 +197,15 @@ Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const
   using Kind = Test::Kind;
   constexpr std::pair<Modifier, Kind> kNumeric[] = {{kLess, Kind::kLess}, {kLessOrEqual, Kind::kLessOrEqual}, {kGreater, Kind::kGreater}, {kGreaterOrEqual, Kind::kGreaterOrEqual}};
   Test test;
+  for (const Modifier part : {kMinute, kHour, kDay, kWeek, kMonth, kYear}) {
+    if (!has(item, part)) continue;
+    if (item.is_keyword() || value.text.empty() || value.text.size() > 4 || value.text.find_first_not_of("0123456789") != std::string::npos) {
+      return fail(ErrorCode::kInvalid, fmt::format("`{}` is no part of a time", value.text));
+    }
+    test.part = part;
+    test.kind = Kind::kEqual;
+    test.number = std::stoi(value.text);
+  }
   for (const auto& [modifier, kind] : kNumeric) {
     if (!has(item, modifier)) continue;
     const auto number = parse_number(value.text);
@@ -169,6 +214,7 @@ Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const
     test.number = *number;
     return test;
   }
+  if (test.part) return test;
   if (has(item, kExists)) {
     if (value.kind != ValueKind::kBoolean) return fail(ErrorCode::kInvalid, "`exists` takes true or false");
     const std::string text = to_ascii_lower(value.text);
@@ -229,8 +275,8 @@ std::vector<std::string_view> every_value(const schema::Inputs& inputs) {
 }  // namespace
 
 Result<Predicate> Predicate::make(const sigma::Item& item, const schema::TemplateType& type) {
-  for (const Modifier refused : {kExpand, kExact, kMinute, kHour, kDay, kWeek, kMonth, kYear}) {
-    if (has(item, refused)) return fail(ErrorCode::kUnsupported, fmt::format("`{}` has a modifier that is not supported: a placeholder or a part of a date", item.field));
+  for (const Modifier refused : {kExpand, kExact}) {
+    if (has(item, refused)) return fail(ErrorCode::kUnsupported, fmt::format("`{}` has a modifier that is not supported: a placeholder", item.field));
   }
   Predicate out;
   out.all_ = has(item, kAll);
@@ -279,9 +325,15 @@ bool Predicate::holds_for(const Test& test, std::string_view text, const schema:
     }
     default: break;
   }
-  const auto number = parse_number(text);
+  std::optional<double> number;
+  if (!test.part) {
+    number = parse_number(text);
+  } else if (const auto time = parse_time(text)) {
+    number = part_of(*time, *test.part);
+  }
   if (!number) return false;
   switch (test.kind) {
+    case Kind::kEqual: return *number == test.number;
     case Kind::kLess: return *number < test.number;
     case Kind::kLessOrEqual: return *number <= test.number;
     case Kind::kGreater: return *number > test.number;

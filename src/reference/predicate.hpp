@@ -25,12 +25,13 @@ struct Network {
 
 // One value of a line, after its modifiers.
 struct Test {
-  enum class Kind { kAbsent, kPresent, kPattern, kRegex, kNetwork, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kField };
+  enum class Kind { kAbsent, kPresent, kPattern, kRegex, kNetwork, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kEqual, kField };
   Kind kind = Kind::kPattern;
   std::vector<Pattern> patterns;          // kPattern: any of them
   std::shared_ptr<const re2::RE2> regex;  // kRegex
   Network network;                        // kNetwork
   double number = 0;                      // kLess …
+  std::optional<sigma::Modifier> part;    // kLess … kEqual: of a time, this part of it; kEqual has one always
   uint32_t other = 0;                     // kField: the other input
   bool before = false;                    // kField: anything may stand before, behind it
   bool behind = false;

@@ -55,6 +55,7 @@ inline const std::vector<Feature>& features() {
       {"regex_empty", {"sel:\n  A|re: '(a|)*'\n  B|re: '(|é|[¡-ÿĀ-ſ€])+$'\ncondition: not sel"}},
       {"cidr", {"sel:\n  C|cidr:\n    - 10.0.0.0/9\n    - 'fe80::/10'\n    - 0.0.0.0/0\ncondition: sel"}},
       {"number", {"sel:\n  C|lt: 7.5\nf:\n  C|gte: 3\ncondition: sel or f", "sel:\n  C|gt: -1\nf:\n  C|lte: 1e9\ncondition: sel and f"}},
+      {"time", {"sel:\n  C|hour: 22\nf:\n  C|week|gte: 53\ncondition: sel or f", "sel:\n  C|minute|lt: 7\nf:\n  C|year|lte: 2026\ncondition: sel and not f", "sel:\n  C|month|gt: 2\nf:\n  C|day|neq: 9\ncondition: sel and f"}},
       {"fieldref", {"sel:\n  A|fieldref|endswith: B\nf:\n  A|fieldref|contains: C\ncondition: sel or f", "sel:\n  A|fieldref: C\nf:\n  B|fieldref|startswith|cased: C\ncondition: not sel and not f"}},
       {"keywords", {"kw:\n  - hell\n  - '?-b'\n  - some long hell\ncondition: kw"}},
       {"keywords_regex", {"kw:\n  '|re': 'h[ae]l+'\nf:\n  - nothing\ncondition: kw and not f"}},

@@ -26,7 +26,7 @@ class HostileEvents {
  public:
   HostileEvents(const channel::VerifiedChannel& channel, uint64_t seed) : l_(channel.layout()), random_(seed) {
     for (const channel::PredicateRecord& p : l_.predicates) add_text_of(p);
-    for (const char* text : {"", "a", "5", "-1e3", "7.5", "10.1.2.3", "fe80::1", "/", "é", "\xff", "Ⱥ", "\n"}) texts_.emplace_back(text);
+    for (const char* text : {"", "a", "5", "-1e3", "7.5", "10.1.2.3", "fe80::1", "2026-11-27T22:28:59.123+01:00", "2027-01-01 00:00", "/", "é", "\xff", "Ⱥ", "\n"}) texts_.emplace_back(text);
   }
 
   // `bytes`: about how long the long texts are (cut by the interpreter above limits::kInputBytesMax).

@@ -189,7 +189,7 @@ class File:
     def predicates_make_sense(self):
         woken = 0
         for p in self.predicates:
-            need(1 <= p.kind <= 16 and p.zero == 0 and p.flags <= 3, "predicate")
+            need(1 <= p.kind <= 17 and p.zero == 0 and p.flags <= 3, "predicate")
             need(p.seen <= (self.sample_events if p.kind in (2, 3, 4, 5) else 0), "seen")
             need(p.input == EVERY or p.input < self.inputs, "predicate's input")
             bare = p.operand == 0 and p.operand_count == 0
@@ -207,6 +207,8 @@ class File:
                 need(int.from_bytes(self.text(p.operand, 16), "big") & ((1 << (128 - length)) - 1) == 0, "bits behind the prefix")
             elif 9 <= p.kind <= 12:
                 need(bare and math.isfinite(struct.unpack("<d", struct.pack("<2I", p.extra, p.extra_count))[0]), "number")
+            elif p.kind == 17:
+                need(bare and 1 <= p.other >> 8 <= 6 and 1 <= p.other & 255 <= 5 and p.extra <= 9999 and p.extra_count == 0, "part of a time")
             elif p.kind >= 13:
                 need(bare and p.other < self.inputs and p.input != EVERY, "other input")
             else:
@@ -216,7 +218,7 @@ class File:
                 wakes = self.listed(p.extra, p.extra_count)
                 need(ascending(wakes) and all(i < len(self.instances) for i in wakes), "wake list")
                 woken += len(wakes)
-            elif not 9 <= p.kind <= 12:
+            elif not (9 <= p.kind <= 12 or p.kind == 17):
                 need(p.extra == 0 and p.extra_count == 0, "wake list of a predicate that is not indexed")
             need(p.other == 0 or p.kind == 8 or p.kind >= 13, "other")
         need(woken <= len(self.numbers), "wake lists overlap")
@@ -251,7 +253,7 @@ class File:
     def inputs_are_exact(self):
         for record, nodes in self.conditions():
             read = [self.predicates[self.nodes[n][0]] for n in nodes]
-            inputs = {p.input for p in read} | {p.other for p in read if p.kind >= 13}
+            inputs = {p.input for p in read} | {p.other for p in read if 13 <= p.kind <= 16}
             need(self.listed(record[12], record[13]) == sorted(inputs - {EVERY}) and (record[16] & 1) == (EVERY in inputs), "inputs are not exact")
 
     # ---- indexes
@@ -377,7 +379,7 @@ class File:
         if p.kind == 7:
             position = 4 * self.regexes[p.operand][1] + 4
             return 4 + 2 * position, 1 + position
-        if p.kind <= 12:
+        if p.kind <= 12 or p.kind == 17:
             return 5, 1
         return 4 + 3 * 4097 + 2 * chunks(131072), 1 + 2 * 4097 + chunks(131072)
 

@@ -78,7 +78,11 @@ TEST(Compile, RefusesWhatNoParserLetsThrough) {
   EXPECT_EQ(codes({Modifier::kLess}, text), Codes{"C004"});
   EXPECT_EQ(codes({Modifier::kCidr}, text), Codes{"C007"});
   EXPECT_EQ(codes({Modifier::kExpand}, text), Codes{"C008"});
-  EXPECT_EQ(codes({Modifier::kHour}, text), Codes{"C009"});
+  EXPECT_EQ(codes({Modifier::kHour}, text), Codes{"C004"});
+  EXPECT_EQ(codes({Modifier::kYear}, {ValueKind::kInteger, "10000", {}}), Codes{"C004"});
+  EXPECT_EQ(codes({Modifier::kHour, Modifier::kDay}, {ValueKind::kInteger, "1", {}}), Codes{"C003"});
+  EXPECT_EQ(codes({Modifier::kHour, Modifier::kCidr}, {ValueKind::kInteger, "1", {}}), Codes{"C003"});
+  EXPECT_EQ(codes({Modifier::kHour, Modifier::kContains}, {ValueKind::kInteger, "1", {}}), Codes{"C003"});
   EXPECT_EQ(codes({}, {ValueKind::kString, std::string(limits::kPatternBytesMax + 1, 'x'), {}}), Codes{"C013"});
   EXPECT_EQ(codes({}, text, {}), (Codes{"C012"}));
   EXPECT_EQ(codes({}, text, {{sigma::NodeKind::kSelection, 5, {}}}), Codes{"C012"});

@@ -1,4 +1,5 @@
 // Every small rule against every small event: both judges must agree on all of them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "both_judges.hpp"
@@ -143,6 +144,25 @@ TEST(Exhaustive, Numbers) {
   }
   std::vector<std::string> values = numbers;
   for (const char* odd : {"", " 1", "1 ", "+1", "0x1", "1.", ".5", "1e", "1e999", "-1e999", "inf", "nan", "1_0", "1,0", "--1", "٣", "1e-400", "9007199254740992", "1.50", "1E3", "1e+3"}) values.emplace_back(odd);
+  compare(rules, values);
+}
+
+TEST(Exhaustive, PartsOfTimes) {
+  std::vector<sigma::Rule> rules;
+  for (const char* part : {"minute", "hour", "day", "week", "month", "year"}) {
+    for (const char* test : {"", "|lt", "|lte", "|gt", "|gte", "|neq"}) {
+      for (const char* number : {"0", "1", "2", "5", "12", "22", "28", "29", "31", "52", "53", "59", "1969", "1970", "2000", "2026", "9999"}) rules.push_back(rule_of(item(fmt::format("A|{}{}", part, test), {Number{number}})));
+    }
+  }
+  std::vector<std::string> values;
+  for (const char* day : {"2026-11-27", "2026-12-31", "2027-01-03", "2027-01-04", "2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "1970-01-01", "1969-12-31", "0000-01-01", "0000-02-29", "9999-12-31", "2020-12-31", "2021-01-01", "2026-00-10", "2026-13-01",
+                          "2026-04-31", "2026-04-30", "2026-4-3", "02026-04-03", "-026-04-03", "2026/04/03", "20260403", "2026-W12-3"}) {
+    for (const char* clock : {"", "T22:28", "T00:00:00Z", " 23:59:60", " 22:28:12.123", "T22:28:12.", "T22:28.5", "T22:28:12.123456789Z", "T24:00", "T22:60", "T22:28:61", "t22:28", "T22:28z", "  22:28", "T2:28", "T22:28+01:00", "T00:10+0011", "T23:50:00.5-00:11", "T22:28+24:00",
+                              "T22:28-00:60", "T22:28+01", "T22:28+01:0", "T22:28Z+01:00", "T22:28 Z", "T22:28 ", "T22:28:12,5", "T22", "T2228", "T00:00+23:59", "T23:59-23:59"}) {
+      values.push_back(std::string(day) + clock);
+    }
+  }
+  for (const char* odd : {"", "1700000000", " 2026-11-27T22:28", "2026-11-27T22:28:12.00000000000000000000000000000000000000000000", "2026-11-27T22:28:12.000000000000000000000000000000000000000000000", "٢٠٢٦-11-27T22:28", "2026-11-27T22:28\n"}) values.emplace_back(odd);
   compare(rules, values);
 }
 

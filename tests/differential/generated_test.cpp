@@ -26,6 +26,8 @@ rc::Gen<std::string> text_of_at_most(size_t elements) {
   });
 }
 
+bool is_time(const std::string& chain) { return std::ranges::any_of(std::vector<const char*>{"|minute", "|hour", "|day", "|week", "|month", "|year"}, [&](const char* part) { return chain.starts_with(part); }); }
+
 const schema::TemplateType& type() {
   static const schema::TemplateType made = type_of({"A", "B", "C", "D"});
   return made;
@@ -35,7 +37,7 @@ sigma::Item generate_item() {
   static const std::vector<std::string> kChains = {
       "", "", "", "|contains", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|contains|cased", "|endswith|cased", "|windash", "|windash|contains", "|contains|all|windash",
       "|base64", "|base64|contains", "|base64offset|contains", "|wide|base64offset|contains", "|wide|contains", "|utf16be|contains", "|re", "|re", "|re|i", "|re|m", "|re|s", "|cidr", "|exists", "|fieldref",
-      "|fieldref|startswith", "|fieldref|endswith", "|fieldref|contains", "|lt", "|lte", "|gt", "|gte", "|neq", "|contains|neq"};
+      "|fieldref|startswith", "|fieldref|endswith", "|fieldref|contains", "|lt", "|lte", "|gt", "|gte", "|neq", "|contains|neq", "|hour", "|minute|lt", "|day|gte", "|week", "|month|lte", "|year|neq", "|year|gt"};
   static const std::vector<std::string> kFields = {"A", "B", "C", "D"};
   const std::string chain = *rc::gen::elementOf(kChains);
   const bool keyword = (chain == "|re" && *rc::gen::inRange(0, 2) == 0) || (chain.empty() && *rc::gen::inRange(0, 8) == 0);
@@ -50,6 +52,8 @@ sigma::Item generate_item() {
       values.emplace_back(*rc::gen::elementOf(kFields));
     } else if (chain == "|cidr") {
       values.emplace_back(*rc::gen::elementOf(std::vector<std::string>{"127.0.0.0/8", "0.0.0.0/0", "::/0", "::1/128", "10.0.0.0/9", "fe80::/10"}));
+    } else if (is_time(chain)) {
+      values.emplace_back(*rc::gen::elementOf(std::vector<int>{0, 1, 2, 12, 22, 31, 52, 53, 59, 2026}));
     } else if (chain.starts_with("|lt") || chain.starts_with("|gt")) {
       values.emplace_back(*rc::gen::inRange(-2, 12));
     } else if (chain.starts_with("|re")) {
@@ -111,6 +115,8 @@ sigma::Rule generate_rule() {
 
 // A text that a value of the rule is likely to match: wildcards filled, case changed, something before and behind.
 std::string likely_text(const std::vector<std::string>& wanted) {
+  static const std::vector<std::string> kTimes = {"2026-12-31 22:59:12.5", "2026-12-31T22:59Z", "2026-01-02T00:01:02+01:00", "2024-02-12T12:12", "2027-01-01T00:00:00-2359", "2026-02-31T00:00"};
+  if (*rc::gen::inRange(0, 10) == 0) return *rc::gen::elementOf(kTimes);
   if (wanted.empty() || *rc::gen::inRange(0, 3) == 0) return *text_of_at_most(5);
   std::string out;
   for (const char c : *rc::gen::elementOf(wanted)) {

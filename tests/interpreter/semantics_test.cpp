@@ -101,6 +101,50 @@ TEST(Numbers, CompareAsText) {
   EXPECT_TRUE(selects("A|contains: 88", {{"A", "1881"}}));
 }
 
+TEST(Times, PartsAreThoseOfUtc) {
+  const Event evening{{"A", "2026-11-27T22:28:59.123Z"}};
+  EXPECT_TRUE(selects("A|minute: 28", evening));
+  EXPECT_TRUE(selects("A|hour: 22", evening));
+  EXPECT_TRUE(selects("A|day: 27", evening));
+  EXPECT_TRUE(selects("A|month: 11", evening));
+  EXPECT_TRUE(selects("A|year: 2026", evening));
+  EXPECT_TRUE(selects("A|week: 48", evening));
+  EXPECT_FALSE(selects("A|hour: 23", evening));
+  EXPECT_TRUE(selects("A|hour: 22", {{"A", "2026-11-27 22:28:59.123"}}));  // as Sysmon writes it
+  EXPECT_TRUE(selects("A|hour: 22", {{"A", "2026-11-27T22:28"}}));
+  EXPECT_TRUE(selects("A|hour: 1", {{"A", "2026-11-27T22:28:59-03:00"}}));  // of the day behind
+  EXPECT_TRUE(selects("A|day: 28", {{"A", "2026-11-27T22:28:59-0300"}}));
+  EXPECT_TRUE(selects("A|year: 1999", {{"A", "2000-01-01T00:30+01:00"}}));
+}
+
+TEST(Times, CompareAndListLikeNumbers) {
+  const Event night{{"A", "2026-11-27 03:05:00"}};
+  EXPECT_TRUE(selects("A|hour|lt: 6", night));
+  EXPECT_FALSE(selects("A|hour|lt: 3", night));
+  EXPECT_TRUE(selects("A|hour|lte: 3", night));
+  EXPECT_TRUE(selects("A|minute|gt: 4", night));
+  EXPECT_FALSE(selects("A|minute|gt: 5", night));
+  EXPECT_TRUE(selects("A|minute|gte: 5", night));
+  EXPECT_TRUE(selects("A|hour:\n  - 1\n  - 3", night));
+  EXPECT_TRUE(selects("A|hour|neq: 4", night));
+  EXPECT_FALSE(selects("A|hour|neq: 3", night));
+  EXPECT_TRUE(selects("A|hour|neq: 3", {{"A", "no time"}}));
+}
+
+TEST(Times, WeeksAreThoseOfIso8601) {
+  EXPECT_TRUE(selects("A|week: 53", {{"A", "2027-01-03T00:00Z"}}));
+  EXPECT_TRUE(selects("A|week: 1", {{"A", "2027-01-04T00:00Z"}}));
+  EXPECT_TRUE(selects("A|week: 1", {{"A", "2024-12-30T00:00Z"}}));
+  EXPECT_TRUE(selects("A|week: 52", {{"A", "2022-01-01T00:00Z"}}));
+}
+
+TEST(Times, AnythingElseIsNoTime) {
+  for (const char* text : {"", "2026-11-27", "22:28", "1764282539", "2026-02-29T00:00", "2026-11-31T00:00", "2026-11-27T24:00", "27.11.2026 22:28", "2026-11-27T22:28 UTC", " 2026-11-27T22:28", "2026-11-27T22:28:59.Z", "2026-11-27T22:28+1"}) {
+    EXPECT_FALSE(selects("A|year|gte: 0", {{"A", text}})) << text;
+  }
+  EXPECT_FALSE(selects("A|year|gte: 0", {{"B", "2026-11-27T22:28"}}));
+}
+
 TEST(Null, IsAbsentAndNothingElse) {
   EXPECT_TRUE(selects("A: null", {{"B", "x"}}));
   EXPECT_FALSE(selects("A: null", {{"A", ""}}));

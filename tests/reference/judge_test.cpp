@@ -281,7 +281,8 @@ TEST(Reference, CutsLongValues) {
 
 TEST(Reference, RefusesWhatItDoesNotSupport) {
   EXPECT_EQ(refusal("A|expand", {"%x%"}), ErrorCode::kUnsupported);
-  EXPECT_EQ(refusal("A|hour", {3}), ErrorCode::kUnsupported);
+  EXPECT_EQ(refusal("A|hour", {"x"}), ErrorCode::kInvalid);
+  EXPECT_EQ(refusal("|hour", {3}), ErrorCode::kInvalid);
   EXPECT_EQ(refusal("Nothing", {"x"}), ErrorCode::kInvalid);
   EXPECT_EQ(refusal("", {Null{}}), ErrorCode::kUnsupported);
 }

@@ -35,7 +35,7 @@ inline sigma::Item item(std::string_view field, std::vector<V> values) {
       {"contains", kContains}, {"startswith", kStartsWith}, {"endswith", kEndsWith}, {"all", kAll}, {"cased", kCased}, {"re", kRegex}, {"i", kRegexIgnoreCase},
       {"m", kRegexMultiLine}, {"s", kRegexDotAll}, {"cidr", kCidr}, {"base64", kBase64}, {"base64offset", kBase64Offset}, {"utf16", kUtf16}, {"utf16le", kUtf16Le},
       {"utf16be", kUtf16Be}, {"wide", kWide}, {"windash", kWindash}, {"exists", kExists}, {"fieldref", kFieldRef}, {"expand", kExpand}, {"lt", kLess},
-      {"lte", kLessOrEqual}, {"gt", kGreater}, {"gte", kGreaterOrEqual}, {"neq", kNotEqual}, {"minute", kMinute}, {"hour", kHour}, {"year", kYear}};
+      {"lte", kLessOrEqual}, {"gt", kGreater}, {"gte", kGreaterOrEqual}, {"neq", kNotEqual}, {"minute", kMinute}, {"hour", kHour}, {"day", kDay}, {"week", kWeek}, {"month", kMonth}, {"year", kYear}};
   sigma::Item out;
   size_t at = field.find('|');
   out.field = field.substr(0, at);
