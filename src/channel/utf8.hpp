@@ -11,7 +11,8 @@ struct Decoded {
 };
 inline constexpr uint32_t kInvalidRune = 0xffffffff;
 inline constexpr uint32_t kRuneMax = 0x10ffff;
-inline constexpr uint32_t kReplacementRune = 0xfffd;  // what a byte that is no character is to regular expressions
+inline constexpr uint32_t kReplacementRune = 0xfffd;  // what a byte that is no character, and an encoded surrogate, is to regular expressions
+constexpr uint32_t rune_for_regex(uint32_t rune) noexcept { return rune == kInvalidRune || (rune >= 0xd800 && rune <= 0xdfff) ? kReplacementRune : rune; }
 
 // The character at `at`; at < end. Surrogates that somebody encoded are characters.
 inline Decoded decode(const char* at, const char* end) noexcept {

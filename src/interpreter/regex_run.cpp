@@ -51,7 +51,7 @@ class Runner {
       if (at == text_.size()) return finish(false);
       const channel::Decoded decoded = channel::decode(text_.data() + at, text_.data() + text_.size());
       at += decoded.size;
-      if (advance(decoded.rune == channel::kInvalidRune ? channel::kReplacementRune : decoded.rune, at)) return finish(!c_.broken);
+      if (advance(channel::rune_for_regex(decoded.rune), at)) return finish(!c_.broken);
     }
   }
 
