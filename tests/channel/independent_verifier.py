@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 
-INPUTS_MAX, FILE_MAX, INSTANCES_MAX, PROGRAM_MAX = 256, 64 << 20, 65536, 8192
+INPUTS_MAX, FILE_MAX, INSTANCES_MAX, PROGRAM_MAX = 1024, 64 << 20, 65536, 8192
 NONE = EVERY = ACCEPT = 0xFFFFFFFF
 REJECT = 0xFFFFFFFE
 RECORDS = [("texts", "s"), ("text_refs", "2I"), ("numbers", "I"), ("instances", "18I"), ("entries", "2I"), ("nodes", "3I"), ("predicates", "BBH7I"), ("tokens", "3I"), ("regexes", "2I32s2I"),
