@@ -90,6 +90,86 @@ TEST(HttpTransport, SurvivesHttp10CutAndEmptyAnswers) {
   EXPECT_EQ(http.fetch("empty", 100).error().code, ErrorCode::kUnavailable);
 }
 
+// "abcdefghij" piece by piece: each answer breaks off after three bytes.
+struct Breaking {
+  std::string etag = "\"v1\"";
+  bool ranges = true;
+  std::vector<std::string> wanted;  // Range and If-Range of each request
+  std::string content = "abcdefghij";
+  size_t answers = 0;
+  TinyServer server{[this](const std::string&) { return answer(); }};
+
+  TinyServer::Answer answer() {
+    const std::string& request = server.requests.back();
+    const auto header = [&](const std::string& name) {
+      const size_t at = request.find("\r\n" + name + ": ");
+      return at == std::string::npos ? std::string() : request.substr(at + name.size() + 4, request.find("\r\n", at + 2) - at - name.size() - 4);
+    };
+    wanted.push_back(header("Range") + "|" + header("If-Range"));
+    ++answers;
+    const bool part = ranges && header("Range").starts_with("bytes=") && header("If-Range") == etag;
+    const size_t from = part ? std::stoul(header("Range").substr(6)) : 0;
+    std::string head = part ? "HTTP/1.1 206 X\r\nContent-Range: bytes " + std::to_string(from) + "-9/10\r\n" : "HTTP/1.1 200 X\r\n";
+    return {head + "ETag: " + etag + "\r\nConnection: close\r\nContent-Length: " + std::to_string(content.size() - from) + "\r\n\r\n" + content.substr(from, 3)};
+  }
+};
+
+TEST(HttpTransport, TakesABrokenTransferUpWhereItStopped) {
+  Breaking b;
+  HttpTransport http(options(b.server));
+  EXPECT_EQ(as_text(*http.fetch("x", 100)), "abcdefghij");
+  EXPECT_EQ(b.wanted, (std::vector<std::string>{"|", "bytes=3-|\"v1\"", "bytes=6-|\"v1\"", "bytes=9-|\"v1\""}));
+}
+
+TEST(HttpTransport, DoesNotPutPiecesOfTwoFilesTogether) {
+  {
+    Breaking b;
+    b.etag = "W/\"weak\"";  // says nothing about bytes
+    EXPECT_EQ(HttpTransport(options(b.server)).fetch("x", 100).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(b.answers, 1u);
+  }
+  {
+    Breaking b;
+    b.ranges = false;  // always from the beginning, always broken off
+    EXPECT_EQ(HttpTransport(options(b.server)).fetch("x", 100).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(b.answers, 5u);
+  }
+  int n = 0;  // another file under the same range
+  TinyServer liar([&](const std::string&) {
+    ++n;
+    if (n == 1) return TinyServer::Answer{"HTTP/1.1 200 X\r\nETag: \"a\"\r\nContent-Length: 10\r\nConnection: close\r\n\r\nabc"};
+    if (n == 2) return TinyServer::Answer{"HTTP/1.1 206 X\r\nETag: \"b\"\r\nContent-Range: bytes 3-9/10\r\nContent-Length: 7\r\nConnection: close\r\n\r\n3456789"};
+    return TinyServer::Answer{ok("0123456789")};
+  });
+  EXPECT_EQ(as_text(*HttpTransport(options(liar)).fetch("x", 100)), "0123456789");
+  TinyServer unasked([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 206 X\r\nETag: \"b\"\r\nContent-Range: bytes 3-9/10\r\nContent-Length: 7\r\nConnection: close\r\n\r\n3456789"}; });
+  EXPECT_EQ(HttpTransport(options(unasked)).fetch("x", 100).error().code, ErrorCode::kUnavailable);
+}
+
+TEST(HttpTransport, TheCapHoldsOverAllPieces) {
+  Breaking b;
+  EXPECT_EQ(HttpTransport(options(b.server)).fetch("x", 8).error().code, ErrorCode::kTooLarge);
+}
+
+TEST(HttpTransport, GoesThroughTheProxyThatItIsGiven) {
+  TinyServer proxy([](const std::string&) { return TinyServer::Answer{ok("by proxy")}; });
+  TinyServer server([](const std::string&) { return TinyServer::Answer{ok("direct")}; });
+  const std::string address = proxy.url().substr(0, proxy.url().size() - 1);
+  HttpOptions o;
+  o.base_url = "http://tree.example/";  // never looked up: the proxy does that
+  o.proxy = address;
+  EXPECT_EQ(as_text(*HttpTransport(o).fetch("x", 100)), "by proxy");
+  EXPECT_EQ(proxy.paths, (std::vector<std::string>{"http://tree.example/x"}));
+  ::setenv("http_proxy", address.c_str(), 1);
+  o = options(server);
+  EXPECT_EQ(as_text(*HttpTransport(o).fetch("x", 100)), "by proxy");
+  o.proxy = "direct";
+  EXPECT_EQ(as_text(*HttpTransport(o).fetch("x", 100)), "direct");
+  ::unsetenv("http_proxy");
+  o.proxy = "http://127.0.0.1:1";
+  EXPECT_EQ(HttpTransport(o).fetch("x", 100).error().code, ErrorCode::kUnavailable);
+}
+
 TEST(HttpTransport, NoServerAndNoHttpAddress) {
   HttpOptions o;
   o.base_url = "http://127.0.0.1:1/";
