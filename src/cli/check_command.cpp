@@ -12,7 +12,7 @@ namespace creance::cli {
 namespace {
 
 struct CheckOptions {
-  std::vector<std::string> rules;
+  RuleSources sources;
   std::string types;
   bool strict = false;
 };
@@ -20,7 +20,7 @@ struct CheckOptions {
 int check(const CheckOptions& options, const Session& session) {
   const auto catalog = load_catalog(options.types, session.terminal);
   if (!catalog) return kUsage;
-  LoadedRules loaded = load_rules(options.rules, session.terminal);
+  LoadedRules loaded = load_rules(options.sources, session.terminal);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
   const auto built = compiler::build(loaded.rules, *catalog, diagnostics);
   sort(diagnostics);
@@ -39,7 +39,7 @@ int check(const CheckOptions& options, const Session& session) {
 void add_check(CLI::App& app, Session& session) {
   auto* options = new CheckOptions;
   CLI::App* command = add_command(app, session, "check", "Judge rules without running them", {"creance check --rules rules/", "creance check --rules new.yml --json | jq .message"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml")->required()->take_all();
+  add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_flag("--strict", options->strict, "Warnings are findings too");
   command->callback([&session, options] { session.run = [&session, options] { return check(*options, session); }; });

@@ -37,7 +37,7 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
   if (!plan::is_release_name(request.category)) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a category: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.category));
   if (invalid_utf8_at(request.notes)) return fail(ErrorCode::kInvalid, "the notes are not valid UTF-8");
   PackOutcome outcome;
-  LoadedRules loaded = load_rules(request.rules, terminal);
+  LoadedRules loaded = load_rules(request.sources, terminal);
   outcome.unreadable = loaded.unreadable;
   outcome.diagnostics = std::move(loaded.diagnostics);
   TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics));

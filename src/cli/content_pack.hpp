@@ -13,6 +13,7 @@
 #include "base/diagnostic.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "cli/rule_files.hpp"
 #include "cli/terminal.hpp"
 #include "schema/catalog.hpp"
 
@@ -27,7 +28,7 @@ struct PackRequest {
   std::string release;  // [a-z0-9][a-z0-9._-]{0,63}
   std::string category = "rapid";
   std::string notes;
-  std::vector<std::string> rules;  // files and folders
+  RuleSources sources;
 };
 
 // File name -> bytes, of pack.json, evidence.json and the channel files.

@@ -58,7 +58,7 @@ int pack(const PackOptions& options, const Session& session) {
 void add_pack(CLI::App& app, Session& session) {
   auto* options = new PackOptions;
   CLI::App* command = add_command(app, session, "pack", "Make a release of channel files from rules", {"creance pack --rules rules/ --release starter-1 --out dist"});
-  command->add_option("--rules", options->request.rules, "Sigma rules: files, or folders to search for *.yml and *.yaml")->required()->take_all();
+  add_rule_options(*command, options->request.sources);
   command->add_option("--release", options->request.release, "Name of the release")->required();
   command->add_option("--notes", options->request.notes, "The author's words, for the release notes");
   command->add_option("--category", options->request.category, "Content category that policies name")->capture_default_str();

@@ -1,5 +1,6 @@
 #include "cli/rule_files.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -11,10 +12,13 @@
 #include "base/os/real.hpp"
 #include "base/text.hpp"
 #include "sigma/parser.hpp"
+#include "sigma/resolve.hpp"
 
 namespace creance::cli {
 namespace {
 namespace fs = std::filesystem;
+
+constexpr const char* kPipelineFile = "pipeline.yml";
 
 bool is_rule_file(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -65,14 +69,27 @@ void search(const std::string& top, Seen& seen, Found& found) {
 
 }  // namespace
 
-LoadedRules load_rules(const std::vector<std::string>& paths, const Terminal& terminal) {
+void add_rule_options(CLI::App& command, RuleSources& sources) {
+  command.add_option("--rules", sources.rules, "Sigma rules, correlations and filters: files, or folders to search for *.yml and *.yaml")->required()->take_all();
+  command.add_option("--placeholders", sources.placeholders, "Files with the values of placeholders (`expand`): a map of names and values")->take_all();
+  command.add_option("--pipeline", sources.pipelines, "Files with mappings of fields and log sources, and placeholders; besides pipeline.yml at the top of a folder of rules")->take_all();
+}
+
+LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
   LoadedRules loaded;
   os::RealFileSystem file_system;
   Seen seen;
-  for (const std::string& path : paths) {
+  std::vector<sigma::Filter> filters;
+  sigma::PipelineFiles settings{sources.pipelines, sources.placeholders};
+  for (const std::string& path : sources.rules) {
     Found found;
     std::error_code ec;
     if (fs::is_directory(path, ec)) {
+      const std::string own = (fs::path(path) / kPipelineFile).string();
+      if (fs::exists(own, ec) && is_new(own, seen)) {
+        terminal.note(fmt::format("with the pipeline `{}`", own));
+        settings.pipelines.push_back(own);
+      }
       if (is_new(path, seen)) search(path, seen, found);
       if (found.files.empty() && found.problems.empty()) terminal.warning(fmt::format("no rules (*.yml, *.yaml) in `{}` that were not read already", path));
     } else if (!fs::exists(path, ec)) {
@@ -93,12 +110,20 @@ LoadedRules load_rules(const std::vector<std::string>& paths, const Terminal& te
       }
       auto parsed = sigma::parse(as_text(*bytes), file);
       ++loaded.files;
-      loaded.documents += parsed.documents;
+      loaded.documents += parsed.documents - static_cast<uint32_t>(parsed.filters.size());
       std::ranges::move(parsed.rules, std::back_inserter(loaded.rules));
       std::ranges::move(parsed.correlations, std::back_inserter(loaded.correlations));
+      std::ranges::move(parsed.filters, std::back_inserter(filters));
       std::ranges::move(parsed.diagnostics, std::back_inserter(loaded.diagnostics));
     }
   }
+  auto pipeline = sigma::read_pipeline(settings, file_system, loaded.diagnostics);
+  if (!pipeline) {
+    terminal.error(fmt::format("cannot read the pipeline: {}", pipeline.error().detail));
+    loaded.unreadable = true;
+    pipeline.emplace();
+  }
+  loaded.rules = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, *pipeline, loaded.diagnostics);
   for (const sigma::LinkedCorrelation& linked : sigma::link(loaded.correlations, loaded.rules, loaded.diagnostics)) {
     const sigma::Correlation& correlation = loaded.correlations[linked.index];
     loaded.diagnostics.push_back({correlation.file, correlation.correlation_span, Severity::kError, "C040", "the correlation is well formed, but is not run yet", "keep correlations in files of their own until they are"});

@@ -1,4 +1,5 @@
 // Rules as the commands take them: files and folders, searched for *.yml and *.yaml in the order of their names. Links are followed; what was read already is not read again.
+// The file `pipeline.yml` at the top of a folder of rules is its pipeline (sigma/pipeline.hpp) and no rule.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -12,19 +13,31 @@
 #include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace creance::cli {
 
+// Where the rules come from, and what is put into them: the options that check, test, scan, pack and sign share.
+struct RuleSources {
+  std::vector<std::string> rules;
+  std::vector<std::string> placeholders;
+  std::vector<std::string> pipelines;
+};
+void add_rule_options(CLI::App& command, RuleSources& sources);
+
 struct LoadedRules {
-  std::vector<sigma::Rule> rules;
+  std::vector<sigma::Rule> rules;  // as they run: filters, mappings and placeholders applied
   std::vector<sigma::Correlation> correlations;
   Diagnostics diagnostics;      // of the rule files, sorted
   uint32_t files = 0;
-  uint32_t documents = 0;
+  uint32_t documents = 0;       // rules and correlations, unusable ones too
   bool unreadable = false;      // a path was not there or could not be read; told on standard error
 };
 
 // Folders are searched through, `*.cases.yml` left out; a file that is named is always taken.
-LoadedRules load_rules(const std::vector<std::string>& paths, const Terminal& terminal);
+LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal);
 
 // The catalog of this build, or of --types DIR; problems are told on standard error, with nothing returned.
 std::shared_ptr<const schema::Catalog> load_catalog(const std::string& types_directory, const Terminal& terminal);

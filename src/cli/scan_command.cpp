@@ -16,7 +16,7 @@ namespace creance::cli {
 namespace {
 
 struct ScanOptions {
-  std::vector<std::string> rules;
+  RuleSources sources;
   std::vector<std::string> events;
   std::string types;
   unsigned threads = 0;
@@ -106,7 +106,7 @@ int scan_files(const ScanOptions& options, const Session& session) {
   const Terminal& terminal = session.terminal;
   const auto catalog = load_catalog(options.types, terminal);
   if (!catalog) return kUsage;
-  LoadedRules loaded = load_rules(options.rules, terminal);
+  LoadedRules loaded = load_rules(options.sources, terminal);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
   const auto ruleset = scan::Ruleset::prepare(std::move(loaded.rules), *catalog, diagnostics);
   if (!ruleset) {
@@ -149,7 +149,7 @@ void add_scan(CLI::App& app, Session& session) {
   auto* options = new ScanOptions;
   CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
                                   {"creance scan --rules rules/ --events sysmon.jsonl", "zstdcat old.zst | creance scan --rules rules/ --events - --json"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml")->required()->take_all();
+  add_rule_options(*command, options->sources);
   command->add_option("--events", options->events, "JSON Lines, plain or zstd; - is standard input")->required()->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--threads", options->threads, "Files read at once; without: one per core");

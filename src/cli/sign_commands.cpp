@@ -26,7 +26,7 @@ using std::chrono::seconds;
 struct SignOptions {
   RemoteOptions remote;
   std::string folder;
-  std::vector<std::string> rules;
+  RuleSources sources;
   std::string types;
   std::string key;
   std::string passphrase_file;
@@ -64,7 +64,7 @@ Result<plan::NotBefore> parse_not_before(const std::string& given, WallTime now)
 // The signer's own copy of the pack, equal to the folder's byte for byte.
 Result<PackFiles> remake(const SignOptions& options, const PackRequest& packed, const schema::Catalog& catalog, const Session& session) {
   PackRequest request = packed;
-  request.rules = options.rules;
+  request.sources = options.sources;
   TRY(PackOutcome outcome, make_pack(request, catalog, session.terminal));
   if (outcome.files.empty()) {
     print_diagnostics(outcome.diagnostics, false, session.terminal);
@@ -226,7 +226,7 @@ void add_sign(CLI::App& app, Session& session) {
                                   {"creance sign dist/starter-1 --rules rules/ --key ana.key --passphrase-file ana.pass", "creance sign dist/starter-1 --rules rules/ --key ben.key --previous content.json"});
   add_remote_options(*command, options->remote);
   command->add_option("FOLDER", options->folder, "The pack")->required();
-  command->add_option("--rules", options->rules, "The sources")->required()->take_all();
+  add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--key", options->key, "Private key file")->required();
   command->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key");

@@ -15,7 +15,7 @@ namespace creance::cli {
 namespace {
 
 struct TestOptions {
-  std::vector<std::string> rules;
+  RuleSources sources;
   std::string types;
 };
 
@@ -31,7 +31,7 @@ int test(const TestOptions& options, const Session& session) {
   const Terminal& terminal = session.terminal;
   const auto catalog = load_catalog(options.types, terminal);
   if (!catalog) return kUsage;
-  LoadedRules loaded = load_rules(options.rules, terminal);
+  LoadedRules loaded = load_rules(options.sources, terminal);
   os::RealFileSystem files;
   const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog, files);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
@@ -51,7 +51,7 @@ int test(const TestOptions& options, const Session& session) {
 void add_test(CLI::App& app, Session& session) {
   auto* options = new TestOptions;
   CLI::App* command = add_command(app, session, "test", "Run the cases beside the rules, by both judges", {"creance test --rules rules/", "creance test --rules rules/ --json"});
-  command->add_option("--rules", options->rules, "Sigma rules: files, or folders to search for *.yml and *.yaml; the cases of name.yml are in name.cases.yml")->required()->take_all();
+  add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->callback([&session, options] { session.run = [&session, options] { return test(*options, session); }; });
 }

@@ -40,7 +40,11 @@ class RuleCompiler {
 
   std::optional<CompiledRule> run() {
     std::vector<uint32_t> selections;
-    for (const sigma::Selection& selection : rule_.selections) selections.push_back(compile_selection(selection));
+    for (const sigma::Selection& selection : rule_.selections) {
+      origin_ = selection.origin;
+      selections.push_back(compile_selection(selection));
+    }
+    origin_.clear();
     const uint32_t condition = compile_condition(selections);
     const uint32_t root = with_restrictions(condition);
     if (refused_) return std::nullopt;
@@ -52,7 +56,8 @@ class RuleCompiler {
   // ---- diagnostics
   uint32_t refuse(Span span, std::string_view code, std::string message, std::string help) {
     refused_ = true;
-    diagnostics_.push_back({rule_.file, span, Severity::kError, std::string(code), std::move(message), std::move(help)});
+    if (!origin_.empty()) message += fmt::format(" (put into the rule `{}`)", printable(rule_.title));
+    diagnostics_.push_back({origin_.empty() ? rule_.file : origin_, span, Severity::kError, std::string(code), std::move(message), std::move(help)});
     return add_or({});
   }
 
@@ -419,6 +424,7 @@ class RuleCompiler {
   const BoundRule& bound_;
   const sigma::Rule& rule_;
   Diagnostics& diagnostics_;
+  std::string origin_;  // file of the selection that is being compiled, where it is not the rule's
   CompiledRule out_;
   bool refused_ = false;
 };

@@ -15,6 +15,7 @@ namespace {
 struct FieldUse {
   std::string_view name;
   Span span;
+  std::string_view origin;  // file of a filter or pipeline that brought it, else ""
 };
 
 bool is_field_reference(const Item& item) { return std::ranges::find(item.modifiers, Modifier::kFieldRef) != item.modifiers.end(); }
@@ -23,15 +24,15 @@ bool is_field_reference(const Item& item) { return std::ranges::find(item.modifi
 std::vector<FieldUse> fields_of(const Rule& rule) {
   std::vector<FieldUse> uses;
   std::set<std::string, std::less<>> seen;
-  const auto add = [&](std::string_view name, Span span) {
-    if (seen.insert(to_ascii_lower(name)).second) uses.push_back({name, span});
+  const auto add = [&](std::string_view name, Span span, std::string_view origin) {
+    if (seen.insert(to_ascii_lower(name)).second) uses.push_back({name, span, origin});
   };
   for (const Selection& selection : rule.selections) {
     for (const Alternative& alternative : selection.alternatives) {
       for (const Item& item : alternative.items) {
-        if (!item.is_keyword()) add(item.field, item.span);
+        if (!item.is_keyword()) add(item.field, item.span, selection.origin);
         if (!is_field_reference(item)) continue;
-        for (const Value& value : item.values) add(value.text, value.span);
+        for (const Value& value : item.values) add(value.text, value.span, selection.origin);
       }
     }
   }
@@ -126,7 +127,9 @@ std::vector<Binding> bind(const Rule& rule, const schema::Catalog& catalog, Diag
   const auto closest = std::ranges::min_element(misfits, {}, [](const Misfit& m) { return m.lacks.size(); });
   for (const FieldUse& use : closest->lacks) {
     if (reporter.is_full()) break;
-    reporter.report("S202", use.span, fmt::format("the field {} is no input of the Template Type {}", quote(use.name), quote(closest->type->id)), help_for(use, *closest->type));
+    const std::string message = fmt::format("the field {} is no input of the Template Type {}", quote(use.name), quote(closest->type->id));
+    if (use.origin.empty()) reporter.report("S202", use.span, message, help_for(use, *closest->type));
+    else Reporter(std::string(use.origin), diagnostics).report("S202", use.span, fmt::format("{} (put into the rule {})", message, quote(rule.title)), help_for(use, *closest->type));
   }
   return bound;
 }

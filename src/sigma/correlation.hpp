@@ -26,10 +26,6 @@ struct Threshold {
   Span span;
 };
 
-struct Name {  // a rule, a field, an alias
-  std::string text;
-  Span span;
-};
 struct FieldAlias {
   struct Source {
     uint32_t rule = 0;  // index into Correlation::rules

@@ -13,13 +13,14 @@ namespace {
 
 class DetectionReader {
  public:
-  DetectionReader(const YamlDocument& document, std::string_view text, Rule& rule, Reporter& reporter) : document_(document), text_(text), rule_(rule), reporter_(reporter) {}
+  DetectionReader(const YamlDocument& document, std::string_view text, Reporter& reporter) : document_(document), text_(text), reporter_(reporter) {}
 
-  void read(const YamlNode& detection) {
+  Detection read(const YamlNode& detection, std::string_view own_key) {
     const YamlNode* condition = nullptr;
     for (size_t i = 0; i + 1 < detection.children.size(); i += 2) {
       const YamlNode& key = document_.at(detection.children[i]);
       const YamlNode& value = document_.at(detection.children[i + 1]);
+      if (!own_key.empty() && key.text == own_key) continue;
       if (key.text == "condition") {
         condition = &value;
       } else if (key.text == "timeframe") {
@@ -28,13 +29,16 @@ class DetectionReader {
         selection(key, value);
       }
     }
-    if (rule_.selections.empty()) reporter_.report("S041", detection.span, "the detection has no search identifier");
+    if (out_.selections.empty()) reporter_.report("S041", detection.span, "the detection has no search identifier");
     if (condition == nullptr) {
       reporter_.report("S020", detection.span, "the detection has no `condition`");
-    } else if (!rule_.selections.empty()) {
+    } else if (!out_.selections.empty()) {
       this->condition(*condition);
     }
+    return std::move(out_);
   }
+
+  std::vector<Item> items(const YamlNode& map) { return alternative(map).items; }
 
  private:
   void selection(const YamlNode& key, const YamlNode& value) {
@@ -42,7 +46,7 @@ class DetectionReader {
     if (key.text.size() > limits::kSelectionNameBytesMax) {
       reporter_.report("S042", key.span, fmt::format("the name of a search identifier is longer than {} bytes", limits::kSelectionNameBytesMax), "give it a short name");
     }
-    Selection selection{key.text, key.span, {}};
+    Selection selection{key.text, key.span, {}, {}};
     if (value.kind == YamlKind::kScalar) {
       const std::string what = value.type == ValueKind::kNull ? "empty" : "a single value";
       reporter_.report("S042", key.span, fmt::format("the search identifier {} is {}, not a map or list", quote(key.text), what));
@@ -53,7 +57,7 @@ class DetectionReader {
     } else {
       list(value, selection);
     }
-    rule_.selections.push_back(std::move(selection));  // with its errors, too: the condition may name it
+    out_.selections.push_back(std::move(selection));  // with its errors, too: the condition may name it
   }
 
   // Maps are alternatives; the plain values of the list are together one more: keywords.
@@ -168,12 +172,12 @@ class DetectionReader {
         texts.push_back(place(element));
       }
     }
-    std::vector<bool> used(rule_.selections.size());
+    std::vector<bool> used(out_.selections.size());
     const uint32_t errors = reporter_.errors();
-    rule_.condition = parse_conditions(texts, rule_.selections, used, reporter_);
+    out_.condition = parse_conditions(texts, out_.selections, used, reporter_);
     if (reporter_.errors() != errors) return;
     for (size_t i = 0; i < used.size(); ++i) {
-      if (!used[i]) reporter_.report("S063", rule_.selections[i].span, fmt::format("the search identifier {} is not used by the condition", quote(rule_.selections[i].name)));
+      if (!used[i]) reporter_.report("S063", out_.selections[i].span, fmt::format("the search identifier {} is not used by the condition", quote(out_.selections[i].name)));
     }
   }
 
@@ -191,15 +195,17 @@ class DetectionReader {
   static constexpr size_t kModifiersMax = 8;
   const YamlDocument& document_;
   std::string_view text_;
-  Rule& rule_;
   Reporter& reporter_;
+  Detection out_;
   uint32_t values_ = 0;
 };
 
 }  // namespace
 
-void read_detection(const YamlDocument& document, const YamlNode& detection, std::string_view text, Rule& rule, Reporter& reporter) {
-  DetectionReader(document, text, rule, reporter).read(detection);
+Detection read_detection(const YamlDocument& document, const YamlNode& detection, std::string_view text, Reporter& reporter, std::string_view own_key) {
+  return DetectionReader(document, text, reporter).read(detection, own_key);
 }
+
+std::vector<Item> read_items(const YamlDocument& document, const YamlNode& map, Reporter& reporter) { return DetectionReader(document, {}, reporter).items(map); }
 
 }  // namespace creance::sigma

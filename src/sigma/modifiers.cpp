@@ -11,17 +11,17 @@ namespace creance::sigma {
 namespace {
 
 using enum Modifier;
-struct Name {
+struct Spelling {
   std::string_view text;
   Modifier modifier;
 };
 constexpr std::array kNames{
-    Name{"contains", kContains}, Name{"startswith", kStartsWith}, Name{"endswith", kEndsWith}, Name{"all", kAll}, Name{"cased", kCased},
-    Name{"re", kRegex}, Name{"i", kRegexIgnoreCase}, Name{"m", kRegexMultiLine}, Name{"s", kRegexDotAll}, Name{"cidr", kCidr},
-    Name{"base64", kBase64}, Name{"base64offset", kBase64Offset}, Name{"utf16", kUtf16}, Name{"utf16le", kUtf16Le}, Name{"utf16be", kUtf16Be},
-    Name{"wide", kWide}, Name{"windash", kWindash}, Name{"exists", kExists}, Name{"fieldref", kFieldRef}, Name{"expand", kExpand},
-    Name{"lt", kLess}, Name{"lte", kLessOrEqual}, Name{"gt", kGreater}, Name{"gte", kGreaterOrEqual}, Name{"neq", kNotEqual},
-    Name{"minute", kMinute}, Name{"hour", kHour}, Name{"day", kDay}, Name{"week", kWeek}, Name{"month", kMonth}, Name{"year", kYear},
+    Spelling{"contains", kContains}, Spelling{"startswith", kStartsWith}, Spelling{"endswith", kEndsWith}, Spelling{"all", kAll}, Spelling{"cased", kCased},
+    Spelling{"re", kRegex}, Spelling{"i", kRegexIgnoreCase}, Spelling{"m", kRegexMultiLine}, Spelling{"s", kRegexDotAll}, Spelling{"cidr", kCidr},
+    Spelling{"base64", kBase64}, Spelling{"base64offset", kBase64Offset}, Spelling{"utf16", kUtf16}, Spelling{"utf16le", kUtf16Le}, Spelling{"utf16be", kUtf16Be},
+    Spelling{"wide", kWide}, Spelling{"windash", kWindash}, Spelling{"exists", kExists}, Spelling{"fieldref", kFieldRef}, Spelling{"expand", kExpand},
+    Spelling{"lt", kLess}, Spelling{"lte", kLessOrEqual}, Spelling{"gt", kGreater}, Spelling{"gte", kGreaterOrEqual}, Spelling{"neq", kNotEqual},
+    Spelling{"minute", kMinute}, Spelling{"hour", kHour}, Spelling{"day", kDay}, Spelling{"week", kWeek}, Spelling{"month", kMonth}, Spelling{"year", kYear},
 };
 
 // What a modifier does to the value; two of one group exclude each other, kText ones aside.
@@ -46,6 +46,7 @@ class Checker {
   Checker(const Item& item, Reporter& reporter) : item_(item), reporter_(reporter) {}
   void run() {
     combinations();
+    if (has(kExpand)) return;  // its values are not known yet: they are looked at once they are (resolve.hpp)
     for (const Value& value : item_.values) this->value(value);
   }
 
@@ -73,7 +74,6 @@ class Checker {
     if (item_.is_keyword() && (has(kExists) || has(kFieldRef) || has(kCidr) || has(kNotEqual) || has(kLess) || has(kLessOrEqual) || has(kGreater) || has(kGreaterOrEqual))) {
       clash("this modifier needs a field", "keywords look at the whole event; name a field before the modifiers");
     }
-    if (has(kExpand)) reporter_.report("S049", item_.span, "placeholders (`expand`) are not supported");
     if (has(kAll) && item_.values.size() == 1) reporter_.report("S050", item_.span, "`all` with a single value");
     if (has(kBase64Offset) && !has(kContains)) reporter_.report("S055", item_.span, "`base64offset` without `contains`");
   }
@@ -88,6 +88,10 @@ class Checker {
     const bool encodes_b = gb == Group::kUtf16Group || gb == Group::kBase64Group;
     if (encodes_b && ga == Group::kPosition) {
       return clash(fmt::format("`{}` stands before `{}`", to_string(a), to_string(b)), "modifiers work from left to right: encode first, then say where the value stands");
+    }
+    const bool changes_text = ga == Group::kBase64Group || ga == Group::kUtf16Group || a == kWindash;
+    if (b == kExpand && changes_text) {
+      return clash(fmt::format("`{}` stands before `{}`", to_string(a), to_string(b)), "modifiers work from left to right: write `expand` first");
     }
     if (ga == Group::kBase64Group && gb == Group::kUtf16Group) {
       return clash(fmt::format("`{}` stands before `{}`", to_string(a), to_string(b)), "modifiers work from left to right: write the UTF-16 form first");
@@ -157,19 +161,19 @@ class Checker {
 
 std::string_view to_string(Modifier modifier) {
   if (modifier == kExact) return "exact";
-  const auto found = std::ranges::find(kNames, modifier, &Name::modifier);
+  const auto found = std::ranges::find(kNames, modifier, &Spelling::modifier);
   return found == kNames.end() ? "" : found->text;
 }
 
 std::optional<Modifier> modifier_named(std::string_view name) {
-  const auto found = std::ranges::find_if(kNames, [&](const Name& n) { return equal_ignoring_ascii_case(n.text, name); });
+  const auto found = std::ranges::find_if(kNames, [&](const Spelling& n) { return equal_ignoring_ascii_case(n.text, name); });
   if (found == kNames.end()) return std::nullopt;
   return found->modifier;
 }
 
 std::optional<std::string_view> modifier_like(std::string_view name) {
   std::array<std::string_view, kNames.size()> names;
-  std::ranges::transform(kNames, names.begin(), &Name::text);
+  std::ranges::transform(kNames, names.begin(), &Spelling::text);
   return nearest(name, names);
 }
 

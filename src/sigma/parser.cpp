@@ -89,7 +89,26 @@ class RuleReader {
     return std::move(rule_);
   }
 
-  bool is_correlation() const { return document_.root().kind == YamlKind::kMap && find(document_.root(), "correlation").key != nullptr; }
+  bool is_correlation() const { return has("correlation"); }
+  bool is_filter() const { return has("filter"); }
+  std::optional<Filter> filter() {
+    const YamlNode& root = document_.root();
+    if (refused_kind(root)) return std::nullopt;
+    const uint32_t errors = reporter_.errors();
+    describe(root);
+    log_source(root);
+    Filter out;
+    static_cast<Metadata&>(out) = static_cast<Metadata&&>(rule_);
+    out.logsource = std::move(rule_.logsource);
+    out.logsource_span = rule_.logsource_span;
+    for (const std::string_view key : {"detection", "correlation"}) {
+      if (const Entry entry = find(root, key); entry.key != nullptr) reporter_.report("S117", entry.key->span, fmt::format("a filter with a `{}`", key));
+    }
+    const Entry entry = find(root, "filter");
+    read_filter(document_, *entry.key, *entry.value, text_, out, reporter_);
+    if (reporter_.errors() != errors) return std::nullopt;
+    return out;
+  }
   std::optional<Correlation> correlation() {
     const YamlNode& root = document_.root();
     if (refused_kind(root)) return std::nullopt;
@@ -102,6 +121,8 @@ class RuleReader {
   }
 
  private:
+  bool has(std::string_view key) const { return document_.root().kind == YamlKind::kMap && find(document_.root(), key).key != nullptr; }
+
   void describe(const YamlNode& root) {
     rule_.span = root.span;
     unknown_keys(root);
@@ -128,13 +149,13 @@ class RuleReader {
       reporter_.report(code, entry.key->span, std::string(message));
       return true;
     };
-    return refuse("action", "S014", "the legacy multi-part form (`action:`) is not Sigma 2") || refuse("filter", "S016", "Sigma filters are not supported yet");
+    return refuse("action", "S014", "the legacy multi-part form (`action:`) is not Sigma 2");
   }
 
   void unknown_keys(const YamlNode& root) {
     for (size_t i = 0; i + 1 < root.children.size() && !reporter_.is_full(); i += 2) {
       const YamlNode& key = document_.at(root.children[i]);
-      if (std::ranges::find(kRuleKeys, key.text) != kRuleKeys.end() || key.text == kScopeKey || key.text == "correlation") continue;
+      if (std::ranges::find(kRuleKeys, key.text) != kRuleKeys.end() || key.text == kScopeKey || key.text == "correlation" || key.text == "filter") continue;
       if (key.text == "generate" && is_correlation()) continue;
       const auto like = nearest(key.text, kRuleKeys);
       if (like && find(root, *like).key == nullptr) {
@@ -182,9 +203,7 @@ class RuleReader {
     }
     if (const YamlNode* node = copy("status", rule_.status)) one_of(*node, "status", "S025", kStatuses);
     if (const YamlNode* node = scalar(root, "level")) level(*node);
-    if (const YamlNode* node = scalar(root, "taxonomy"); node != nullptr && node->text != "sigma") {
-      reporter_.report("S037", node->span, fmt::format("the taxonomy {} is not supported", quote(node->text)));
-    }
+    if (const YamlNode* node = scalar(root, "taxonomy"); node != nullptr && node->text != "sigma") rule_.taxonomy = {node->text, node->span};
   }
 
   void title(const YamlNode& root) {
@@ -289,7 +308,9 @@ class RuleReader {
     const Entry entry = find(root, "detection");
     if (entry.key == nullptr) return reporter_.report("S020", root.span, "the rule has no `detection`");
     if (entry.value->kind != YamlKind::kMap) return reporter_.report("S021", entry.key->span, "`detection` must be a map");
-    read_detection(document_, *entry.value, text_, rule_, reporter_);
+    Detection detection = read_detection(document_, *entry.value, text_, reporter_);
+    rule_.selections = std::move(detection.selections);
+    rule_.condition = std::move(detection.condition);
   }
 
   const YamlDocument& document_;
@@ -315,7 +336,8 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
       reporter.report("S036", parsed->span, fmt::format("the id {} is that of an earlier rule of this file", quote(parsed->id)));
     };
     RuleReader reader(document, yaml, file, reporter);
-    if (reader.is_correlation()) keep(reader.correlation(), outcome.correlations);
+    if (reader.is_filter()) keep(reader.filter(), outcome.filters);
+    else if (reader.is_correlation()) keep(reader.correlation(), outcome.correlations);
     else keep(reader.read(), outcome.rules);
   }
   if (read.complete && outcome.documents == 0) reporter.report("S012", {1, 1}, "the file has no rule");

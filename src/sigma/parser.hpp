@@ -1,4 +1,5 @@
-// Sigma YAML -> rules and diagnostics. Judges the document alone (structure, modifiers, condition, conventions); whether the fields exist in a Template Type is binder.hpp.
+// Sigma YAML -> rules and diagnostics. Judges the document alone (structure, modifiers, condition, conventions); what filters, pipelines and placeholders make of the
+// rules is resolve.hpp, whether the fields exist in a Template Type is binder.hpp.
 // Never throws, never recurses on outside data, bounded by base/limits.hpp. Any number of threads.
 #pragma once
 #include <string>
@@ -7,14 +8,16 @@
 
 #include "base/diagnostic.hpp"
 #include "sigma/correlation.hpp"
+#include "sigma/filter.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::sigma {
 
 struct ParseOutcome {
-  std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one rule or correlation
+  std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one rule, correlation or filter
   std::vector<Correlation> correlations;
-  Diagnostics diagnostics;   // of all documents, sorted; an unsupported kind of document (filter) is an error with its own code, never skipped
+  std::vector<Filter> filters;
+  Diagnostics diagnostics;   // of all documents, sorted
   uint32_t documents = 0;    // documents seen
 };
 

@@ -43,6 +43,13 @@ struct Selection {
   std::string name;
   Span span;
   std::vector<Alternative> alternatives;
+  std::string origin;  // file that its spans are of, where that is not the rule's: a filter or a pipeline put it there
+};
+
+// A name as written: of a rule, a field, an alias.
+struct Name {
+  std::string text;
+  Span span;
 };
 
 // The condition as a flat tree in post-order: children stand before their parent, the root is the last node.
@@ -73,6 +80,7 @@ struct Metadata {
   std::vector<std::string> tags;
   std::vector<std::string> references;
   std::vector<std::string> false_positives;
+  Name taxonomy;  // text "": `sigma`
 };
 
 struct Rule : Metadata {

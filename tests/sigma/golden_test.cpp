@@ -9,9 +9,11 @@
 #include <set>
 #include <sstream>
 
+#include "base/fake/files.hpp"
 #include "sigma/binder.hpp"
 #include "sigma/codes.hpp"
 #include "sigma/parser.hpp"
+#include "sigma/resolve.hpp"
 
 namespace creance::sigma {
 namespace {
@@ -41,8 +43,23 @@ std::vector<std::filesystem::path> cases() {
   return out;
 }
 
+// pipeline_*.in is a pipeline; everything else holds rules, correlations and filters.
+Diagnostics judge_pipeline(const std::filesystem::path& path) {
+  fake::MemoryFileSystem files;
+  const std::string name = path.filename().string();
+  EXPECT_TRUE(files.write_atomic(name, as_bytes(read(path)), 0644));
+  Diagnostics diagnostics;
+  // Twice, once over another file: a placeholder that it defines is defined in two places.
+  EXPECT_TRUE(files.write_atomic("again.yml", as_bytes("placeholders: {good: 1}\n"), 0644));
+  EXPECT_TRUE(read_pipeline({{name, "again.yml"}, {}}, files, diagnostics));
+  sort(diagnostics);
+  return diagnostics;
+}
+
 Diagnostics judge(const std::filesystem::path& path) {
+  if (path.filename().string().starts_with("pipeline_")) return judge_pipeline(path);
   ParseOutcome outcome = parse(read(path), path.filename().string());
+  outcome.rules = resolve(std::move(outcome.rules), outcome.filters, outcome.correlations, {}, outcome.diagnostics);
   for (const Rule& rule : outcome.rules) bind(rule, schema::Catalog::embedded(), outcome.diagnostics);
   (void)link(outcome.correlations, outcome.rules, outcome.diagnostics);
   sort(outcome.diagnostics);
