@@ -67,6 +67,26 @@ void search(const std::string& top, Seen& seen, Found& found) {
   std::ranges::sort(found.files);
 }
 
+// The pipelines that were named, and those of the folders; none of their files is a rule.
+sigma::Pipeline load_pipeline(const RuleSources& sources, FileSystem& files, Seen& seen, LoadedRules& loaded, const Terminal& terminal) {
+  sigma::PipelineFiles wanted{sources.pipelines, sources.placeholders};
+  std::error_code ec;
+  for (const std::string& path : sources.rules) {
+    const std::string own = (fs::path(path) / kPipelineFile).string();
+    if (!fs::is_regular_file(own, ec) || std::ranges::find(wanted.pipelines, own) != wanted.pipelines.end()) continue;
+    terminal.note(fmt::format("with the pipeline `{}`", own));
+    wanted.pipelines.push_back(own);
+  }
+  auto pipeline = sigma::read_pipeline(wanted, files, loaded.diagnostics);
+  if (!pipeline) {
+    terminal.error(fmt::format("cannot read the pipeline: {}", pipeline.error().detail));
+    loaded.unreadable = true;
+    return {};
+  }
+  for (const std::string& file : pipeline->files) (void)is_new(file, seen);
+  return std::move(*pipeline);
+}
+
 }  // namespace
 
 void add_rule_options(CLI::App& command, RuleSources& sources) {
@@ -80,16 +100,11 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
   os::RealFileSystem file_system;
   Seen seen;
   std::vector<sigma::Filter> filters;
-  sigma::PipelineFiles settings{sources.pipelines, sources.placeholders};
+  const sigma::Pipeline pipeline = load_pipeline(sources, file_system, seen, loaded, terminal);
   for (const std::string& path : sources.rules) {
     Found found;
     std::error_code ec;
     if (fs::is_directory(path, ec)) {
-      const std::string own = (fs::path(path) / kPipelineFile).string();
-      if (fs::exists(own, ec) && is_new(own, seen)) {
-        terminal.note(fmt::format("with the pipeline `{}`", own));
-        settings.pipelines.push_back(own);
-      }
       if (is_new(path, seen)) search(path, seen, found);
       if (found.files.empty() && found.problems.empty()) terminal.warning(fmt::format("no rules (*.yml, *.yaml) in `{}` that were not read already", path));
     } else if (!fs::exists(path, ec)) {
@@ -117,13 +132,7 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
       std::ranges::move(parsed.diagnostics, std::back_inserter(loaded.diagnostics));
     }
   }
-  auto pipeline = sigma::read_pipeline(settings, file_system, loaded.diagnostics);
-  if (!pipeline) {
-    terminal.error(fmt::format("cannot read the pipeline: {}", pipeline.error().detail));
-    loaded.unreadable = true;
-    pipeline.emplace();
-  }
-  loaded.rules = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, *pipeline, loaded.diagnostics);
+  loaded.rules = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, pipeline, loaded.diagnostics);
   for (const sigma::LinkedCorrelation& linked : sigma::link(loaded.correlations, loaded.rules, loaded.diagnostics)) {
     const sigma::Correlation& correlation = loaded.correlations[linked.index];
     loaded.diagnostics.push_back({correlation.file, correlation.correlation_span, Severity::kError, "C040", "the correlation is well formed, but is not run yet", "keep correlations in files of their own until they are"});

@@ -167,6 +167,7 @@ class Loader {
   template <class Use>
   Status with_document(const std::string& path, const Use& use) {
     TRY(const Bytes bytes, files_.read(path, limits::kRuleFileBytesMax));
+    out_.files.push_back(path);
     Reporter reporter(path, diagnostics_);
     const YamlOutcome read = read_yaml(as_text(bytes), reporter);
     if (!read.complete) return {};

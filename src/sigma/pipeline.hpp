@@ -47,6 +47,7 @@ struct Mapping {
 struct Pipeline {
   std::map<std::string, Placeholder, std::less<>> placeholders;
   std::vector<Mapping> mappings;
+  std::vector<std::string> files;  // all that were read, included ones too
 };
 
 // Reads the files and what they include. Problems go to `diagnostics` (S14x, S15x and the YAML codes); what could be read is in the result all the same.

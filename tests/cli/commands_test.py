@@ -254,6 +254,27 @@ class Scan(Case):
         strict = self.scan("--rules", self.dir / "rules", "--events", events, "--strict")
         self.assertEqual((strict.returncode, strict.stdout), (1, b""))
 
+    def test_filters_placeholders_and_the_pipeline_of_a_folder(self):
+        self.write("rules/pipe.yml", GOOD.replace("startswith: '\\msagent_'", "startswith|expand: '\\%tools%_'"))
+        events = self.write("events.jsonl", "".join(json.dumps({"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 17, "PipeName": pipe, "Computer": computer}) + "\n"
+                                                    for pipe, computer in (("\\msagent_1", "a"), ("\\msagent_1", "LAB"), ("\\other_1", "a"), ("\\none_1", "a"))))
+        refused = run("scan", "--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn(b"S049", refused.stderr)
+        self.assertIn(b"`tools`", refused.stderr)
+        values = self.write("values.yml", "tools: [msagent, other]\n")
+        lines = lambda done: [json.loads(line)["line"] for line in done.stdout.splitlines()]
+        self.assertEqual(lines(run("scan", "--rules", self.dir / "rules", "--placeholders", values, "--events", events, "--json")), [1, 2, 3])
+        self.write("rules/filter.yml", "title: Laboratory\nid: 11111111-2222-4333-8444-666666666666\nlogsource: {product: windows}\n"
+                                       "filter:\n  rules: any\n  lab: {Computer: lab}\n  condition: not lab\n")
+        self.write("rules/pipeline.yml", "include: [more/values.yml]\n")
+        self.write("rules/more/values.yml", "placeholders: {tools: other}\n")
+        done = run("scan", "--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual(lines(done), [3], done.stderr)
+        self.assertEqual(run("check", "--rules", self.dir / "rules").returncode, 0)  # what the pipeline includes is no rule
+        missing = run("check", "--rules", self.dir / "rules", "--pipeline", self.dir / "gone.yml")
+        self.assertEqual(missing.returncode, 2)
+
     def test_table_counts_by_rule_and_level(self):
         done = self.scan("--rules", ROOT / "rules", "--events", SAMPLE)
         self.assertEqual(done.returncode, 1)
