@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -105,6 +106,22 @@ TEST(TypeLoader, TakesAsManyInputsAsTheLimitAllowsAndNotOneMore) {
 TEST(TypeLoader, MarksAreTrueOrFalse) {
   EXPECT_NE(lines_for(std::string(kHead) + "collected: yes\ninputs: [{name: A, type: string, about: x}]\n").find("T004 `collected` is true or false"), std::string::npos);
   EXPECT_NE(lines_for(std::string(kHead) + "inputs: [{name: A, type: string, about: x}]\nsources: [{unclaimed: 1}]\n").find("T004 `unclaimed` is true or false"), std::string::npos);
+}
+
+TEST(Catalog, SysmonIsAServiceOfAllItsTypes) {
+  const Catalog& catalog = Catalog::embedded();
+  std::set<std::string> types;
+  for (const auto& answer : catalog.answers({"windows", "", "sysmon"})) {
+    types.insert(answer.type->id);
+    if (answer.type->id != "windows.process_creation") continue;
+    ASSERT_EQ(answer.logsource->when.size(), 1u) << "Security 4688 is no event of Sysmon";
+    EXPECT_EQ(answer.logsource->when[0].input, "Channel");
+  }
+  EXPECT_EQ(types.size(), 21u);  // events 1 to 29 and 255 of schema 4.90, those of one shape together
+  for (const TemplateType& type : catalog.types()) {
+    const bool of_sysmon = std::ranges::any_of(type.sources, [](const EventSource& source) { return source.channels == std::vector<std::string>{"Microsoft-Windows-Sysmon/Operational"}; });
+    EXPECT_EQ(of_sysmon, types.contains(type.id)) << type.id;
+  }
 }
 
 TEST(TemplateType, ExactNameWinsOverAnotherCase) {
