@@ -34,6 +34,7 @@ inline constexpr uint32_t kInstancesPerChannelMax = 65'536;
 inline constexpr uint32_t kRegexStatesMax = 8'192;           // above: one event's regex work leaves the budget
 inline constexpr uint32_t kRegexRepeatMax = 1'000;           // counted repeats, as RE2: above, the states multiply
 inline constexpr uint32_t kRegexDepthMax = 256;              // nested groups
+inline constexpr size_t kDashFormsMax = 3'125;              // forms of one value under `windash` and an encoding: five for each dash; above: too large for what it finds
 inline constexpr uint32_t kPatternBytesMax = 65'536;         // one value of a rule, after its modifiers
 inline constexpr size_t kInputBytesMax = 65'536;             // a longer value is cut for matching, and counted
 inline constexpr size_t kFurtherBytesMax = 65'536;           // further values and other values of one event together; the rest is left out, and counted

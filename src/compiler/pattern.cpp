@@ -1,8 +1,10 @@
 #include "compiler/pattern.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.hpp"
+#include "base/limits.hpp"
 #include "channel/utf8.hpp"
 
 namespace creance::compiler {
@@ -10,7 +12,12 @@ namespace {
 
 using channel::GlobKind;
 
+constexpr std::array<uint32_t, 5> kDashRunes{'-', '/', 0x2013, 0x2014, 0x2015};
+constexpr std::array<std::string_view, 5> kDashTexts{"-", "/", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\x95"};
+
+// For `windash`. Beyond ASCII everything that is not in a block of punctuation or symbols; docs/sigma.md says the same.
 bool is_word(uint32_t rune) {
+  if (rune == channel::kInvalidRune) return false;
   if (rune < 0x80) return (rune >= '0' && rune <= '9') || (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') || rune == '_';
   const bool punctuation = rune < 0xc0 || rune == 0xd7 || rune == 0xf7 || (rune >= 0x2000 && rune <= 0x2bff) || (rune >= 0x3000 && rune <= 0x3004);
   return !punctuation || rune == 0xaa || rune == 0xb5 || rune == 0xba;
@@ -36,7 +43,7 @@ void windash_text(const std::string& text, Pattern& out) {
   const std::vector<Character> runes = characters(text);
   std::string plain;
   for (size_t i = 0; i < runes.size(); ++i) {
-    const bool is_dash = runes[i].rune == '-' || runes[i].rune == '/';
+    const bool is_dash = std::ranges::find(kDashRunes, runes[i].rune) != kDashRunes.end();
     const bool starts_option = (i == 0 || !is_word(runes[i - 1].rune)) && i + 1 < runes.size() && is_word(runes[i + 1].rune);
     if (is_dash && starts_option) {
       out.push_back({GlobKind::kText, std::move(plain)});
@@ -117,18 +124,29 @@ Pattern windash(const Pattern& pattern) {
 }
 
 std::vector<Pattern> expand_single_dash(const Pattern& pattern) {
-  size_t dashes = 0;
-  for (const Token& token : pattern) dashes += token.kind == GlobKind::kDash ? 1 : 0;
-  if (dashes != 1) return {pattern};
-  std::vector<Pattern> out;
-  for (const std::string_view dash : {"-", "/", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\x95"}) {
-    Pattern one = pattern;
-    for (Token& token : one) {
-      if (token.kind == GlobKind::kDash) token = {GlobKind::kText, std::string(dash)};
+  if (std::ranges::count(pattern, GlobKind::kDash, &Token::kind) != 1) return {pattern};
+  return expand_dashes(pattern);
+}
+
+std::vector<Pattern> expand_dashes(const Pattern& pattern) {
+  std::vector<Pattern> forms{{}};
+  for (const Token& token : pattern) {
+    if (token.kind != GlobKind::kDash) {
+      for (Pattern& form : forms) form.push_back(token);
+      continue;
     }
-    out.push_back(tidy(std::move(one)));
+    if (forms.size() * kDashTexts.size() > limits::kDashFormsMax) return {};
+    std::vector<Pattern> more;
+    for (const Pattern& form : forms) {
+      for (const std::string_view dash : kDashTexts) {
+        more.push_back(form);
+        more.back().push_back({GlobKind::kText, std::string(dash)});
+      }
+    }
+    forms = std::move(more);
   }
-  return out;
+  for (Pattern& form : forms) form = tidy(std::move(form));
+  return forms;
 }
 
 Pattern encode_utf16(const Pattern& pattern, Encoding encoding) {

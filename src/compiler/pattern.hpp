@@ -25,12 +25,15 @@ Pattern parse_pattern(std::string_view text);
 
 Pattern wrap(Pattern pattern, bool run_before, bool run_behind);
 
-// Every `-` or `/` that no word character stands before and one stands behind becomes kDash.
+// Every dash (`-` `/` and the three long ones) that no word character stands before and one stands behind becomes kDash.
 Pattern windash(const Pattern& pattern);
 // One literal pattern for each dash if there is exactly one (the index finds literals faster); else the pattern itself.
 std::vector<Pattern> expand_single_dash(const Pattern& pattern);
+// Without kDash: a pattern for each way to write the dashes. Empty: more than limits::kDashFormsMax.
+std::vector<Pattern> expand_dashes(const Pattern& pattern);
 
 enum class Encoding { kUtf16Le, kUtf16Be, kUtf16WithMark };
+// No kDash may be left: encodings are of text.
 Pattern encode_utf16(const Pattern& pattern, Encoding encoding);
 
 // Texts only: a wildcard has no encoding. Gives the texts, or what stands in the way.

@@ -290,9 +290,26 @@ class RuleCompiler {
     return glob(input, pattern, cased);
   }
 
+  static bool encodes(Modifier m) { return is_transform(m) && m != Modifier::kContains && m != Modifier::kStartsWith && m != Modifier::kEndsWith && m != Modifier::kWindash; }
+
+  bool spell_out_dashes(const sigma::Value& value, std::vector<Pattern>& forms) {
+    std::vector<Pattern> spelled;
+    for (const Pattern& form : forms) {
+      std::vector<Pattern> some = expand_dashes(form);
+      spelled.insert(spelled.end(), some.begin(), some.end());
+      if (some.empty() || spelled.size() > limits::kDashFormsMax) {
+        refuse(value.span, "C004", fmt::format("a value has too many dashes for `windash` before an encoding: more than {} forms", limits::kDashFormsMax), "split the value, or leave `windash` away");
+        return false;
+      }
+    }
+    forms = std::move(spelled);
+    return true;
+  }
+
   // Applies one modifier to every form that a value has so far. Nothing: refused.
   bool transform(Modifier m, const sigma::Value& value, std::vector<Pattern>& forms) {
     std::vector<Pattern> next;
+    if (encodes(m) && !spell_out_dashes(value, forms)) return false;
     for (const Pattern& form : forms) {
       switch (m) {
         case Modifier::kContains: next.push_back(wrap(form, true, true)); break;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "base/limits.hpp"
 
 namespace creance::reference {
 namespace {
@@ -14,10 +15,14 @@ namespace {
 using Kind = Token::Kind;
 constexpr std::array<char32_t, 5> kDashes = {U'-', U'/', U'\u2013', U'\u2014', U'\u2015'};
 constexpr std::array<std::string_view, 5> kDashTexts = {"-", "/", "\u2013", "\u2014", "\u2015"};
-constexpr size_t kExpansionsMax = 3125;  // five dashes before an encoding
 
 bool is_dash(char32_t c) { return std::find(kDashes.begin(), kDashes.end(), c) != kDashes.end(); }
-bool is_word(char32_t c) { return c == U'_' || (c < kStrayByte && u_isalnum(static_cast<UChar32>(c)) != 0); }
+// docs/sigma.md, "windash": letters, digits and `_` of ASCII, and beyond it all but the blocks of punctuation and symbols.
+bool is_word(char32_t c) {
+  if (c < 0x80) return c == U'_' || u_isalnum(static_cast<UChar32>(c)) != 0;
+  constexpr std::array<std::pair<char32_t, char32_t>, 9> kOthers = {{{0x80, 0xA9}, {0xAB, 0xB4}, {0xB6, 0xB9}, {0xBB, 0xBF}, {0xD7, 0xD7}, {0xF7, 0xF7}, {0x2000, 0x2BFF}, {0x3000, 0x3004}, {kStrayByte, ~char32_t{0}}}};
+  return std::none_of(kOthers.begin(), kOthers.end(), [c](const auto& range) { return c >= range.first && c <= range.second; });
+}
 
 void add_text(Pattern& pattern, std::string_view text) {
   if (text.empty()) return;
@@ -65,7 +70,7 @@ Result<std::vector<Pattern>> without_dashes(const Pattern& pattern) {
         add_text(more.back(), dash);
       }
     }
-    if (more.size() > kExpansionsMax) return fail(ErrorCode::kUnsupported, "too many dashes in one value before an encoding");
+    if (more.size() > limits::kDashFormsMax) return fail(ErrorCode::kUnsupported, "too many dashes in one value before an encoding");
     all = std::move(more);
   }
   return all;
@@ -171,7 +176,7 @@ Pattern ends_with(Pattern pattern) {
 }
 Pattern contains(Pattern pattern) { return ends_with(starts_with(std::move(pattern))); }
 
-// In each piece of text between wildcards, as if it stood alone: \B[-/]\b.
+// In each piece of text between wildcards, as if it stood alone: a dash, no word character before it, one behind it.
 Pattern windash(const Pattern& pattern) {
   Pattern out;
   for (const Token& token : pattern) {
@@ -183,7 +188,7 @@ Pattern windash(const Pattern& pattern) {
     for (size_t i = 0; i < text.size(); ++i) {
       const bool word_before = i > 0 && is_word(text[i - 1]);
       const bool word_behind = i + 1 < text.size() && is_word(text[i + 1]);
-      if ((text[i] == U'-' || text[i] == U'/') && !word_before && word_behind) {
+      if (is_dash(text[i]) && !word_before && word_behind) {
         out.push_back({Kind::kDash, ""});
       } else {
         add_text(out, utf8_of(text[i]));

@@ -49,7 +49,8 @@ struct Token {
 
 class Lexer {
  public:
-  explicit Lexer(const ConditionText& condition) : condition_(condition), column_(condition.span.column) {}
+  // `holds_pipe` says whether a word with a `|` in it is a name or a pattern of names; else the `|` stands for itself.
+  Lexer(const ConditionText& condition, std::function<bool(std::string_view)> holds_pipe) : condition_(condition), holds_pipe_(std::move(holds_pipe)), column_(condition.span.column) {}
   // Empty text: the end.
   Token next() {
     while (at_ < condition_.text.size() && is_space(condition_.text[at_])) ++at_, ++column_;
@@ -58,7 +59,8 @@ class Lexer {
     if (at_ < condition_.text.size() && is_single(condition_.text[at_])) {
       ++at_, ++column_;
     } else {
-      while (at_ < condition_.text.size() && !is_space(condition_.text[at_]) && !is_single(condition_.text[at_])) {
+      const size_t end = end_of_word(begin);
+      while (at_ < end) {
         if ((static_cast<uint8_t>(condition_.text[at_]) & 0xC0) != 0x80) ++column_;
         ++at_;
       }
@@ -68,8 +70,16 @@ class Lexer {
   std::string_view rest() const { return condition_.text.substr(at_); }
 
  private:
+  size_t end_of_word(size_t begin) const {
+    const auto end_at = [&](std::string_view stops) { return std::min(condition_.text.find_first_of(stops, begin), condition_.text.size()); };
+    const size_t pipe = end_at(" \t\n\r()|");
+    if (pipe == condition_.text.size() || condition_.text[pipe] != '|') return pipe;
+    const size_t whole = end_at(" \t\n\r()");
+    return holds_pipe_(condition_.text.substr(begin, whole - begin)) ? whole : pipe;
+  }
   static bool is_single(char c) { return c == '(' || c == ')' || c == '|'; }
   const ConditionText& condition_;
+  std::function<bool(std::string_view)> holds_pipe_;
   size_t at_ = 0;
   uint32_t column_;
 };
@@ -88,7 +98,8 @@ class ConditionParser {
   }
 
   bool parse(const ConditionText& condition) {
-    Lexer lexer(condition);
+    const bool names_with_pipes = std::ranges::any_of(selections_, [](const Selection& s) { return s.name.find('|') != std::string::npos; });
+    Lexer lexer(condition, [&](std::string_view word) { return names_with_pipes && (by_name_.contains(word) || word.find('*') != std::string_view::npos); });
     bool operand_wanted = true;
     operators_.clear();
     operands_.clear();
