@@ -71,7 +71,7 @@ struct Engine {
     }
     Diagnostics diagnostics;
     auto start = SteadyClock::now();
-    auto made = compiler::build(rules, schema::Catalog::embedded(), diagnostics, samples);
+    auto made = compiler::build(rules, schema::Catalog::embedded(), diagnostics, {}, samples);
     compile_s = seconds_since(start);
     if (!made) {
       fmt::print(stderr, "{}\n", made.error().detail);

@@ -46,6 +46,14 @@ inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps
 inline constexpr uint32_t kSampleEventsMax = 4'096;          // sample events counted for one channel; more would not choose better
 inline constexpr size_t kSampleValueBytesMax = 1'024;        // of one value in a sample
 
+// --- correlations
+inline constexpr uint64_t kCorrelationStateBytes = 8u << 20;      // what the compiler declares; only what is used becomes resident
+inline constexpr uint64_t kCorrelationStateBytesMin = 16u << 10;
+inline constexpr uint64_t kCorrelationStateBytesMax = 64u << 20;  // above: a sensor's memory is not its own any more
+inline constexpr uint32_t kCorrelationEntriesMax = 16'384;        // events of one group; above, its oldest leaves. Also the largest count that a condition can ask for
+inline constexpr uint32_t kCorrelationTermsMax = 64;              // ways in which a condition in words can hold
+inline constexpr uint64_t kCorrelationStepsMax = 1ull << 40;      // worst-case steps of one event over all correlations
+
 // --- events
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped; also the most that all values of one event may have together
 inline constexpr uint32_t kEventDepthMax = 64;               // nested objects and lists of one event

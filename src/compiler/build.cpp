@@ -7,6 +7,7 @@
 #include <string>
 
 #include "channel/verified_channel.hpp"
+#include "channel/verified_correlations.hpp"
 #include "compiler/compile.hpp"
 #include "sigma/binder.hpp"
 
@@ -34,26 +35,35 @@ Result<std::vector<uint32_t>> instances_of(BytesView bytes, const schema::Templa
   return indices;
 }
 
-// Rules whose id another rule has already.
-std::vector<bool> duplicates(std::span<const sigma::Rule> rules, Diagnostics& diagnostics) {
-  std::vector<bool> is_duplicate(rules.size());
-  std::map<std::string_view, const sigma::Rule*> first;
-  for (size_t i = 0; i < rules.size(); ++i) {
-    if (rules[i].id.empty()) continue;
-    const auto [known, is_new] = first.emplace(rules[i].id, &rules[i]);
-    if (is_new) continue;
-    is_duplicate[i] = true;
-    diagnostics.push_back({rules[i].file, rules[i].span, Severity::kError, "C001", fmt::format("the id `{}` belongs to another rule already, in {}:{}", rules[i].id, known->second->file, known->second->span.line),
-                           "give this rule an id of its own (a new UUID)"});
+// Ids may occur once over rules and correlations.
+class Ids {
+ public:
+  // Those whose id an earlier one has already.
+  template <class What>
+  std::vector<bool> repeated(std::span<const What> all, Diagnostics& diagnostics) {
+    std::vector<bool> out(all.size());
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].id.empty()) continue;
+      const auto [known, is_new] = first_.emplace(all[i].id, &all[i]);
+      if (is_new) continue;
+      out[i] = true;
+      diagnostics.push_back({all[i].file, all[i].span, Severity::kError, "C001", fmt::format("the id `{}` belongs to another rule already, in {}:{}", all[i].id, known->second->file, known->second->span.line),
+                             "give this rule an id of its own (a new UUID)"});
+    }
+    return out;
   }
-  return is_duplicate;
-}
+
+ private:
+  std::map<std::string_view, const sigma::Metadata*> first_;
+};
 
 }  // namespace
 
-Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, const Samples& samples) {
+Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::span<const sigma::Correlation> correlations, const Samples& samples) {
   std::map<std::string_view, std::pair<const schema::TemplateType*, Bound>> by_type;
-  const std::vector<bool> is_duplicate = duplicates(rules, diagnostics);
+  Ids ids;
+  const std::vector<bool> is_duplicate = ids.repeated(rules, diagnostics);
+  const std::vector<bool> is_duplicate_correlation = ids.repeated(correlations, diagnostics);
   for (uint32_t i = 0; i < rules.size(); ++i) {
     if (is_duplicate[i]) continue;
     for (const sigma::Binding& binding : sigma::bind(rules[i], catalog, diagnostics)) {
@@ -64,18 +74,35 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
     }
   }
   Build built;
-  std::vector<bool> runs(rules.size());
+  std::vector<std::vector<const schema::TemplateType*>> runs_over(rules.size());
   for (auto& [id, entry] : by_type) {
     auto& [type, bound] = entry;
     Options options;
     if (const auto sample = samples.find(type); sample != samples.end()) options.sample = sample->second;
     TRY(Bytes bytes, compile(*type, bound.rules, diagnostics, options));
     TRY(std::vector<uint32_t> indices, instances_of(bytes, *type, bound, rules));
-    for (const uint32_t index : indices) runs[index] = true;
+    for (const uint32_t index : indices) runs_over[index].push_back(type);
     if (!indices.empty()) built.channels.push_back({type, std::move(bytes), std::move(indices)});
   }
   for (uint32_t i = 0; i < rules.size(); ++i) {
-    if (!runs[i]) built.refused.push_back(i);
+    if (runs_over[i].empty()) built.refused.push_back(i);
+  }
+  std::vector<sigma::Correlation> usable;
+  std::vector<uint32_t> indices;
+  for (uint32_t i = 0; i < correlations.size(); ++i) {
+    if (is_duplicate_correlation[i]) continue;
+    usable.push_back(correlations[i]);
+    indices.push_back(i);
+  }
+  TRY(built.correlations, compile_correlations(usable, rules, runs_over, diagnostics));
+  std::vector<bool> runs(correlations.size());
+  if (built.correlations) {
+    const auto verified = channel::VerifiedCorrelations::verify(built.correlations->bytes);
+    if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses what the compiler made of the correlations: {} {}; please report it", verified.error().code, verified.error().detail));
+    for (uint32_t& index : built.correlations->correlations) runs[index = indices[index]] = true;
+  }
+  for (uint32_t i = 0; i < correlations.size(); ++i) {
+    if (!runs[i]) built.refused_correlations.push_back(i);
   }
   sort(diagnostics);
   return built;
