@@ -22,13 +22,13 @@ int check(const CheckOptions& options, const Session& session) {
   if (!catalog) return kUsage;
   LoadedRules loaded = load_rules(options.sources, session.terminal);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
-  const auto built = compiler::build(loaded.rules, *catalog, diagnostics);
+  const auto built = compiler::build(loaded.rules, *catalog, diagnostics, loaded.correlations);
   sort(diagnostics);
   print_diagnostics(diagnostics, session.json, session.terminal);
   if (!built) session.terminal.error(built.error().detail);
   const auto errors = std::ranges::count(diagnostics, Severity::kError, &Diagnostic::severity);
   const auto warnings = std::ranges::count(diagnostics, Severity::kWarning, &Diagnostic::severity);
-  const size_t usable = built ? loaded.rules.size() - built->refused.size() : 0;
+  const size_t usable = built ? loaded.rules.size() - built->refused.size() + loaded.correlations.size() - built->refused_correlations.size() : 0;
   session.terminal.note(fmt::format("{} rules in {} files: {} usable, {} errors, {} warnings", loaded.documents, loaded.files, usable, errors, warnings));
   if (loaded.unreadable) return kUnreadable;
   return errors > 0 || !built || (options.strict && warnings > 0) ? kFindings : kOk;

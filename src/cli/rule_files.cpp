@@ -133,10 +133,6 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
     }
   }
   loaded.rules = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, pipeline, loaded.diagnostics);
-  for (const sigma::LinkedCorrelation& linked : sigma::link(loaded.correlations, loaded.rules, loaded.diagnostics)) {
-    const sigma::Correlation& correlation = loaded.correlations[linked.index];
-    loaded.diagnostics.push_back({correlation.file, correlation.correlation_span, Severity::kError, "C040", "the correlation is well formed, but is not run yet", "keep correlations in files of their own until they are"});
-  }
   sort(loaded.diagnostics);
   return loaded;
 }

@@ -27,8 +27,14 @@ std::string json_text(std::string_view text) { return nlohmann::json(text).dump(
 
 // The event is a JSON object as it stands in the file: it is put in whole, not parsed again.
 std::string match_line(const scan::Match& match) {
-  return fmt::format(R"({{"rule_id":{},"rule_title":{},"level":{},"file":{},"line":{},"event":{}}})", json_text(match.rule->id), json_text(match.rule->title), json_text(sigma::to_string(match.rule->level)), json_text(match.file), match.line,
-                     match.event);
+  std::string found;
+  if (match.found != nullptr) {
+    found = fmt::format(R"("events":{},"group":{{)", match.found->events);
+    for (size_t i = 0; i < match.found->group.size(); ++i) found += fmt::format("{}{}:{}", i == 0 ? "" : ",", json_text(match.found->group[i].first), json_text(match.found->group[i].second));
+    found += "},";
+  }
+  return fmt::format(R"({{"rule_id":{},"rule_title":{},"level":{},"file":{},"line":{},{}"event":{}}})", json_text(match.rule->id), json_text(match.rule->title), json_text(sigma::to_string(match.rule->level)), json_text(match.file), match.line,
+                     found, match.event);
 }
 
 Style style_of(sigma::Level level) {
@@ -46,7 +52,7 @@ class Counts {
     if (by_rule_.empty()) return;
     Table levels({"LEVEL", "MATCHES"});
     for (auto it = by_level_.rbegin(); it != by_level_.rend(); ++it) levels.row({terminal.styled(style_of(it->first), name(it->first)), fmt::to_string(it->second)});
-    std::vector<std::pair<const sigma::Rule*, std::pair<uint64_t, std::string>>> rows(by_rule_.begin(), by_rule_.end());
+    std::vector<std::pair<const sigma::Metadata*, std::pair<uint64_t, std::string>>> rows(by_rule_.begin(), by_rule_.end());
     std::ranges::sort(rows, [](const auto& a, const auto& b) { return std::tuple(b.first->level, b.second.first, a.first->title, a.first->id) < std::tuple(a.first->level, a.second.first, b.first->title, b.first->id); });
     Table rules({"LEVEL", "MATCHES", "RULE", "FIRST AT"});
     for (const auto& [rule, entry] : rows) rules.row({terminal.styled(style_of(rule->level), name(rule->level)), fmt::to_string(entry.first), printable(rule->title, 90), printable(entry.second, 200)});
@@ -57,7 +63,7 @@ class Counts {
 
  private:
   static std::string name(sigma::Level level) { return level == sigma::Level::kNone ? "none" : std::string(sigma::to_string(level)); }
-  std::map<const sigma::Rule*, std::pair<uint64_t, std::string>> by_rule_;
+  std::map<const sigma::Metadata*, std::pair<uint64_t, std::string>> by_rule_;
   std::map<sigma::Level, uint64_t> by_level_;
 };
 
@@ -65,11 +71,11 @@ class Counts {
 void report_refused(const scan::Ruleset& ruleset, const Diagnostics& diagnostics, uint32_t documents, const Terminal& terminal) {
   size_t shown = 0;
   for (const Diagnostic& d : diagnostics) {
-    if (d.severity != Severity::kError && d.code != "S203") continue;  // S203: runs over some of its Types only
+    if (d.severity != Severity::kError && d.code != "S203" && d.code != "C043") continue;  // S203, C043: runs over some of its Types only
     terminal.note(to_line(d));
     ++shown;
   }
-  const size_t refused = documents - std::min<size_t>(documents, ruleset.running().size());
+  const size_t refused = documents - std::min<size_t>(documents, ruleset.running().size() + ruleset.running_correlations().size());
   if (refused > 0) terminal.warning(fmt::format("{} of {} rules do not run, for the {} reasons above", refused, documents, shown));
 }
 
@@ -102,13 +108,20 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
   return totals;
 }
 
+void report_correlations(const scan::CorrelationReport& report, const Terminal& terminal) {
+  if (report.untimed > 0) terminal.warning(fmt::format("correlations: {} events have no readable time and count as happening with the event before them", report.untimed));
+  if (report.restarted > 0) terminal.warning(fmt::format("correlations: time went back by more than the timespan {} times, and a group began anew; give files in the order of their events", report.restarted));
+  if (report.evicted > 0) terminal.warning(fmt::format("correlations: memory was full, {} groups left before their time was over", report.evicted));
+  if (report.dropped > 0) terminal.warning(fmt::format("correlations: {} events left their groups before their time was over, since a group was too large", report.dropped));
+}
+
 int scan_files(const ScanOptions& options, const Session& session) {
   const Terminal& terminal = session.terminal;
   const auto catalog = load_catalog(options.types, terminal);
   if (!catalog) return kUsage;
   LoadedRules loaded = load_rules(options.sources, terminal);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
-  const auto ruleset = scan::Ruleset::prepare(std::move(loaded.rules), *catalog, diagnostics);
+  const auto ruleset = scan::Ruleset::prepare(std::move(loaded.rules), *catalog, diagnostics, std::move(loaded.correlations));
   if (!ruleset) {
     terminal.error(ruleset.error().detail);
     return kUsage;
@@ -131,13 +144,16 @@ int scan_files(const ScanOptions& options, const Session& session) {
     if (session.json) terminal.data_line(match_line(match));
     else counts.add(match);
   };
+  scan::CorrelationReport correlated;
+  sinks.on_correlated = [&](const scan::CorrelationReport& report) { correlated = report; };
   sinks.on_progress = [&](uint64_t done, std::optional<uint64_t> total) { bar.update(done, total.value_or(0)); };
   const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   const auto reports = scan::run(*ruleset, options.events, std::min(threads, limits::kScanThreadsMax), sinks);
   bar.finish();
   if (!session.json) counts.print(terminal);
   const Totals totals = report_files(reports, terminal);
-  terminal.note(fmt::format("{} rules over {} events in {} lines ({} of no Template Type in use, {} malformed): {} matches", ruleset->running().size(), totals.events, totals.lines, totals.events - totals.routed, totals.malformed,
+  report_correlations(correlated, terminal);
+  terminal.note(fmt::format("{} rules over {} events in {} lines ({} of no Template Type in use, {} malformed): {} matches", ruleset->running().size() + ruleset->running_correlations().size(), totals.events, totals.lines, totals.events - totals.routed, totals.malformed,
                             totals.matches));
   if (totals.unreadable) return kUnreadable;
   return totals.matches > 0 || totals.faults > 0 ? kFindings : kOk;

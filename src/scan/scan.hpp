@@ -14,6 +14,7 @@
 #include "base/diagnostic.hpp"
 #include "base/result.hpp"
 #include "schema/catalog.hpp"
+#include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::scan {
@@ -23,7 +24,7 @@ class Ruleset {
  public:
   // Binds and compiles. A rule that binds to no Type or that the compiler refuses is left out, with its reason in `diagnostics`; refused() lists it.
   // An Error only where nothing can run at all (a channel as a whole is over a limit). The catalog must outlive the Ruleset.
-  static Result<Ruleset> prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics);
+  static Result<Ruleset> prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::vector<sigma::Correlation> correlations = {});
   Ruleset(Ruleset&&) noexcept;
   Ruleset& operator=(Ruleset&&) noexcept;
   ~Ruleset();
@@ -31,6 +32,7 @@ class Ruleset {
   std::span<const sigma::Rule> rules() const;                 // as given, in that order
   std::span<const sigma::Rule* const> running() const;        // those that run over at least one Type
   std::span<const sigma::Rule* const> refused() const;        // those that run over none
+  std::span<const sigma::Correlation* const> running_correlations() const;
   struct ChannelSummary {
     const schema::TemplateType* type;
     uint32_t instances;
@@ -46,12 +48,27 @@ class Ruleset {
   std::unique_ptr<State> state_;
 };
 
+// What a correlation found, beside the event that completed it.
+struct Found {
+  uint32_t events = 0;  // that made the hit, as interpreter::CorrelationHit::events
+  std::vector<std::pair<std::string, std::string>> group;  // names as in group-by, values
+};
+
 struct Match {
-  const sigma::Rule* rule = nullptr;
+  const sigma::Metadata* rule = nullptr;       // a rule or a correlation
   const schema::TemplateType* type = nullptr;  // the first Type over which it matched
   std::string_view file;                       // as given
   uint64_t line = 0;                           // 1-based
   std::string_view event;                      // the line as it stands in the file: one JSON object. Valid during the callback
+  const Found* found = nullptr;                // of a correlation: then file, line and event are those of the last event
+};
+
+// What was left out of correlations, and why (interpreter::CorrelationCounts).
+struct CorrelationReport {
+  uint64_t untimed = 0;
+  uint64_t restarted = 0;
+  uint64_t evicted = 0;
+  uint64_t dropped = 0;
 };
 
 inline constexpr size_t kMalformedListedMax = 20;
@@ -70,10 +87,11 @@ struct FileReport {
 
 // Called by one thread at a time (not always the same one), for files in the order given and lines ascending, whatever the number of threads. Any may be empty.
 struct Sinks {
-  std::function<void(const Match&)> on_match;  // one call for each rule and event
+  std::function<void(const Match&)> on_match;  // one call for each rule and event; hits of correlations follow the matches of the same line
   std::function<void(std::string_view file, uint64_t line, std::string_view reason)> on_malformed;
   // Bytes of the files as stored; total is nothing while a pipe is among them.
   std::function<void(uint64_t bytes_done, std::optional<uint64_t> bytes_total)> on_progress;
+  std::function<void(const CorrelationReport&)> on_correlated;  // once, at the end, if correlations ran
 };
 
 // `files`: paths, "-" is standard input. `threads`: 0 counts as 1; at most limits::kScanThreadsMax. Memory: per thread a few MiB and the longest line.
