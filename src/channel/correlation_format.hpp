@@ -12,6 +12,11 @@ namespace creance::channel {
 inline constexpr std::array<uint8_t, 8> kCorrelationMagic = {'C', 'r', 'e', 'C', 'o', 'r', 'r', 0x1a};
 inline constexpr uint32_t kCorrelationFormatVersion = 1;
 
+// In releases it stands among the channel files, as if it were that of a Template Type: under this name, for sensors that know this form of the file.
+inline constexpr std::string_view kCorrelationsId = "correlations";
+inline constexpr std::array<uint8_t, 32> kCorrelationsInterface = {'c', 'r', 'e', 'a', 'n', 'c', 'e', ' ', 'c', 'o', 'r', 'r', 'e', 'l', 'a', 't', 'i', 'o', 'n', ' ', 'f', 'i', 'l', 'e', ' ', '1'};
+static_assert(kCorrelationFormatVersion == 1, "the interface names the version");
+
 enum class CorrelationSection : uint32_t {
   kTexts,         // bytes
   kTextRefs,      // TextRef: tags, references, names of group-by

@@ -7,6 +7,7 @@
 #include "base/os/real.hpp"
 #include "base/text.hpp"
 #include "channel/verified_channel.hpp"
+#include "channel/verified_correlations.hpp"
 #include "cli/rule_files.hpp"
 #include "compiler/build.hpp"
 #include "plan/release.hpp"
@@ -40,13 +41,13 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
   LoadedRules loaded = load_rules(request.sources, terminal);
   outcome.unreadable = loaded.unreadable;
   outcome.diagnostics = std::move(loaded.diagnostics);
-  TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics));
+  TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics, loaded.correlations));
   sort(outcome.diagnostics);
   if (outcome.unreadable || has_errors(outcome.diagnostics)) return outcome;
   if (built.channels.empty()) return fail(ErrorCode::kInvalid, "there is no rule to pack");
 
   os::RealFileSystem disk;
-  const validator::CaseReport cases = validator::run_cases(loaded.rules, catalog, disk);
+  const validator::CaseReport cases = validator::run_cases(loaded.rules, catalog, disk, loaded.correlations);
   for (const Diagnostic& d : cases.diagnostics) outcome.diagnostics.push_back(d);
   for (const validator::CaseResult& result : cases.results) {
     ++outcome.cases;
@@ -63,9 +64,17 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
     outcome.instances += verified->instance_count();
     files[channel.type->id + ".channel"] = channel.bytes;
   }
+  if (built.correlations) {
+    const Bytes& bytes = built.correlations->bytes;
+    const auto verified = channel::VerifiedCorrelations::verify(bytes);
+    if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses the correlations: {} {}", verified.error().code, verified.error().detail));
+    channels.push(Json::object({{"type", channel::kCorrelationsId}, {"fingerprint", to_hex(channel::kCorrelationsInterface)}, {"sha256", sha256(bytes).hex()}, {"length", bytes.size()}, {"instances", verified->correlation_count()}, {"cost_bound", verified->cost_bound()}}));
+    outcome.instances += verified->correlation_count();
+    files[std::string(channel::kCorrelationsId) + ".channel"] = bytes;
+  }
   files[kPackFile] = to_bytes(Json::object({{"_type", "pack"}, {"release", request.release}, {"category", request.category}, {"notes", request.notes}, {"channels", channels}}));
   files[kEvidenceFile] = to_bytes(Json::object({{"_type", "evidence"}, {"release", request.release}, {"tool", "creance " CREANCE_VERSION}, {"channels", channels},
-                                                {"checks", Json::array({check_entry("parse and bind", loaded.rules.size()), check_entry("compile and verify", built.channels.size()), check_entry("cases, both judges agree", outcome.cases)})}}));
+                                                {"checks", Json::array({check_entry("parse and bind", loaded.rules.size() + loaded.correlations.size()), check_entry("compile and verify", built.channels.size() + (built.correlations ? 1 : 0)), check_entry("cases, both judges agree", outcome.cases)})}}));
   outcome.files = std::move(files);
   return outcome;
 }

@@ -33,7 +33,7 @@ int test(const TestOptions& options, const Session& session) {
   if (!catalog) return kUsage;
   LoadedRules loaded = load_rules(options.sources, terminal);
   os::RealFileSystem files;
-  const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog, files);
+  const validator::CaseReport report = validator::run_cases(loaded.rules, *catalog, files, loaded.correlations);
   Diagnostics diagnostics = std::move(loaded.diagnostics);
   std::ranges::copy(report.diagnostics, std::back_inserter(diagnostics));
   sort(diagnostics);
@@ -41,7 +41,7 @@ int test(const TestOptions& options, const Session& session) {
   for (const validator::CaseResult& result : report.results) print_result(result, session);
   const auto failed = std::ranges::count(report.results, false, &validator::CaseResult::passed);
   const auto passed = static_cast<ptrdiff_t>(report.results.size()) - failed;
-  terminal.note(fmt::format("{} rules, {} cases: {} passed by both judges, {}", loaded.rules.size(), report.results.size(), passed, terminal.styled(failed > 0 ? Style::kRed : Style::kGreen, fmt::format("{} failed", failed), false)));
+  terminal.note(fmt::format("{} rules, {} cases: {} passed by both judges, {}", loaded.rules.size() + loaded.correlations.size(), report.results.size(), passed, terminal.styled(failed > 0 ? Style::kRed : Style::kGreen, fmt::format("{} failed", failed), false)));
   if (loaded.unreadable) return kUnreadable;
   return failed > 0 || has_errors(diagnostics) ? kFindings : kOk;
 }

@@ -82,7 +82,7 @@ struct Observation {
 
 struct CorrelationState::State {
   State(const channel::VerifiedCorrelations& verified, Hash128 hash_key)
-      : file(&verified), l(verified.layout()), key(hash_key), cell_count(static_cast<uint32_t>(std::min<uint64_t>(channel::state_cells(l.header->state_bytes), limits::kCorrelationStateBytesMax / channel::kStateCellBytes))) {
+      : l(verified.layout()), key(hash_key), cell_count(static_cast<uint32_t>(std::min<uint64_t>(channel::state_cells(l.header->state_bytes), limits::kCorrelationStateBytesMax / channel::kStateCellBytes))) {
     cells = std::make_unique_for_overwrite<Cell[]>(cell_count);
     bucket_count = std::bit_floor(std::max(cell_count, 2u));
     buckets.assign(bucket_count, kNone);
@@ -98,7 +98,6 @@ struct CorrelationState::State {
     if (sorts) sorted.resize(std::min(cell_count, limits::kCorrelationEntriesMax + 1));
   }
 
-  const channel::VerifiedCorrelations* file;
   channel::CorrelationLayout l;
   Hash128 key;
   uint32_t cell_count;

@@ -52,7 +52,7 @@ struct CorrelationCounts {
 
 class CorrelationState {
  public:
-  // `key`: for the hash tables; results do not depend on it. The file must outlive the state.
+  // `key`: for the hash tables; results do not depend on it. The file's bytes must outlive the state.
   CorrelationState(const channel::VerifiedCorrelations& file, Hash128 key);
   CorrelationState(CorrelationState&&) noexcept;
   CorrelationState& operator=(CorrelationState&&) noexcept;

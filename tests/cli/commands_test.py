@@ -298,6 +298,20 @@ class Pack(Case):
         for name in files:
             self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes(), name)
 
+    def test_correlations_are_packed_and_scanned(self):
+        for order in ("a", "b"):
+            packed = run("pack", "--rules", ROOT / "rules", "--release", "r1", "--out", self.dir / order)
+            self.assertEqual(packed.returncode, 0, packed.stderr)
+        name = "correlations.channel"
+        self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes())
+        entries = [e for e in json.loads((self.dir / "a/r1/pack.json").read_bytes())["channels"] if e["type"] == "correlations"]
+        self.assertEqual(len(entries), 1)
+        self.assertGreaterEqual(entries[0]["instances"], 2)
+        events = "".join(json.dumps({"_type": "linux.process_creation", "UtcTime": f"2026-11-23 10:00:0{i}", "User": "bob", "Image": f"/usr/bin/{x}"}) + "\n" for i, x in enumerate(("id", "who", "w", "last")))
+        scanned = run("scan", "--rules", ROOT / "rules", "--events", "-", "--json", stdin=events.encode())
+        lines = [json.loads(line) for line in scanned.stdout.splitlines()]
+        self.assertEqual([(l["rule_title"], l["line"], l["events"], l["group"]) for l in lines], [("Many Discovery Commands of One User", 4, 4, {"User": "bob"})])
+
     def test_a_failing_case_packs_nothing(self):
         self.write("rules/r.yml", GOOD)
         self.write("rules/r.cases.yml", "rule: 11111111-2222-4333-8444-555555555555\ncases:\n  - {name: wrong, match: true, event: {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, PipeName: 'x'}}\n")

@@ -8,51 +8,10 @@
 #include <vector>
 
 #include "channel/verified_correlations.hpp"
-#include "compiler/correlations.hpp"
-#include "interpreter/correlation.hpp"
+#include "correlation/samples.hpp"
 #include "reference/correlation.hpp"
-#include "sigma/parser.hpp"
 
 namespace creance::test {
-
-inline constexpr interpreter::Hash128 kKey{0x0706050403020100, 0x0f0e0d0c0b0a0908};
-inline constexpr int64_t kSecond = 1'000'000;
-
-// Inputs of the Types "test.one" and "test.two": Time, Host, User, Value; in the second, User is called Account.
-inline const std::vector<schema::TemplateType>& types() {
-  static const std::vector<schema::TemplateType> kTypes = [] {
-    std::vector<schema::TemplateType> out;
-    for (const char* id : {"test.one", "test.two"}) {
-      schema::TemplateType type{.id = id, .title = "Test"};
-      type.inputs = {{"UtcTime", schema::InputType::kTime, ""}, {"Host", schema::InputType::kString, ""}, {out.empty() ? "User" : "Account", schema::InputType::kString, ""}, {"Value", schema::InputType::kString, ""}};
-      type.fingerprint.fill(static_cast<uint8_t>(out.size() + 1));
-      out.push_back(std::move(type));
-    }
-    return out;
-  }();
-  return kTypes;
-}
-
-// Rules `a` to `f`; `e` and `f` run over the second Type. What they detect does not matter here: a test says which match.
-inline std::string rule_documents() {
-  std::string out;
-  for (char name = 'a'; name <= 'f'; ++name) {
-    out += std::string("---\ntitle: Rule ") + name + "\nid: 00000000-0000-4000-8000-00000000000" + name + "\nname: " + name +
-           "\nlogsource: {product: linux, category: process_creation}\ndetection: {sel: {Image: " + name + "}, condition: sel}\n";
-  }
-  return out;
-}
-
-// `body`: the lines under `correlation:`, not indented. Number n gets the name cn.
-inline std::string correlation_document(int number, const std::string& body) {
-  std::string out = "---\ntitle: Correlation " + std::to_string(number) + "\nid: 00000000-0000-4000-8000-0000000001" + std::to_string(10 + number) + "\nname: c" + std::to_string(number) + "\nlevel: high\ncorrelation:\n";
-  for (size_t at = 0; at < body.size();) {
-    const size_t end = std::min(body.find('\n', at), body.size());
-    out += "  " + body.substr(at, end - at) + "\n";
-    at = end + 1;
-  }
-  return out;
-}
 
 struct TestEvent {
   std::optional<int64_t> time;  // seconds
@@ -78,9 +37,7 @@ class Pair {
     rules_ = std::move(parsed.rules);
     correlations_ = std::move(parsed.correlations);
     diagnostics_ = std::move(parsed.diagnostics);
-    std::vector<std::vector<const schema::TemplateType*>> runs_over;
-    for (size_t i = 0; i < rules_.size(); ++i) runs_over.push_back({&types()[rules_[i].name >= "e" ? 1 : 0]});
-    auto built = compiler::compile_correlations(correlations_, rules_, runs_over, diagnostics_, state_bytes);
+    auto built = compiler::compile_correlations(correlations_, rules_, types_of(rules_), diagnostics_, state_bytes);
     EXPECT_TRUE(built);
     if (!built || !*built) return;
     built_ = std::move(**built);
@@ -197,9 +154,5 @@ class Pair {
   std::unique_ptr<reference::CorrelationJudge> judge_;
   uint64_t steps_most_ = 0;
 };
-
-inline std::string body(const std::string& kind, const std::string& rules, const std::string& span, const std::string& condition, const std::string& group = "[User]") {
-  return "type: " + kind + "\nrules: " + rules + "\ngroup-by: " + group + "\ntimespan: " + span + (condition.empty() ? "" : "\ncondition: " + condition);
-}
 
 }  // namespace creance::test

@@ -31,21 +31,6 @@ class UncheckedCorrelationsForTests {
 namespace creance::test {
 namespace {
 
-constexpr uint64_t kSmallest = limits::kCorrelationStateBytesMin;
-
-std::vector<std::string> all_kinds() {
-  return {body("event_count", "[a, b]", "10s", "{gte: 3}", "[Host, User]"),
-          body("value_count", "[a]", "10s", "{field: [Host, Value], gte: 3}"),
-          body("temporal", "[a, b, c]", "10s", "a and not b or c"),
-          body("temporal_ordered", "[a, b, c]", "10s", "{gte: 2}"),
-          body("value_sum", "[a]", "10s", "{field: Value, gt: 3, lte: 9}"),
-          body("value_max", "[a]", "10s", "{field: Value, neq: 3}"),
-          body("value_avg", "[a, e]", "10s", "{field: Value, gte: 2}", "[who]") + "\naliases:\n  who: {a: User, e: Account}",
-          body("value_percentile", "[a]", "10s", "{field: Value, percentile: 75, gte: 2}"),
-          body("value_percentile", "[b]", "10s", "{field: Value, lte: 50}"),
-          body("temporal_ordered", "[c0, c4, b]", "20s", "c0 and (c4 or b)", "[User]")};
-}
-
 std::vector<TestEvent> random_events(uint32_t seed, size_t count) {
   std::mt19937 random(seed);
   std::vector<TestEvent> out;
@@ -288,9 +273,7 @@ TEST(CorrelationFile, SameCorrelationsInAnyOrderGiveTheSameBytes) {
   };
   const auto build = [&](const std::vector<int>& order) {
     auto parsed = sigma::parse(yaml(order), "c.yml");
-    std::vector<std::vector<const schema::TemplateType*>> runs_over;
-    for (const sigma::Rule& rule : parsed.rules) runs_over.push_back({&types()[rule.name >= "e" ? 1 : 0]});
-    const auto built = compiler::compile_correlations(parsed.correlations, parsed.rules, runs_over, parsed.diagnostics);
+    const auto built = compiler::compile_correlations(parsed.correlations, parsed.rules, types_of(parsed.rules), parsed.diagnostics);
     EXPECT_TRUE(built && *built);
     return (*built)->bytes;
   };

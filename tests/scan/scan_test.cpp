@@ -188,6 +188,63 @@ TEST_F(ScanTest, FilesThatCannotBeReadAreReportedAndTheOthersScanned) {
   EXPECT_EQ(seen.reports[4].matches, 1u);
 }
 
+TEST_F(ScanTest, CorrelationsFollowTheOrderOfFilesWhateverTheThreads) {
+  auto parsed = sigma::parse(R"(
+title: Three of one image
+id: 00000000-0000-4000-8000-000000000009
+correlation: {type: event_count, rules: [tool], group-by: [Image], timespan: 1h, condition: {gte: 3}}
+level: high
+---
+title: Tool
+name: tool
+logsource: {product: windows, category: process_creation}
+detection: {selection: {CommandLine|contains: run}, condition: selection}
+---
+title: Mimikatz
+id: 00000000-0000-4000-8000-000000000002
+logsource: {product: windows, category: process_creation}
+detection: {selection: {Image|endswith: '\mimikatz.exe'}, condition: selection}
+)", "rules.yml");
+  Diagnostics diagnostics;
+  auto made = Ruleset::prepare(std::move(parsed.rules), catalog(), diagnostics, std::move(parsed.correlations));
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->running_correlations().size(), 1u) << (diagnostics.empty() ? "" : to_line(diagnostics[0]));
+  std::vector<std::string> files;
+  std::vector<std::string> expected;
+  size_t seen_of[3] = {0, 0, 0};
+  for (int f = 0; f < 3; ++f) {
+    std::string text;
+    for (int i = 0; i < 30'000; ++i) {
+      const bool runs = i % 7 == 0;
+      const int image = i % 3;
+      const bool loud = image == 2;
+      text += R"({"Channel":"Log","EventID":1,"Image":"C:\\)" + std::string(loud ? "mimikatz.exe" : image == 1 ? "b" : "a") + R"(","CommandLine":")" + (runs ? "run" : "rest") + std::string(60, 'x') + "\"}\n";
+      const std::string at = "f" + std::to_string(f) + ":" + std::to_string(i + 1) + " ";
+      if (loud) expected.push_back(at + "Mimikatz");
+      if (runs && ++seen_of[image] % 3 == 0) expected.push_back(at + "Three of one image");
+    }
+    files.push_back(write("f" + std::to_string(f), text));
+  }
+  for (const unsigned threads : {1u, 2u, 5u}) EXPECT_EQ(run(*made, files, threads).matches, expected) << threads;
+  std::string group;
+  uint32_t events = 0;
+  CorrelationReport report;
+  Sinks sinks;
+  sinks.on_match = [&](const Match& match) {
+    if (match.found == nullptr) return;
+    events = match.found->events;
+    group = match.found->group.at(0).first + "=" + match.found->group.at(0).second;
+  };
+  sinks.on_correlated = [&](const CorrelationReport& counts) { report = counts; };
+  const std::string few = write("few", R"({"Channel":"Log","EventID":1,"Image":"z","CommandLine":"run"}
+{"Channel":"Log","EventID":1,"Image":"z","CommandLine":"run"}
+{"Channel":"Log","EventID":1,"Image":"z","CommandLine":"run"})");
+  EXPECT_EQ(scan::run(*made, std::vector{few}, 1, sinks)[0].matches, 1u);
+  EXPECT_EQ(events, 3u);
+  EXPECT_EQ(group, "Image=z");
+  EXPECT_EQ(report.untimed, 3u);  // these Types have no time at all
+}
+
 TEST_F(ScanTest, RefusedRulesAreListedWithAReason) {
   Diagnostics diagnostics;
   auto made = Ruleset::prepare(parse(R"(

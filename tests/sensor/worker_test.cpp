@@ -54,6 +54,39 @@ class WorkerParts : public testing::Test {
     EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
     return record.release;
   }
+  // Rules and correlations as one YAML text; the files of the set as `creance pack` would make them. `number` tells sets apart.
+  ipc::Set make_correlated_set(const std::string& yaml, uint8_t number = 6) {
+    auto parsed = sigma::parse(yaml, "t.yml");
+    Diagnostics diagnostics;
+    const auto built = compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics, parsed.correlations);
+    EXPECT_TRUE(built->correlations) << (diagnostics.empty() ? "" : to_line(diagnostics[0]));
+    ipc::SetRecord record;
+    record.release.fill(number);
+    const fs::path set = folder_ / to_hex(record.release);
+    fs::create_directories(set);
+    const auto add = [&](const std::string& name, const Bytes& bytes, const schema::Fingerprint& fingerprint) {
+      ipc::SetFile& file = record.files[record.count++];
+      file.name.assign(name);
+      file.sha256 = sha256(bytes).bytes;
+      file.fingerprint = fingerprint;
+      file.bytes = bytes.size();
+      EXPECT_TRUE(files_.write_atomic(set / name, bytes, 0644));
+    };
+    add("correlations.63726561.channel", built->correlations->bytes, channel::kCorrelationsInterface);
+    for (const auto& channel : built->channels) add(channel.type->id + ".channel", channel.bytes, channel.type->fingerprint);
+    EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
+    return record.release;
+  }
+  static std::string pipes_correlation(const std::string& more = "") {
+    return "title: Many pipes\nid: 00000000-0000-4000-8000-0000000000c1\nauthor: C\nlevel: high\ntags: [attack.execution]\ncorrelation: {type: event_count, rules: [pipe], group-by: [Image], timespan: 1m, condition: {gte: 3}" + more +
+           "}\n---\ntitle: Pipe\nname: pipe\nid: 00000000-0000-4000-8000-000000000001\nlogsource: {product: windows, category: pipe_created}\ndetection: {sel: {PipeName|contains: evil}, condition: sel}\n";
+  }
+  std::vector<schema::InputValue> pipe_event(std::string_view image, std::string_view time) {
+    auto values = event("evil");
+    values[*supplied_[0].type->input_index("Image")] = schema::InputValue(image);
+    values[*supplied_[0].type->input_index("UtcTime")] = schema::InputValue(time);
+    return values;
+  }
   Evaluation make_evaluation() {
     return Evaluation(supplied_, "host-1", {[this](std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& s) { suspensions_.push_back(s); }});
   }
@@ -101,6 +134,68 @@ TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
   const auto detection = plan::Detection::parse(as_bytes(lines_[0]));
   ASSERT_TRUE(detection);
   EXPECT_EQ(detection->inputs[0].second, "evil \"\\\n\x01\x7f \xef\xbf\xbd\xef\xbf\xbd \xe2\x82\xac </script>");
+}
+
+TEST_F(WorkerParts, ACorrelationDetectsAndWhatItNamesIsSilent) {
+  const auto set = make_correlated_set(pipes_correlation());
+  auto evaluation = make_evaluation();
+  auto active = ActiveSet::load(sets_.get(), set, supplied_, {1, 2});
+  ASSERT_TRUE(active) << active.error().detail;
+  EXPECT_EQ(active->instances(), 2u);
+  EXPECT_TRUE(active->held().empty());
+  evaluation.swap(std::move(*active));
+  const auto see = [&](std::string_view image, std::string_view time) { evaluation.evaluate({0, {pipe_event(image, time), {}, {}}, WallTime(std::chrono::milliseconds(1795428000123))}, MonotonicTime(1), true); };
+  see("C:\\a \"b\".exe", "2026-11-23 10:00:00.000");
+  see("C:\\other.exe", "2026-11-23 10:00:01.000");
+  see("C:\\a \"b\".exe", "2026-11-23 10:00:20.000");
+  EXPECT_TRUE(lines_.empty());
+  see("C:\\a \"b\".exe", "2026-11-23 10:01:00.000");
+  ASSERT_EQ(lines_.size(), 1u);
+  const auto detection = plan::Detection::parse(as_bytes(lines_[0]));
+  ASSERT_TRUE(detection) << detection.error().detail << lines_[0];
+  EXPECT_EQ(detection->rule_id, "00000000-0000-4000-8000-0000000000c1");
+  EXPECT_EQ(detection->rule_title, "Many pipes");
+  EXPECT_EQ(detection->author, "C");
+  EXPECT_EQ(detection->tags, std::vector<std::string>{"attack.execution"});
+  EXPECT_EQ(detection->matched, std::vector<std::string>{"Image"});
+  EXPECT_NE(lines_[0].find(R"("correlation":{"events":3,"group":{"Image":"C:\\a \"b\".exe"}})"), std::string::npos) << lines_[0];
+  EXPECT_EQ(evaluation.totals().matches, 1u);
+}
+
+TEST_F(WorkerParts, CorrelationsKeepTheirStateOverASwap) {
+  auto evaluation = make_evaluation();
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_, {1, 2})));
+  for (int i = 0; i < 2; ++i) evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:00"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(", generate: true"), 7), supplied_, {3, 4})));
+  evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:05"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  ASSERT_EQ(lines_.size(), 2u);  // the rule reports now as well
+  EXPECT_NE(lines_[1].find("Many pipes"), std::string::npos);
+}
+
+TEST_F(WorkerParts, ACorrelationIsHeldWhereSomethingIsMissing) {
+  supplied_[0].available[*supplied_[0].type->input_index("Image")] = false;
+  auto active = ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_);
+  ASSERT_TRUE(active) << active.error().detail;
+  ASSERT_EQ(active->held().size(), 1u);
+  EXPECT_EQ(active->held()[0].rule_id, "00000000-0000-4000-8000-0000000000c1");
+  EXPECT_EQ(active->held()[0].input, "Image");
+  supplied_[0].available[*supplied_[0].type->input_index("Image")] = true;
+  supplied_[0].available[*supplied_[0].type->input_index("PipeName")] = false;
+  active = ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(), 8), supplied_);
+  ASSERT_TRUE(active);
+  ASSERT_EQ(active->held().size(), 2u);  // the rule, and so the correlation
+  EXPECT_EQ(active->held()[1].input, "rule 00000000-0000-4000-8000-000000000001");
+}
+
+TEST_F(WorkerParts, DamagedCorrelationsAreRefused) {
+  const auto set = make_correlated_set(pipes_correlation());
+  const fs::path file = folder_ / to_hex(set) / "correlations.63726561.channel";
+  Bytes bytes = *files_.read(file, 1u << 20);
+  bytes[100] ^= 1;
+  ASSERT_TRUE(files_.write_atomic(file, bytes, 0644));
+  const auto active = ActiveSet::load(sets_.get(), set, supplied_);
+  ASSERT_FALSE(active);
+  EXPECT_NE(active.error().detail.find("not the ones that were signed"), std::string::npos);
 }
 
 TEST_F(WorkerParts, AnInstanceThatHitsWithoutEndIsSuspendedAloneAndForAMinute) {

@@ -55,6 +55,54 @@ std::vector<std::string> parse_codes(const std::string& cases) {
 }
 using Codes = std::vector<std::string>;
 
+constexpr const char* kCorrelation = R"(title: Many pipes
+id: 7f1f3a0e-7c1a-4a53-9d1e-00000000000c
+correlation: {type: event_count, rules: [a_pipe], group-by: [Image], timespan: 1m, condition: {gte: 2}}
+---
+)";
+
+CaseReport judge_correlation(const std::string& cases) {
+  Diagnostics diagnostics;
+  const auto parsed = parse_cases("rule: 7f1f3a0e-7c1a-4a53-9d1e-00000000000c\ncases:\n" + cases, "r.cases.yml", diagnostics);
+  auto outcome = sigma::parse(kCorrelation + std::string(kRule) + "name: a_pipe\n", "r.yml");
+  CaseReport report = judge_cases(outcome.rules, parsed, schema::Catalog::embedded(), outcome.correlations);
+  std::ranges::move(diagnostics, std::back_inserter(report.diagnostics));
+  return report;
+}
+std::string sequence(const std::string& name, const std::string& hits, const std::vector<std::string>& events) {
+  std::string out = "  - name: " + name + "\n    hits: " + hits + "\n    events:\n";
+  for (const std::string& event : events) out += "      - {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, " + event + "}\n";
+  return out;
+}
+
+TEST(Cases, ACorrelationIsJudgedOnSequences) {
+  const std::string a = "PipeName: '\\evil1', Image: a, UtcTime: '2026-11-23 10:00:00'";
+  const std::string b = "PipeName: '\\evil1', Image: b, UtcTime: '2026-11-23 10:00:10'";
+  const std::string late = "PipeName: '\\evil1', Image: a, UtcTime: '2026-11-23 10:02:00'";
+  const CaseReport report = judge_correlation(sequence("two", "[3]", {a, b, a}) + sequence("apart", "[]", {a, late}) + sequence("wrong", "[1]", {a, a}) + one_case("no sequence", "true", "PipeName: x") +
+                                              sequence("no Type", "[]", {"EventID2: 1, Channel2: x"}));
+  ASSERT_EQ(report.results.size(), 5u);
+  EXPECT_EQ(report.results[0].verdict, Verdict::kPassed) << report.results[0].reason;
+  EXPECT_EQ(report.results[1].verdict, Verdict::kPassed) << report.results[1].reason;
+  EXPECT_EQ(report.results[2].verdict, Verdict::kWrong);
+  EXPECT_EQ(report.results[2].reason, "the case wants hits at [1], both judges have them at [2]");
+  EXPECT_EQ(report.results[3].verdict, Verdict::kUnusable);
+  EXPECT_TRUE(std::ranges::count(codes_of(report.diagnostics), "J014"));
+  const CaseReport other = judge(cases_with(sequence("a sequence", "[]", {a})));
+  EXPECT_EQ(other.results.at(0).verdict, Verdict::kUnusable);
+  EXPECT_TRUE(std::ranges::count(codes_of(other.diagnostics), "J014"));
+}
+
+TEST(Cases, WrongSequencesAreDiagnosed) {
+  const auto head = std::string("rule: 7f1f3a0e-7c1a-4a53-9d1e-00000000000c\ncases:\n");
+  EXPECT_EQ(parse_codes(head + "  - {name: x, hits: [2], events: [{A: b}]}\n"), (std::vector<std::string>{"J002"}));
+  EXPECT_EQ(parse_codes(head + "  - {name: x, events: [{A: b}]}\n"), (std::vector<std::string>{"J002"}));
+  EXPECT_EQ(parse_codes(head + "  - {name: x, hits: [], events: []}\n"), (std::vector<std::string>{"J002"}));
+  EXPECT_EQ(parse_codes(head + "  - {name: x, hits: [], events: [a]}\n"), (std::vector<std::string>{"J002"}));
+  EXPECT_EQ(parse_codes(head + "  - {name: x, hits: [], match: true, events: [{A: b}]}\n"), (std::vector<std::string>{"J003"}));
+  EXPECT_EQ(parse_codes(head + "  - {name: x, hits: [1, 1], type: t, events: [{A: b, _type: c}]}\n"), std::vector<std::string>{});
+}
+
 TEST(Cases, BothJudgesDecideEachCase) {
   const CaseReport report = judge(cases_with(one_case("evil", "true", "PipeName: '\\evil1', Image: 'C:\\bad.exe'") + one_case("no image", "true", "PipeName: '\\EVIL'") +
                                              one_case("filtered", "false", "PipeName: '\\evil1', Image: 'C:\\good.exe'") + one_case("absent", "false", "Image: 'C:\\bad.exe'")));

@@ -136,6 +136,7 @@ struct Health {  // at least every kHealthIntervalMs while the worker's loop tur
   uint64_t faults = 0;
   uint64_t lost_events = 0;
   uint64_t lost_detections = 0;
+  uint64_t lost_correlated = 0;  // groups and events that left the memory of correlations early
   uint64_t rss_kib = 0;
   uint8_t ended = 0;     // the input has no more events
   uint8_t padding[7]{};
@@ -197,6 +198,7 @@ struct Report {  // what the next report to the server says; the updater adds id
   uint64_t faults = 0;
   uint64_t lost_events = 0;
   uint64_t lost_detections = 0;
+  uint64_t lost_correlated = 0;
   uint64_t worker_rss_kib = 0;
   Text<72> running_release;
   bool valid() const { return in_range(state) && in_range(arm) && arm_age_ms >= 0 && running_release.valid(); }

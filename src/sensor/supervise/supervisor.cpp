@@ -196,6 +196,7 @@ void Supervisor::worker_gone(const std::string& how) {
   before_.matches += health_.matches;
   before_.faults += health_.faults;
   before_.lost_detections += health_.lost_detections;
+  before_.lost_correlated += health_.lost_correlated;
   if (options_.input != Input::kLive && options_.input != Input::kConnector) before_.lost_events += health_.lost_events;  // their counters outlive the worker
   health_ = {};
   feed(WorkerDied{how});
@@ -440,6 +441,7 @@ void Supervisor::send_report(MonotonicTime now) {
   report.faults = before_.faults + health_.faults;
   report.lost_events = before_.lost_events + health_.lost_events;
   report.lost_detections = before_.lost_detections + health_.lost_detections;
+  report.lost_correlated = before_.lost_correlated + health_.lost_correlated;
   report.worker_rss_kib = health_.rss_kib;
   report.running_release = activation_->name_of(report.running);
   to_updater(ipc::encode(report, ipc::Process::kSupervisor));

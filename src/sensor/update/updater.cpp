@@ -210,6 +210,7 @@ void Updater::report() {
     report.counters.faults = static_cast<int64_t>(latest_->faults);
     report.counters.events_lost = static_cast<int64_t>(latest_->lost_events);
     report.counters.worker_rss_kib = static_cast<int64_t>(latest_->worker_rss_kib);
+    report.counters.more["correlated_lost"] = static_cast<int64_t>(latest_->lost_correlated);
     report.counters.more["detections_lost"] = static_cast<int64_t>(latest_->lost_detections + outbox_.lost());
     report.manifest = manifest_;
     if (held_changed_) report.held = held_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,8 @@
 #include "base/ipc/records.hpp"
 #include "base/ipc/socket.hpp"
 #include "channel/verified_channel.hpp"
+#include "channel/verified_correlations.hpp"
+#include "interpreter/correlation.hpp"
 #include "interpreter/interpreter.hpp"
 #include "sensor/collect/collector.hpp"
 
@@ -19,7 +22,7 @@ namespace creance::sensor {
 
 struct HeldInstance {
   std::string rule_id;
-  std::string input;
+  std::string input;  // or, of a correlation, the rule that it misses
 };
 
 class MappedFile {
@@ -44,26 +47,47 @@ struct LoadedChannel {
   interpreter::Scratch scratch;
   std::vector<uint8_t> suspended;    // per instance
   std::vector<uint32_t> hits;        // per instance, in the present minute
+  // What correlations want of this channel; empty where they want nothing.
+  std::vector<uint32_t> sources;     // per instance: source of the correlation file, or kNoSource
+  std::vector<uint8_t> silent;       // per instance: reports nothing by itself
+  std::vector<uint32_t> times;       // inputs that say when
+  uint32_t observed_type = 0;        // of the correlation file
+};
+inline constexpr uint32_t kNoSource = 0xffffffff;
+
+struct LoadedCorrelations {
+  std::string sha256;
+  MappedFile mapped;
+  channel::VerifiedCorrelations file;
+  interpreter::CorrelationState state;
+  std::vector<uint8_t> suspended;    // per correlation
+  std::vector<uint32_t> hits;        // per correlation, in the present minute
 };
 
 class ActiveSet {
  public:
   ActiveSet() = default;
   // kNoSet: an empty one. kInvalid, with the file and the verifier's code: nothing of it may run.
-  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied);
+  // `hash_key`: secret and random; for the state of correlations, until inherit().
+  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, interpreter::Hash128 hash_key = {});
+  void inherit(const ActiveSet& before);  // the state of correlations that are the same
 
   const ipc::Set& set() const { return set_; }
   const std::string& hex() const { return hex_; }
   std::span<LoadedChannel> channels() { return channels_; }
+  const LoadedCorrelations* correlations() const { return correlations_.get(); }
+  LoadedCorrelations* correlations() { return correlations_.get(); }
   LoadedChannel* of_type(uint32_t type);  // nullptr: this set says nothing about such events
   uint32_t instances() const { return instances_; }
   std::span<const HeldInstance> held() const { return held_; }  // read an input that this host cannot say
   bool has_tag(std::string_view tag) const;
 
  private:
+  Status load_correlations(int folder, const ipc::SetFile& entry, std::span<const Supplied> supplied, interpreter::Hash128 hash_key);
   ipc::Set set_{};
   std::string hex_;
   std::vector<LoadedChannel> channels_;
+  std::unique_ptr<LoadedCorrelations> correlations_;
   std::vector<HeldInstance> held_;
   uint32_t instances_ = 0;
 };

@@ -50,6 +50,19 @@ void append_json_text(std::string_view text, size_t bytes_max, std::string& out,
   out += '"';
 }
 
+void append_correlation(uint32_t events, const channel::TextList& names, std::span<const uint32_t> inputs, const schema::Inputs& values, std::string& out) {
+  constexpr size_t kBytesMax = limits::kDetectionBytesMax / 4;
+  bool cut = false;
+  out += fmt::format("\"correlation\":{{\"events\":{},\"group\":{{", events);
+  for (size_t i = 0; i < inputs.size() && i < names.size() && out.size() < kBytesMax; ++i) {
+    if (i > 0) out += ',';
+    append_json_text(names[i], 64, out, cut);
+    out += ':';
+    append_json_text(values.values[inputs[i]].text(), 256, out, cut);
+  }
+  out += cut ? "},\"cut\":true}," : "}},";
+}
+
 void write_detection(const Match& match, std::string& out) {
   bool cut = false;
   out.clear();
@@ -68,7 +81,9 @@ void write_detection(const Match& match, std::string& out) {
   append_json_text(match.instance.author, 512, out, cut);
   out += fmt::format(",\"type\":\"{}\",\"release_digest\":\"{}\",\"channel_sha256\":\"{}\",\"host\":", match.type.id, match.release_hex, match.channel_sha256);
   append_json_text(match.host, 256, out, cut);
-  out += ",\"inputs\":{";
+  out += ',';
+  out += match.members;
+  out += "\"inputs\":{";
   std::string matched;
   bool first = true;
   const auto add = [&](uint32_t input, bool read) {

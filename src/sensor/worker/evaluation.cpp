@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "schema/event_time.hpp"
 #include "sensor/worker/detection.hpp"
 
 namespace creance::sensor {
@@ -12,7 +13,24 @@ namespace {
 constexpr uint8_t kByFault = 1, kByHits = 2;
 }
 
+void Evaluation::swap(ActiveSet next) {
+  lost_before_ = totals().lost_correlated;
+  next.inherit(active_);
+  active_ = std::move(next);
+}
+
+Totals Evaluation::totals() const {
+  Totals out = totals_;
+  out.lost_correlated = lost_before_;
+  if (const LoadedCorrelations* correlations = active_.correlations()) out.lost_correlated += correlations->state.counts().evicted + correlations->state.counts().dropped;
+  return out;
+}
+
 void Evaluation::new_minute() {
+  if (LoadedCorrelations* correlations = active_.correlations()) {
+    std::ranges::fill(correlations->hits, 0u);
+    for (uint8_t& mark : correlations->suspended) mark = mark == kByHits ? 0 : mark;
+  }
   for (LoadedChannel& loaded : active_.channels()) {
     std::ranges::fill(loaded.hits, 0u);
     for (uint8_t& mark : loaded.suspended) mark = mark == kByHits ? 0 : mark;
@@ -35,8 +53,13 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     if (one) loaded->suspended[fault.instance] = kByFault;
     if (report) sinks_.suspension({ipc::Reason::kFault, one ? std::string(loaded->channel.instance(fault.instance).rule_id) : "*", fmt::format("run-time check {} failed on an event of {}", static_cast<int>(fault.code), supplied_[event.type].type->id)});
   }
+  sources_.clear();
   for (const uint32_t instance : outcome.matches) {
     if (loaded->suspended[instance] != 0) continue;
+    if (!loaded->sources.empty() && loaded->sources[instance] != kNoSource) {
+      sources_.push_back(loaded->sources[instance]);
+      if (loaded->silent[instance] != 0) continue;  // there for correlations alone: it may match as often as it likes
+    }
     ++totals_.matches;
     ++loaded->hits[instance];
     const channel::InstanceInfo info = loaded->channel.instance(instance);
@@ -47,6 +70,38 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     }
     if (!report) continue;
     write_detection({info, *supplied_[event.type].type, event.inputs, active_.hex(), loaded->sha256, host_, event.time}, line_);
+    sinks_.detection(line_);
+  }
+  if (!sources_.empty()) correlate(*loaded, event, report);
+}
+
+void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool report) {
+  LoadedCorrelations& correlations = *active_.correlations();
+  auto time = schema::event_time(loaded.times, event.inputs.values);
+  if (!time && event.time != WallTime{}) time = std::chrono::duration_cast<std::chrono::microseconds>(event.time.time_since_epoch()).count();
+  const interpreter::CorrelationOutcome outcome = correlations.state.observe({loaded.observed_type, sources_, event.inputs, time});
+  if (outcome.faults > 0) {
+    totals_.faults += outcome.faults;
+    if (report) sinks_.suspension({ipc::Reason::kFault, "*", fmt::format("{} run-time checks of correlations failed on an event of {}", outcome.faults, supplied_[event.type].type->id)});
+  }
+  for (const interpreter::CorrelationHit& hit : outcome.hits) {
+    const channel::CorrelationInfo info = correlations.file.correlation(hit.correlation);
+    if (info.silent || correlations.suspended[hit.correlation] != 0) continue;
+    ++totals_.matches;
+    if (report && ++correlations.hits[hit.correlation] > limits::kHitsPerMinuteMax) {
+      correlations.suspended[hit.correlation] = kByHits;
+      sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
+      continue;
+    }
+    if (!report) continue;
+    const auto inputs = correlations.file.group_inputs(hit.feed);
+    members_.clear();
+    append_correlation(hit.events, info.group_names, inputs, event.inputs, members_);
+    group_.assign(inputs.begin(), inputs.end());
+    std::ranges::sort(group_);
+    group_.erase(std::ranges::unique(group_).begin(), group_.end());
+    const channel::InstanceInfo as_rule{.rule_id = info.rule_id, .title = info.title, .level = info.level, .author = info.author, .tags = info.tags, .references = info.references, .inputs = group_};
+    write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_.hex(), correlations.sha256, host_, event.time, members_}, line_);
     sinks_.detection(line_);
   }
 }

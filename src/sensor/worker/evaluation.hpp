@@ -13,6 +13,7 @@ struct Totals {
   uint64_t events = 0;
   uint64_t matches = 0;
   uint64_t faults = 0;
+  uint64_t lost_correlated = 0;  // groups and events that left the memory of correlations before their time was over
 };
 
 struct Suspension {
@@ -29,14 +30,15 @@ class Evaluation {
   };
   Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
 
-  void swap(ActiveSet next) { active_ = std::move(next); }
+  void swap(ActiveSet next);  // correlations that stay the same keep their state
   ActiveSet& active() { return active_; }
   // Rehearsals count, and report nothing.
   void evaluate(const Event& event, MonotonicTime now, bool report);
-  const Totals& totals() const { return totals_; }
+  Totals totals() const;
 
  private:
   void new_minute();
+  void correlate(const LoadedChannel& loaded, const Event& event, bool report);
   std::span<const Supplied> supplied_;
   std::string host_;
   Sinks sinks_;
@@ -44,6 +46,10 @@ class Evaluation {
   Totals totals_;
   MonotonicTime minute_{0};
   std::string line_;
+  std::vector<uint32_t> sources_;   // that the present event matches
+  std::vector<uint32_t> group_;
+  std::string members_;
+  uint64_t lost_before_ = 0;        // by sets that went
 };
 
 }  // namespace creance::sensor

@@ -45,7 +45,7 @@ void Worker::start() {
 }
 
 void Worker::activate(const ipc::Set& set) {
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied());
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), options_.hash_key);
   if (!loaded) {
     ipc::ActivationFailed failed;
     failed.set = set;
@@ -114,6 +114,7 @@ void Worker::send_health() {
   health.faults = evaluation_.totals().faults;
   health.lost_events = collector_->lost();
   health.lost_detections = lost_detections_;
+  health.lost_correlated = evaluation_.totals().lost_correlated;
   health.rss_kib = resident_kib();
   health.ended = ended_ ? 1 : 0;
   say(health);
@@ -177,7 +178,7 @@ int Worker::run() {
 int Worker::rehearse(const ipc::Set& set) {
   ipc::Rehearsed answer;
   answer.set = set;
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied());
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), options_.hash_key);
   if (!loaded) {
     answer.reason = ipc::Reason::kVerifyFailed;
     answer.detail.assign(loaded.error().detail);

@@ -21,6 +21,7 @@ struct WorkerOptions {
   int detections = -1;       // datagram socket, one line each
   int memory_statistics = -1;  // /proc/self/statm, or -1
   ipc::Set first_set{};      // loaded at the start
+  interpreter::Hash128 hash_key{};  // random, of this run
 };
 
 class Worker {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -116,7 +118,9 @@ int run(const std::vector<std::string>& given) {
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (!arguments.without_sandbox)
     if (const auto confined = confine(); !confined) return complain(confined.error(), 2);
-  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set};
+  std::array<uint8_t, sizeof(interpreter::Hash128)> random{};
+  os::RealRandom().fill(random);
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set, std::bit_cast<interpreter::Hash128>(random)};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
   return arguments.rehearse ? worker.rehearse(arguments.set) : worker.run();
 }

@@ -77,6 +77,7 @@ class CaseFileReader {
 
   std::optional<Case> read_case(const yaml::Node& node) {
     if (node.kind != yaml::Kind::kMap) return report("J002", node.span, "a case must be a map"), std::nullopt;
+    if (document_.find(node, "events") != nullptr) return read_sequence(node);
     static constexpr std::array<std::string_view, 5> kKeys{"name", "match", "event", "type", "unavailable"};
     check_keys(node, kKeys);
     Case out;
@@ -88,7 +89,9 @@ class CaseFileReader {
       out.match = match->text == "true";
     }
     unavailable(node, out);
-    Json event = read_event(node);
+    const yaml::Node* given = document_.find(node, "event");
+    if (given == nullptr) report("J002", node.span, "`event` must be a flat map of fields");
+    Json event = given == nullptr ? Json::object() : read_event(*given, false);
     if (document_.find(node, "type") != nullptr) {
       if (const yaml::Node* type = text(node, "type")) event.set("_type", Json(type->text));
     }
@@ -118,18 +121,48 @@ class CaseFileReader {
     }
   }
 
-  Json read_event(const yaml::Node& map) {
+  std::optional<Case> read_sequence(const yaml::Node& node) {
+    static constexpr std::array<std::string_view, 4> kKeys{"name", "hits", "events", "type"};
+    check_keys(node, kKeys);
+    Case out;
+    out.span = node.span;
+    out.is_sequence = true;
+    const size_t before = diagnostics_.size();
+    if (const yaml::Node* name = text(node, "name")) out.name = name->text;
+    const yaml::Node* type = document_.find(node, "type") != nullptr ? text(node, "type") : nullptr;
+    const yaml::Node& events = *document_.find(node, "events");
+    if (events.kind != yaml::Kind::kSequence || events.children.empty()) return report("J002", events.span, "`events` must be a list of flat maps of fields"), std::nullopt;
+    for (const uint32_t child : events.children) {
+      Json event = read_event(document_.at(child), true);
+      if (type != nullptr && document_.at(child).kind == yaml::Kind::kMap && document_.find(document_.at(child), "_type") == nullptr) event.set("_type", Json(type->text));
+      out.events_json.push_back(to_json(event));
+    }
+    const yaml::Node* hits = document_.find(node, "hits");
+    if (hits == nullptr || hits->kind != yaml::Kind::kSequence) return report("J002", node.span, "`hits` must be the list of the events that complete a hit, `[]` for none"), std::nullopt;
+    for (const uint32_t child : hits->children) {
+      const yaml::Node& hit = document_.at(child);
+      const auto number = hit.kind == yaml::Kind::kScalar ? as_integer(hit.text) : std::nullopt;
+      if (!number || *number < 1 || *number > static_cast<int64_t>(out.events_json.size())) report("J002", hit.span, fmt::format("a hit must be the number of an event, 1 to {}", out.events_json.size()));
+      else out.hits.push_back(static_cast<uint32_t>(*number));
+    }
+    std::ranges::sort(out.hits);
+    out.match = !out.hits.empty();
+    if (diagnostics_.size() != before) return std::nullopt;
+    return out;
+  }
+
+  Json read_event(const yaml::Node& given, bool may_say_type) {
     Json event = Json::object();
-    const yaml::Node* node = document_.find(map, "event");
-    if (node == nullptr || node->kind != yaml::Kind::kMap) {
-      report("J002", node == nullptr ? map.span : node->span, "`event` must be a flat map of fields");
+    const yaml::Node* node = &given;
+    if (node->kind != yaml::Kind::kMap) {
+      report("J002", node->span, "an event must be a flat map of fields");
       return event;
     }
     Json::Object fields;  // keys are unique already: the reader of YAML sees to it
     for (size_t i = 0; i + 1 < node->children.size(); i += 2) {
       const yaml::Node& key = document_.at(node->children[i]);
       const yaml::Node& value = document_.at(node->children[i + 1]);
-      if (key.text == "_type") report("J002", key.span, "`_type` is set by `type` of the case");
+      if (key.text == "_type" && !may_say_type) report("J002", key.span, "`_type` is set by `type` of the case");
       if (value.kind == yaml::Kind::kMap) {
         report("J002", value.span, fmt::format("the field {} is a map; events are flat", quote(key.text)));
       } else if (value.kind == yaml::Kind::kSequence) {

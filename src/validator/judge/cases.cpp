@@ -16,6 +16,7 @@
 #include "reference/judge.hpp"
 #include "sigma/binder.hpp"
 #include "validator/judge/codes.hpp"
+#include "validator/judge/correlation_cases.hpp"
 
 namespace creance::validator {
 namespace {
@@ -61,6 +62,10 @@ class RuleJudge {
 
   CaseResult judge(const Case& one, const std::string& file, events::Decoder& decoder) {
     CaseResult result{rule_.id, one.name, file, one.span, one.match, Verdict::kPassed, true, ""};
+    if (one.is_sequence) {
+      report_.diagnostics.push_back(judge_diagnostic("J014", file, one.span, fmt::format("{} has a sequence of events, and {} is no correlation", quote(one.name), quote(rule_.title))));
+      return conclude(result, Verdict::kUnusable, "a rule sees one event at a time");
+    }
     const auto decoded = decoder.decode(one.event_json);
     if (!decoded) return conclude(result, Verdict::kUnusable, "the event is not usable: " + decoded.error().detail);
     Judgement judgement;
@@ -217,11 +222,12 @@ std::string_view to_string(Verdict verdict) {
   return "";
 }
 
-CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleCases> cases, const schema::Catalog& catalog) {
+CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleCases> cases, const schema::Catalog& catalog, std::span<const sigma::Correlation> correlations) {
   CaseReport report;
   events::Decoder decoder(catalog);
   std::set<const RuleCases*> used;
-  for (const sigma::Rule& rule : rules) {
+  std::optional<CorrelationJudges> judges;  // made when a correlation has cases
+  const auto judge_all = [&](const sigma::Metadata& rule, const auto& judge) {
     const std::string file = cases_file_of(rule.file);
     bool found = false;
     for (const RuleCases& candidate : cases) {
@@ -229,11 +235,20 @@ CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleC
       used.insert(&candidate);
       if (candidate.cases.empty()) continue;
       found = true;
-      judge_rule(rule, candidate, catalog, decoder, report);
+      judge(candidate);
     }
-    if (found) continue;
+    if (found) return;
     const bool beside = rule.id.empty() && std::ranges::any_of(cases, [&](const RuleCases& c) { return c.file == file; });
     report.diagnostics.push_back(judge_diagnostic(beside ? "J012" : "J005", rule.file, rule.span, fmt::format("the rule {} has no {}", quote(rule.title), beside ? "id, but cases" : "cases")));
+  };
+  for (const sigma::Rule& rule : rules) {
+    judge_all(rule, [&](const RuleCases& of_rule) { judge_rule(rule, of_rule, catalog, decoder, report); });
+  }
+  for (const sigma::Correlation& correlation : correlations) {
+    judge_all(correlation, [&](const RuleCases& of_correlation) {
+      if (!judges) judges.emplace(rules, correlations, catalog);
+      judges->judge(correlation, of_correlation, report);
+    });
   }
   for (const RuleCases& candidate : cases) {
     if (!used.contains(&candidate)) report.diagnostics.push_back(judge_diagnostic("J004", candidate.file, candidate.span, fmt::format("no rule beside it has the id {}", quote(candidate.rule_id))));
@@ -242,12 +257,15 @@ CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleC
   return report;
 }
 
-CaseReport run_cases(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, FileSystem& files) {
+CaseReport run_cases(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, FileSystem& files, std::span<const sigma::Correlation> correlations) {
   Diagnostics diagnostics;
   std::vector<RuleCases> cases;
   std::set<std::string> seen;
-  for (const sigma::Rule& rule : rules) {
-    const std::string file = cases_file_of(rule.file);
+  std::vector<const sigma::Metadata*> all;
+  for (const sigma::Rule& rule : rules) all.push_back(&rule);
+  for (const sigma::Correlation& correlation : correlations) all.push_back(&correlation);
+  for (const sigma::Metadata* rule : all) {
+    const std::string file = cases_file_of(rule->file);
     if (!seen.insert(file).second || !files.exists(file)) continue;
     const auto bytes = files.read(file, limits::kRuleFileBytesMax);
     if (!bytes) {
@@ -256,7 +274,7 @@ CaseReport run_cases(std::span<const sigma::Rule> rules, const schema::Catalog& 
     }
     std::ranges::move(parse_cases(as_text(*bytes), file, diagnostics), std::back_inserter(cases));
   }
-  CaseReport report = judge_cases(rules, cases, catalog);
+  CaseReport report = judge_cases(rules, cases, catalog, correlations);
   std::ranges::move(diagnostics, std::back_inserter(report.diagnostics));
   sort(report.diagnostics);
   return report;

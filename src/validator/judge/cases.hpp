@@ -9,6 +9,13 @@
 //       unavailable: [User]          # inputs that the host cannot say
 //       event: {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, PipeName: '\x'}
 //
+// A correlation's cases are sequences; `rule` is its id, and the rules that it refers to are run for it:
+//
+//     - name: third failure
+//       hits: [3, 6]                 # numbers of the events that complete a hit, from 1; once for each hit; empty: none
+//       type: linux.process_creation # of the events that do not say `_type` themselves
+//       events: [{UtcTime: '2026-11-23 10:00:00', User: bob, …}, …]
+//
 // Never throws; bad files are diagnostics (J…), never a crash. One thread at a time.
 #pragma once
 #include <cstdint>
@@ -20,6 +27,7 @@
 #include "base/diagnostic.hpp"
 #include "base/seams/files.hpp"
 #include "schema/catalog.hpp"
+#include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
 
 namespace creance::validator {
@@ -31,6 +39,9 @@ struct Case {
   bool match = false;
   std::string event_json;                // one flat JSON object; `type` is in it as `_type`
   std::vector<std::string> unavailable;  // names of inputs
+  bool is_sequence = false;              // then `match` is whether there are hits, and event_json is empty
+  std::vector<std::string> events_json;
+  std::vector<uint32_t> hits;            // from 1, ascending
 };
 struct RuleCases {
   std::string file;
@@ -83,10 +94,10 @@ struct CaseReport {
   Diagnostics diagnostics;              // sorted; of cases files (J…), and of rules that no judge takes (C…)
 };
 
-// Pure: judges the given cases. A rule without cases is a warning.
-CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleCases> cases, const schema::Catalog& catalog);
+// Pure: judges the given cases. A rule or correlation without cases is a warning.
+CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleCases> cases, const schema::Catalog& catalog, std::span<const sigma::Correlation> correlations = {});
 
-// Reads the cases file beside each rule and judges them.
-CaseReport run_cases(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, FileSystem& files);
+// Reads the cases file beside each rule and correlation and judges them.
+CaseReport run_cases(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, FileSystem& files, std::span<const sigma::Correlation> correlations = {});
 
 }  // namespace creance::validator

@@ -10,7 +10,7 @@ namespace {
 constexpr std::array kCodes{
     JudgeCode{"J001", Severity::kError, "A cases file is not readable YAML.", "correct the YAML; keys occur once, aliases are not taken"},
     JudgeCode{"J002", Severity::kError, "A key of a cases file is missing or has the wrong kind of value.", "a document has `rule` and `cases`; a case has `name`, `match` (true or false) and a flat `event`"},
-    JudgeCode{"J003", Severity::kError, "A key of a cases file does not exist.", "a case takes name, match, event, type and unavailable"},
+    JudgeCode{"J003", Severity::kError, "A key of a cases file does not exist.", "a case takes name, match, event, type and unavailable; one of a correlation name, hits, events and type"},
     JudgeCode{"J004", Severity::kError, "A cases file names a rule that is not in the rule file beside it.", "correct the id; `x.cases.yml` belongs to `x.yml`"},
     JudgeCode{"J005", Severity::kWarning, "A rule has no cases.", "write two events that it must match and two that it must not into the file `<rule>.cases.yml` beside it"},
     JudgeCode{"J006", Severity::kError, "Two cases of one rule have the same name.", "rename one of them"},
@@ -21,6 +21,7 @@ constexpr std::array kCodes{
     JudgeCode{"J011", Severity::kError, "A cases file cannot be read.", "check the file and its permissions"},
     JudgeCode{"J012", Severity::kError, "A rule with cases has no id.", "give the rule an id; cases name their rule by it"},
     JudgeCode{"J013", Severity::kError, "The reference evaluator refuses a rule that the compiler takes.", "report this: the two judges must take the same rules"},
+    JudgeCode{"J014", Severity::kError, "A case of a rule is a sequence, or one of a correlation is none.", "a rule's case has `event` and `match`, a correlation's `events` and `hits`"},
 };
 }  // namespace
 
