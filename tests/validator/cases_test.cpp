@@ -256,6 +256,7 @@ TEST(CasesFile, StandsBesideTheRule) {
 TEST(StarterContent, IsCleanAndPassesBothJudges) {
   const std::filesystem::path root = std::filesystem::path(CREANCE_SOURCE_DIR) / "rules";
   std::vector<sigma::Rule> rules;
+  std::vector<sigma::Correlation> correlations;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
     if (!name.ends_with(".yml") || name.ends_with(".cases.yml")) continue;
@@ -265,10 +266,12 @@ TEST(StarterContent, IsCleanAndPassesBothJudges) {
     auto outcome = sigma::parse(text.str(), entry.path().string());
     for (const Diagnostic& d : outcome.diagnostics) ADD_FAILURE() << to_line(d);
     std::ranges::move(outcome.rules, std::back_inserter(rules));
+    std::ranges::move(outcome.correlations, std::back_inserter(correlations));
   }
   EXPECT_GE(rules.size(), 14u);
+  EXPECT_GE(correlations.size(), 2u);
   os::RealFileSystem files;
-  const CaseReport report = run_cases(rules, schema::Catalog::embedded(), files);
+  const CaseReport report = run_cases(rules, schema::Catalog::embedded(), files, correlations);
   for (const Diagnostic& d : report.diagnostics) ADD_FAILURE() << to_line(d) << "\n" << d.help;
   for (const CaseResult& result : report.results) EXPECT_TRUE(result.passed) << result.file << ":" << result.span.line << ": " << result.name << ": " << result.reason;
   EXPECT_GE(report.results.size(), rules.size() * 4);

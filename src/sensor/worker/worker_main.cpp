@@ -115,11 +115,11 @@ int run(const std::vector<std::string>& given) {
   auto collector = collector_for(arguments, *recent, clock);
   if (!collector) return complain(collector.error(), 2);
   if (const auto checked = check_written_inputs(**collector); !checked) return complain(checked.error(), 4);
+  std::array<uint8_t, sizeof(interpreter::Hash128)> random{};
+  os::RealRandom().fill(random);
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (!arguments.without_sandbox)
     if (const auto confined = confine(); !confined) return complain(confined.error(), 2);
-  std::array<uint8_t, sizeof(interpreter::Hash128)> random{};
-  os::RealRandom().fill(random);
   const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set, std::bit_cast<interpreter::Hash128>(random)};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
   return arguments.rehearse ? worker.rehearse(arguments.set) : worker.run();
