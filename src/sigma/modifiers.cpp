@@ -74,6 +74,7 @@ class Checker {
     if (item_.is_keyword() && (has(kExists) || has(kFieldRef) || has(kCidr) || has(kNotEqual) || has(kLess) || has(kLessOrEqual) || has(kGreater) || has(kGreaterOrEqual))) {
       clash("this modifier needs a field", "keywords look at the whole event; name a field before the modifiers");
     }
+    if (item_.is_keyword() && (has(kStartsWith) || has(kEndsWith))) clash("a keyword is looked for anywhere", "leave `startswith` or `endswith` away, or name a field before the modifiers");
     if (has(kAll) && item_.values.size() == 1) reporter_.report("S050", item_.span, "`all` with a single value");
     if (has(kBase64Offset) && !has(kContains)) reporter_.report("S055", item_.span, "`base64offset` without `contains`");
   }
