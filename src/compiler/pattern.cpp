@@ -15,7 +15,7 @@ using channel::GlobKind;
 constexpr std::array<uint32_t, 5> kDashRunes{'-', '/', 0x2013, 0x2014, 0x2015};
 constexpr std::array<std::string_view, 5> kDashTexts{"-", "/", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\x95"};
 
-// For `windash`. Beyond ASCII everything that is not in a block of punctuation or symbols; docs/sigma.md says the same.
+// For `windash`. Beyond ASCII everything that is not in a block of punctuation or symbols (docs/adr/0058).
 bool is_word(uint32_t rune) {
   if (rune == channel::kInvalidRune) return false;
   if (rune < 0x80) return (rune >= '0' && rune <= '9') || (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') || rune == '_';

@@ -17,7 +17,7 @@ constexpr std::array<char32_t, 5> kDashes = {U'-', U'/', U'\u2013', U'\u2014', U
 constexpr std::array<std::string_view, 5> kDashTexts = {"-", "/", "\u2013", "\u2014", "\u2015"};
 
 bool is_dash(char32_t c) { return std::find(kDashes.begin(), kDashes.end(), c) != kDashes.end(); }
-// docs/sigma.md, "windash": letters, digits and `_` of ASCII, and beyond it all but the blocks of punctuation and symbols.
+// docs/adr/0058: letters, digits and `_` of ASCII, and beyond it all but the blocks of punctuation and symbols.
 bool is_word(char32_t c) {
   if (c < 0x80) return c == U'_' || u_isalnum(static_cast<UChar32>(c)) != 0;
   constexpr std::array<std::pair<char32_t, char32_t>, 9> kOthers = {{{0x80, 0xA9}, {0xAB, 0xB4}, {0xB6, 0xB9}, {0xBB, 0xBF}, {0xD7, 0xD7}, {0xF7, 0xF7}, {0x2000, 0x2BFF}, {0x3000, 0x3004}, {kStrayByte, ~char32_t{0}}}};
