@@ -37,7 +37,7 @@ int check(const CheckOptions& options, const Session& session) {
 }  // namespace
 
 void add_check(CLI::App& app, Session& session) {
-  auto* options = new CheckOptions;
+  auto* options = session.keep<CheckOptions>();
   CLI::App* command = add_command(app, session, "check", "Judge rules without running them", {"creance check --rules rules/", "creance check --rules new.yml --json | jq .message"});
   add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");

@@ -1,7 +1,9 @@
 // How a command stands in the program: it adds itself to the parser, and gives back what to run. Exit codes are the contract of every command.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/terminal.hpp"
@@ -18,6 +20,15 @@ struct Session {
   Terminal terminal;
   bool json = false;
   std::function<int()> run;  // set by the command that was named
+
+  // What a command's options are parsed into: as long-lived as the session.
+  template <class T, class... Arguments>
+  T* keep(Arguments&&... arguments) {
+    auto made = std::make_shared<T>(std::forward<Arguments>(arguments)...);
+    kept.push_back(made);
+    return made.get();
+  }
+  std::vector<std::shared_ptr<void>> kept;
 };
 
 // One line each; `app` is the program's parser, `session` outlives the run.

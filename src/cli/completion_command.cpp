@@ -84,7 +84,7 @@ std::string man_page(const CLI::App& app) {
 }  // namespace
 
 void add_completion(CLI::App& app, Session& session) {
-  auto* shell = new std::string;
+  auto* shell = session.keep<std::string>();
   CLI::App* command = app.add_subcommand("completion", "Completion script for a shell");
   command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   command->footer("Examples:\n  source <(creance completion bash)");

@@ -104,7 +104,7 @@ int init(const std::string& folder, const Session& session) {
 }  // namespace
 
 void add_init(CLI::App& app, Session& session) {
-  auto* folder = new std::string(".");
+  auto* folder = session.keep<std::string>(".");
   CLI::App* command = add_command(app, session, "init", "Make a content repository with an example rule and its cases", {"creance init my-content"});
   command->add_option("FOLDER", *folder, "Where")->capture_default_str();
   command->callback([&session, folder] { session.run = [&session, folder] { return init(*folder, session); }; });

@@ -79,7 +79,7 @@ Result<std::string> read_passphrase(FileSystem& files, const std::string& path) 
 }
 
 void add_keys(CLI::App& app, Session& session) {
-  auto* options = new KeyOptions;
+  auto* options = session.keep<KeyOptions>();
   CLI::App* command = add_command(app, session, "keys", "Signing keys of persons", {"creance keys create --out ana.key --passphrase-file ana.pass", "creance keys show ana.key.pub"});
   command->require_subcommand(1);
   CLI::App* make = command->add_subcommand("create", "A new Ed25519 key: FILE (private) and FILE.pub");

@@ -56,7 +56,7 @@ int pack(const PackOptions& options, const Session& session) {
 }  // namespace
 
 void add_pack(CLI::App& app, Session& session) {
-  auto* options = new PackOptions;
+  auto* options = session.keep<PackOptions>();
   CLI::App* command = add_command(app, session, "pack", "Make a release of channel files from rules", {"creance pack --rules rules/ --release starter-1 --out dist"});
   add_rule_options(*command, options->request.sources);
   command->add_option("--release", options->request.release, "Name of the release")->required();

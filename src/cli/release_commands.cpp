@@ -209,7 +209,7 @@ void add_release(CLI::App& app, Session& session) {
     std::vector<std::string> stages;
     bool no_tripwire = false;
   };
-  auto* options = new Options;
+  auto* options = session.keep<Options>();
   CLI::App* command = add_command(app, session, "release", "Release pushed content ring by ring",
                                   {"creance release starter-1 --stage internal:100:600 --stage canary:50:3600:100 --stage general:100:3600"});
   add_remote_options(*command, options->remote);
@@ -246,7 +246,7 @@ void add_rollout(CLI::App& app, Session& session) {
     std::string reason;
     double interval_s = 1;
   };
-  auto* options = new Options;
+  auto* options = session.keep<Options>();
   CLI::App* command = add_command(app, session, "rollout", "Status and control of rollouts", {"creance rollout status", "creance rollout watch", "creance rollout halt --reason 'false alarms at a customer'"});
   command->require_subcommand(1);
   add_remote_options(*command, options->remote);
@@ -274,7 +274,7 @@ void add_sensor(CLI::App& app, Session& session) {
     unsigned count = 1;
     unsigned expires_s = 3600;
   };
-  auto* options = new Options;
+  auto* options = session.keep<Options>();
   CLI::App* command = add_command(app, session, "sensor", "Sensors: list them, make enrolment tokens", {"creance sensor list --ring canary", "creance sensor token --tag canary --count 3"});
   command->require_subcommand(1);
   add_remote_options(*command, options->remote);
@@ -301,7 +301,7 @@ void add_detections(CLI::App& app, Session& session) {
     RemoteOptions remote;
     unsigned limit = 20;
   };
-  auto* options = new Options;
+  auto* options = session.keep<Options>();
   CLI::App* command = add_command(app, session, "detections", "Newest detections that reached the server", {"creance detections --limit 5", "creance detections --json"});
   add_remote_options(*command, options->remote);
   command->add_option("--limit", options->limit, "How many")->check(CLI::Range(1u, 10'000u))->capture_default_str();

@@ -162,7 +162,7 @@ int scan_files(const ScanOptions& options, const Session& session) {
 }  // namespace
 
 void add_scan(CLI::App& app, Session& session) {
-  auto* options = new ScanOptions;
+  auto* options = session.keep<ScanOptions>();
   CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
                                   {"creance scan --rules rules/ --events sysmon.jsonl", "zstdcat old.zst | creance scan --rules rules/ --events - --json"});
   add_rule_options(*command, options->sources);

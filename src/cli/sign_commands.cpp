@@ -221,7 +221,7 @@ Result<nlohmann::ordered_json> push_pack(const std::string& folder, const Remote
 }  // namespace
 
 void add_sign(CLI::App& app, Session& session) {
-  auto* options = new SignOptions;
+  auto* options = session.keep<SignOptions>();
   CLI::App* command = add_command(app, session, "sign", "Make the release again from its sources and sign it if every byte is equal",
                                   {"creance sign dist/starter-1 --rules rules/ --key ana.key --passphrase-file ana.pass", "creance sign dist/starter-1 --rules rules/ --key ben.key --previous content.json"});
   add_remote_options(*command, options->remote);
@@ -245,8 +245,8 @@ void add_sign(CLI::App& app, Session& session) {
 }
 
 void add_push(CLI::App& app, Session& session) {
-  auto* remote = new RemoteOptions;
-  auto* folder = new std::string;
+  auto* remote = session.keep<RemoteOptions>();
+  auto* folder = session.keep<std::string>();
   CLI::App* command = add_command(app, session, "push", "Bring signed content to the server; it reaches no host until it is released", {"creance push dist/starter-1"});
   add_remote_options(*command, *remote);
   command->add_option("FOLDER", *folder, "The signed pack")->required();

@@ -49,7 +49,7 @@ int test(const TestOptions& options, const Session& session) {
 }  // namespace
 
 void add_test(CLI::App& app, Session& session) {
-  auto* options = new TestOptions;
+  auto* options = session.keep<TestOptions>();
   CLI::App* command = add_command(app, session, "test", "Run the cases beside the rules, by both judges", {"creance test --rules rules/", "creance test --rules rules/ --json"});
   add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");

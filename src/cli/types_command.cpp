@@ -52,8 +52,8 @@ int show(const schema::Catalog& catalog, const std::string& id, const Session& s
 
 void add_types(CLI::App& app, Session& session) {
   CLI::App* command = add_command(app, session, "types", "Template Types and their inputs", {"creance types", "creance types windows.pipe_created"});
-  auto* id = new std::string;         // lives as long as the program
-  auto* directory = new std::string;
+  auto* id = session.keep<std::string>();
+  auto* directory = session.keep<std::string>();
   command->add_option("TYPE", *id, "Show this one");
   command->add_option("--types", *directory, "Folder of Template Types in place of the built-in ones");
   command->callback([&session, id, directory] {

@@ -6,8 +6,10 @@
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,6 +84,23 @@ constexpr int kAllowedForWriters[] = {SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_S
                                       SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(pwrite64), SCMP_SYS(access), SCMP_SYS(faccessat),
                                       SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd)};
 
+constexpr int kAllowedForClients[] = {SCMP_SYS(connect), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmmsg), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+                                       SCMP_SYS(shutdown), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid)};
+
+// Stream and datagram sockets of IPv4 and IPv6, unnamed pairs, and threads (clone3's flags lie in memory where no filter sees them: with ENOSYS the C library takes clone).
+int allow_client(scmp_filter_ctx filter) {
+  int refused = 0;
+  for (const int call : kAllowedForClients) refused |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+  for (const scmp_datum_t family : {AF_INET, AF_INET6})
+    for (const scmp_datum_t kind : {SOCK_STREAM, SOCK_DGRAM})
+      refused |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, ~static_cast<scmp_datum_t>(SOCK_CLOEXEC | SOCK_NONBLOCK), kind));
+  for (const scmp_datum_t request : {FIONREAD, FIONBIO}) refused |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, request));
+  refused |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+  refused |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+  refused |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND));
+  return refused;
+}
+
 }  // namespace
 
 Status confine_files(const Confinement& confinement) {
@@ -92,7 +111,7 @@ Status confine_files(const Confinement& confinement) {
   if (abi >= 2) ruleset.files |= LANDLOCK_ACCESS_FS_REFER;
   if (abi >= 3) ruleset.files |= kFsTruncate;
   if (abi >= 5) ruleset.files |= kFsIoctlDevice;
-  if (abi >= 4) ruleset.net = kNetBind | kNetConnect;
+  if (abi >= 4) ruleset.net = confinement.may_connect ? kNetBind : kNetBind | kNetConnect;
   if (abi >= 6) ruleset.scoped = kScopeAbstract | kScopeSignal;
   const size_t bytes = abi >= 6 ? sizeof ruleset : abi >= 4 ? 16 : 8;
   const Fd fd(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &ruleset, bytes, 0)));
@@ -114,6 +133,7 @@ Status confine_calls(const Confinement& confinement) {
   refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid())));  // abort()
+  if (confinement.may_connect) refused |= allow_client(filter.get());
   if (confinement.may_write_files) {
     for (const int call : kAllowedForWriters) refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
     refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(openat), 0);
@@ -124,6 +144,22 @@ Status confine_calls(const Confinement& confinement) {
   if (refused != 0) return fail(ErrorCode::kUnsupported, "the seccomp library does not know a system call of the filter");
   if (const int error = seccomp_load(filter.get()); error != 0) return fail(errno_error(-error, "cannot load", "seccomp filter"));
   return {};
+}
+
+std::vector<std::filesystem::path> network_client_files() {
+  std::vector<std::filesystem::path> files;
+  std::error_code ec;
+  for (const char* name : {"/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services", "/etc/ssl", "/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/pki/tls"})
+    if (std::filesystem::exists(name, ec)) files.emplace_back(name);
+  // A link leads into a folder of whoever manages the network, where the file is replaced now and then: the folder stays.
+  const auto resolver = std::filesystem::canonical("/etc/resolv.conf", ec);
+  if (!ec) files.push_back(resolver.parent_path() == "/etc" ? resolver : resolver.parent_path());
+  return files;
+}
+
+uint64_t resolver_stamp() {
+  struct stat info {};
+  return ::stat("/etc/resolv.conf", &info) == 0 ? static_cast<uint64_t>(info.st_ino) : 0;
 }
 
 }  // namespace creance::os

@@ -271,7 +271,10 @@ int Updater::run() {
     if (announcement_ && now >= announce_due_) announce();
     if ((latest_ || unanswered_) && now >= report_due_) report();
     if ((!outbox_.empty() && now >= deliver_due_) || outbox_.full()) deliver();
-    if (now >= fetch_due_) fetch();
+    if (now >= fetch_due_) {
+      fetch();
+      if (options_.outdated && options_.outdated()) return 0;
+    }
     now = clock_.monotonic();
     MonotonicTime next = fetch_due_;
     if (announcement_) next = std::min(next, announce_due_);

@@ -26,13 +26,14 @@ struct UpdaterOptions {
   std::string boot_epoch;
   std::string boot_id;
   int detections = -1;
+  std::function<bool()> outdated;  // asked now and then; true: end, to be started again (what this process may read of the host's configuration was replaced)
 };
 
 class Updater {
  public:
   Updater(UpdaterOptions options, Identity identity, trust::KeyPair& key, ipc::Socket supervisor, FileSystem& files, const Clock& clock);
   Status start(BytesView root);
-  int run();           // until the supervisor is gone
+  int run();           // until the supervisor is gone, or outdated
   void stop();         // parks what is not sent
 
  private:

@@ -1,5 +1,6 @@
 // creance-sensor-updater: `enrol` once, `run` under creance-sensor (descriptor 3: supervisor, 4: detections). Exit codes: 0 ok, 2 not reached or not readable, 3 usage, refused.
 #include <fmt/format.h>
+#include <netdb.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "base/http_client.hpp"
 #include "base/os/real.hpp"
+#include "base/os/sandbox.hpp"
 #include "sensor/update/enrol.hpp"
 #include "sensor/update/updater.hpp"
 
@@ -31,6 +34,29 @@ int enrol_now(std::map<std::string, std::string>& given) {
   return 0;
 }
 
+// The host's way of looking names up is loaded by one look-up (nsswitch.conf may name libraries); its answer does not matter.
+void look_up_once(const std::string& url) {
+  const size_t scheme = url.find("://");
+  std::string host = url.substr(scheme == std::string::npos ? 0 : scheme + 3);
+  host = host.substr(0, host.find_first_of("/:"));
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, nullptr, &found) == 0) ::freeaddrinfo(found);
+}
+
+// Network client, two folders of its own; not the sensor's key, which is in memory by now.
+Status confine(const std::filesystem::path& state, const std::string& server) {
+  os::RealFileSystem files;
+  for (const char* folder : {"spool", "outbox"}) TRY_VOID(files.make_directories(state / folder));
+  look_up_once(server);
+  (void)HttpClient("creance-sensor").send({.url = "http://127.0.0.1:0/"}).has_value();  // the HTTP and TLS libraries read their configuration once, now
+  const std::vector<std::filesystem::path> readable = os::network_client_files();
+  const std::filesystem::path writable[] = {state / "spool", state / "outbox"};
+  const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true, .may_connect = true};
+  if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
+  else if (!done) fmt::print(stderr, "creance-sensor-updater: {}\n", done.error().detail);
+  return os::confine_calls(confinement);
+}
+
 int run_now(std::map<std::string, std::string>& given) {
   os::RealFileSystem files;
   const os::RealClock clock;
@@ -41,8 +67,11 @@ int run_now(std::map<std::string, std::string>& given) {
   if (!key) return complain(key.error());
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);
   if (!root) return complain(root.error());
-  Updater updater({state, given["--epoch"], given["--boot-id"], 4}, std::move(*identity), *key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
+  const std::string server = identity->server;
+  const uint64_t stamp = os::resolver_stamp();
+  Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(*identity), *key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
   if (const auto started = updater.start(*root); !started) return complain(started.error());
+  if (const auto confined = confine(state, server); !confined) return complain(confined.error());
   const int code = updater.run();
   updater.stop();
   return code;
