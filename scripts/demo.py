@@ -142,6 +142,13 @@ class Demo:
         done = subprocess.run([str(self.bin / "creance-sensor"), "status", "--state", str(self.data / "sensors/internal-01"), "--json"], capture_output=True, text=True)
         return json.loads(done.stdout)["collector"] if done.returncode == 0 else "none"
 
+    def check_rehearsals(self):
+        """Hosts with too few events of their own have rehearsed over the release's own cases."""
+        log = (self.data / "logs" / "internal-01.log").read_text(errors="replace")
+        rehearsed = [line for line in log.splitlines() if "rehearsed over" in line and ", 0 of the release's cases" not in line]
+        if not rehearsed:
+            raise Failure("internal-01 did not rehearse over the release's own cases\n" + tail(self.data / "logs" / "internal-01.log"))
+
     def check_sandboxes(self):
         """Every worker and updater lives under a system-call filter, without privileges."""
         seen = 0
@@ -309,6 +316,7 @@ class Demo:
             self.first_release()
             if self.options.test:
                 self.check_sandboxes()
+                self.check_rehearsals()
             self.detect()
             self.second_release()
             self.table()

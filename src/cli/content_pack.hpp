@@ -1,5 +1,6 @@
 // A pack: one release as files in a folder, between `creance pack` and `creance push`. Layout of <out>/<release>/:
 //   <type>.channel   channel files               evidence.json  which checks ran on exactly these bytes
+//   <type>.cases.jsonl  events of the cases, for the rehearsals of hosts with too few events of their own
 //   pack.json        what the release consists of (no times: the same sources give the same bytes)
 //   release.json     made by the first `creance sign`: the release document with its floor
 //   content.json     made by `creance sign`: the next metadata of the content role, with the signatures so far
@@ -23,6 +24,10 @@ inline constexpr const char* kPackFile = "pack.json";
 inline constexpr const char* kEvidenceFile = "evidence.json";
 inline constexpr const char* kReleaseFile = "release.json";
 inline constexpr const char* kContentFile = "content.json";
+inline constexpr const char* kChannelSuffix = ".channel";
+inline constexpr const char* kCasesSuffix = ".cases.jsonl";
+// Is it signed and published as a target of the release? (release.json is too, and is made later.)
+inline bool is_published(std::string_view name) { return name.ends_with(kChannelSuffix) || name.ends_with(kCasesSuffix) || name == kEvidenceFile; }
 
 struct PackRequest {
   std::string release;  // [a-z0-9][a-z0-9._-]{0,63}
@@ -31,7 +36,7 @@ struct PackRequest {
   RuleSources sources;
 };
 
-// File name -> bytes, of pack.json, evidence.json and the channel files.
+// File name -> bytes, of pack.json, evidence.json, channel files and cases.
 using PackFiles = std::map<std::string, Bytes>;
 
 struct PackOutcome {

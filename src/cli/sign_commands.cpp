@@ -102,7 +102,16 @@ Result<plan::Release> make_release(const SignOptions& options, const PackRequest
     TRY(channel.sha256, Digest::parse(digest));
     TRY(channel.length, entry.integer_at("length"));
     TRY(channel.instances, entry.integer_at("instances"));
-    channel.path = fmt::format("content/{}/{}.channel", packed.release, channel.type);
+    channel.path = fmt::format("content/{}/{}{}", packed.release, channel.type, kChannelSuffix);
+    TRY(const auto cases, entry.find("cases"));
+    if (cases) {
+      plan::CasesRef ref;
+      ref.path = fmt::format("content/{}/{}{}", packed.release, channel.type, kCasesSuffix);
+      TRY(const std::string cases_digest, cases->text_at("sha256"));
+      TRY(ref.sha256, Digest::parse(cases_digest));
+      TRY(ref.length, cases->integer_at("length"));
+      channel.cases = std::move(ref);
+    }
     release.channels.push_back(std::move(channel));
   }
   return release;
@@ -111,7 +120,7 @@ Result<plan::Release> make_release(const SignOptions& options, const PackRequest
 std::vector<trust::TargetFile> target_files(const std::string& release, const PackFiles& pack, const Bytes& document) {
   std::vector<trust::TargetFile> files{{fmt::format("content/{}/release.json", release), document, std::nullopt}};
   for (const auto& [name, bytes] : pack) {
-    if (name.ends_with(".channel") || name == kEvidenceFile) files.push_back({fmt::format("content/{}/{}", release, name), bytes, std::nullopt});
+    if (is_published(name)) files.push_back({fmt::format("content/{}/{}", release, name), bytes, std::nullopt});
   }
   return files;
 }
@@ -210,7 +219,7 @@ Result<nlohmann::ordered_json> push_pack(const std::string& folder, const Remote
   TRY(const auto names, files.list(folder));
   nlohmann::ordered_json targets = nlohmann::ordered_json::array();
   for (const std::string& name : names) {
-    if (!name.ends_with(".channel") && name != kReleaseFile && name != kEvidenceFile) continue;
+    if (!is_published(name) && name != kReleaseFile) continue;
     TRY(const Bytes bytes, files.read(fs::path(folder) / name, limits::kChannelBytesMax));
     targets.push_back({{"path", fmt::format("content/{}/{}", packed.release, name)}, {"data", to_base64(bytes)}});
   }

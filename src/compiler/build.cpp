@@ -19,20 +19,22 @@ struct Bound {
   std::vector<uint32_t> indices;
 };
 
-// Which of the bound rules became instances: the compiler leaves out those that it refuses, so the file itself is asked.
-Result<std::vector<uint32_t>> instances_of(BytesView bytes, const schema::TemplateType& type, const Bound& bound, std::span<const sigma::Rule> rules) {
+// The self-check: what the compiler made goes through the verifier once, here. The file itself also says which of the bound rules became instances: the compiler
+// leaves out those that it refuses.
+Result<BuiltChannel> checked(Bytes bytes, const schema::TemplateType& type, const Bound& bound, std::span<const sigma::Rule> rules) {
   const auto channel = channel::VerifiedChannel::verify(bytes, {type.fingerprint, static_cast<uint32_t>(type.inputs.size())});
   if (!channel) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses what the compiler made for {}: {} {}; please report it", type.id, channel.error().code, channel.error().detail));
   std::map<std::string_view, uint32_t> in_channel;
   for (uint32_t i = 0; i < channel->instance_count(); ++i) ++in_channel[channel->instance(i).rule_id];
-  std::vector<uint32_t> indices;
+  BuiltChannel built{&type, {}, {}, channel->instance_count(), channel->cost_bound()};
   for (const uint32_t index : bound.indices) {
     const auto found = in_channel.find(rules[index].id);
     if (found == in_channel.end() || found->second == 0) continue;
     if (!rules[index].id.empty()) --found->second;
-    indices.push_back(index);
+    built.rules.push_back(index);
   }
-  return indices;
+  built.bytes = std::move(bytes);
+  return built;
 }
 
 // Ids may occur once over rules and correlations.
@@ -80,9 +82,9 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
     Options options;
     if (const auto sample = samples.find(type); sample != samples.end()) options.sample = sample->second;
     TRY(Bytes bytes, compile(*type, bound.rules, diagnostics, options));
-    TRY(std::vector<uint32_t> indices, instances_of(bytes, *type, bound, rules));
-    for (const uint32_t index : indices) runs_over[index].push_back(type);
-    if (!indices.empty()) built.channels.push_back({type, std::move(bytes), std::move(indices)});
+    TRY(BuiltChannel channel, checked(std::move(bytes), *type, bound, rules));
+    for (const uint32_t index : channel.rules) runs_over[index].push_back(type);
+    if (!channel.rules.empty()) built.channels.push_back(std::move(channel));
   }
   for (uint32_t i = 0; i < rules.size(); ++i) {
     if (runs_over[i].empty()) built.refused.push_back(i);

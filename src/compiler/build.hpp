@@ -20,6 +20,8 @@ struct BuiltChannel {
   const schema::TemplateType* type = nullptr;  // of the catalog
   Bytes bytes;
   std::vector<uint32_t> rules;  // indices into the given rules, of those that are instances of this channel; ascending
+  uint32_t instances = 0;       // as the verifier counted them: every channel has passed it
+  uint64_t cost_bound = 0;      // likewise
 };
 
 struct Build {

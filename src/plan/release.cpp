@@ -19,15 +19,29 @@ bool is_name(std::string_view name, std::string_view more) {
   return std::ranges::all_of(name, [&](char c) { return plain(c) || more.find(c) != std::string_view::npos; });
 }
 
+Status check_path(std::string_view path, const JsonField& field, std::string_view release) {
+  if (path.starts_with(fmt::format("content/{}/", release))) return {};
+  return fail(field.error(fmt::format("path must lie in content/{}/", release)));
+}
+
 Result<ChannelRef> parse_channel(const JsonField& field, std::string_view release) {
   ChannelRef channel;
   TRY(channel.type, field.text_at("type", 1, 128));
   TRY(channel.fingerprint, detail::digest_at(field, "fingerprint"));
   TRY(channel.path, field.text_at("path", 1, 512));
-  if (!channel.path.starts_with(fmt::format("content/{}/", release))) return fail(field.error(fmt::format("path must lie in content/{}/", release)));
+  TRY_VOID(check_path(channel.path, field, release));
   TRY(channel.sha256, detail::digest_at(field, "sha256"));
   TRY(channel.length, field.integer_at("length", 1, static_cast<int64_t>(limits::kChannelBytesMax)));
   TRY(channel.instances, field.integer_at("instances", 0, limits::kInstancesPerChannelMax));
+  TRY(const auto cases, field.find("cases"));
+  if (cases) {
+    CasesRef ref;
+    TRY(ref.path, cases->text_at("path", 1, 512));
+    TRY_VOID(check_path(ref.path, *cases, release));
+    TRY(ref.sha256, detail::digest_at(*cases, "sha256"));
+    TRY(ref.length, cases->integer_at("length", 1, static_cast<int64_t>(limits::kRehearsalBytesMax)));
+    channel.cases = std::move(ref);
+  }
   return channel;
 }
 
@@ -102,8 +116,10 @@ Result<Release> Release::parse(BytesView bytes) {
 Bytes Release::to_bytes() const {
   Json list = Json::array();
   for (const ChannelRef& channel : channels) {
-    list.push(Json::object({{"type", channel.type}, {"fingerprint", channel.fingerprint.hex()}, {"path", channel.path}, {"sha256", channel.sha256.hex()}, {"length", channel.length},
-                            {"instances", channel.instances}}));
+    Json entry = Json::object({{"type", channel.type}, {"fingerprint", channel.fingerprint.hex()}, {"path", channel.path}, {"sha256", channel.sha256.hex()}, {"length", channel.length},
+                               {"instances", channel.instances}});
+    if (channel.cases) entry.set("cases", Json::object({{"path", channel.cases->path}, {"sha256", channel.cases->sha256.hex()}, {"length", channel.cases->length}}));
+    list.push(std::move(entry));
   }
   Json bounds = Json::array();
   for (const NotBefore& bound : floor.not_before) bounds.push(Json::object({{"ring", to_string(bound.ring)}, {"share", bound.share}, {"time", format_time(bound.time)}}));

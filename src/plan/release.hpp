@@ -14,6 +14,13 @@ namespace creance::plan {
 
 inline constexpr uint32_t kShareWhole = 1'000'000;  // shares are millionths of a ring
 
+struct CasesRef {  // events of the release's own cases, JSON Lines, for rehearsals
+  std::string path;
+  Digest sha256;
+  int64_t length = 0;
+  friend bool operator==(const CasesRef&, const CasesRef&) = default;
+};
+
 struct ChannelRef {
   std::string type;  // Template Type
   Digest fingerprint;
@@ -21,6 +28,7 @@ struct ChannelRef {
   Digest sha256;
   int64_t length = 0;
   int64_t instances = 0;
+  std::optional<CasesRef> cases;
   friend bool operator==(const ChannelRef&, const ChannelRef&) = default;
 };
 

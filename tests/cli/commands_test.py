@@ -295,6 +295,9 @@ class Pack(Case):
         self.assertEqual((a.returncode, b.returncode), (0, 0), a.stderr + b.stderr)
         files = sorted(p.name for p in (self.dir / "a/r1").iterdir())
         self.assertIn("pack.json", files)
+        self.assertIn("windows.pipe_created.cases.jsonl", files)
+        for line in (self.dir / "a/r1/windows.pipe_created.cases.jsonl").read_text().splitlines():
+            self.assertIn("PipeName", json.loads(line))
         for name in files:
             self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes(), name)
 

@@ -37,7 +37,7 @@ Release sample_release() {
   r.name = "starter-1";
   r.created = at("2026-11-23T10:00:00Z");
   r.notes = "First \"rules\"\n";
-  r.channels = {{"windows.pipe_created", digest(1), "content/starter-1/windows.pipe_created.channel", digest(2), 1234, 7}};
+  r.channels = {{"windows.pipe_created", digest(1), "content/starter-1/windows.pipe_created.channel", digest(2), 1234, 7, CasesRef{"content/starter-1/windows.pipe_created.cases.jsonl", digest(4), 99}}};
   r.evidence = digest(3);
   r.floor = {at("2026-12-23T10:00:00Z"), {{Ring::kCanary, 1'000'000, at("2026-11-23T11:00:00Z")}, {Ring::kGeneral, 0, at("2026-11-24T00:00:00Z")}}};
   r.category = "rapid";
@@ -60,6 +60,7 @@ TEST(ReleaseDocument, ReadsTheExampleOfTheProtocol) {
   const auto release = Release::parse(as_bytes(text));
   ASSERT_TRUE(release) << release.error().detail;
   EXPECT_EQ(release->floor.not_before.at(0).ring, Ring::kCanary);
+  EXPECT_FALSE(release->channels.at(0).cases) << "a release may have none";
 }
 
 TEST(ReleaseDocument, NamesTheMemberThatIsWrong) {
@@ -68,6 +69,8 @@ TEST(ReleaseDocument, NamesTheMemberThatIsWrong) {
   EXPECT_EQ(complaint<Release>(good, {"channels", "0", "sha256"}, "\"abc\""), "channels[0].sha256: must be 64 lower-case hexadecimal digits");
   EXPECT_EQ(complaint<Release>(good, {"channels", "0", "length"}, "1.5"), "numbers with a fraction or an exponent are not allowed here");
   EXPECT_EQ(complaint<Release>(good, {"channels", "0", "path"}, "\"content/other/x.channel\""), "channels[0]: path must lie in content/starter-1/");
+  EXPECT_EQ(complaint<Release>(good, {"channels", "0", "cases", "path"}, "\"content/other/x.cases.jsonl\""), "channels[0].cases: path must lie in content/starter-1/");
+  EXPECT_NE(complaint<Release>(good, {"channels", "0", "cases", "length"}, std::to_string(limits::kRehearsalBytesMax + 1)), "");
   EXPECT_EQ(complaint<Release>(good, {"release"}, "\"../x\""), "release: must be 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit");
   EXPECT_EQ(complaint<Release>(good, {"created"}, "\"2026-02-30T10:00:00Z\""), "created: `2026-02-30T10:00:00Z` is not a time such as 2026-11-23T10:00:00Z");
   EXPECT_EQ(complaint<Release>(good, {"_type"}, "\"plan\""), "_type: must be `release`");

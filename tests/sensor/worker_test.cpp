@@ -35,7 +35,7 @@ class WorkerParts : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  ipc::Set make_set(const std::string& detection) {
+  ipc::Set make_set(const std::string& detection, const std::string& cases = "") {
     auto parsed = sigma::parse(fmt::format("title: T\nid: 00000000-0000-4000-8000-000000000001\nstatus: test\nlevel: high\nauthor: A\nlogsource:\n    product: windows\n    category: pipe_created\ndetection:\n{}", detection), "t.yml");
     EXPECT_EQ(parsed.rules.size(), 1u);
     Diagnostics diagnostics;
@@ -51,6 +51,11 @@ class WorkerParts : public testing::Test {
     const fs::path set = folder_ / to_hex(record.release);
     fs::create_directories(set);
     EXPECT_TRUE(files_.write_atomic(set / "windows.pipe_created.channel", built->channels[0].bytes, 0644));
+    if (!cases.empty()) {
+      record.files[0].cases_bytes = cases.size();
+      record.files[0].cases_sha256 = sha256(as_bytes(cases)).bytes;
+      EXPECT_TRUE(files_.write_atomic(set / "windows.pipe_created.channel.cases", as_bytes(cases), 0644));
+    }
     EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
     return record.release;
   }
@@ -139,7 +144,7 @@ TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
 TEST_F(WorkerParts, ACorrelationDetectsAndWhatItNamesIsSilent) {
   const auto set = make_correlated_set(pipes_correlation());
   auto evaluation = make_evaluation();
-  auto active = ActiveSet::load(sets_.get(), set, supplied_, {1, 2});
+  auto active = ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {1, 2});
   ASSERT_TRUE(active) << active.error().detail;
   EXPECT_EQ(active->instances(), 2u);
   EXPECT_TRUE(active->held().empty());
@@ -164,9 +169,9 @@ TEST_F(WorkerParts, ACorrelationDetectsAndWhatItNamesIsSilent) {
 
 TEST_F(WorkerParts, CorrelationsKeepTheirStateOverASwap) {
   auto evaluation = make_evaluation();
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_, {1, 2})));
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_, ActiveSet::Cases::kNone, {1, 2})));
   for (int i = 0; i < 2; ++i) evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:00"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(", generate: true"), 7), supplied_, {3, 4})));
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(", generate: true"), 7), supplied_, ActiveSet::Cases::kNone, {3, 4})));
   evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:05"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
   ASSERT_EQ(lines_.size(), 2u);  // the rule reports now as well
   EXPECT_NE(lines_[1].find("Many pipes"), std::string::npos);
@@ -235,6 +240,34 @@ TEST_F(WorkerParts, RehearsesOverOwnEventsOrAGenericSampleNeverOverNothing) {
   const auto greedy = rehearse(evaluation, supplied_, recent);
   EXPECT_EQ(greedy.passed, 0);
   EXPECT_EQ(greedy.reason, ipc::Reason::kHitsOverBudget);
+}
+
+TEST_F(WorkerParts, RehearsesOverTheReleasesOwnCasesWhereTheHostHasTooFewEvents) {
+  const std::string sysmon = R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":)";
+  const std::string cases = sysmon + R"("\\evil"})" "\n" + sysmon + R"("\\good"})" "\nno event\n" R"({"_type":"linux.fifo_created","Path":"/tmp/x"})" "\n";
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n", cases);
+  auto evaluation = make_evaluation();
+  const auto load = [&] { return ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kRead); };
+  auto active = load();
+  ASSERT_TRUE(active) << active.error().detail;
+  evaluation.swap(std::move(*active));
+  const auto fresh = rehearse(evaluation, supplied_, {});
+  EXPECT_EQ(fresh.passed, 1) << fresh.detail.view();
+  EXPECT_EQ(fresh.case_events, 2u) << "a line that is no event, or one of another Type, is passed by";
+  EXPECT_GE(fresh.matches, 1u);
+  EXPECT_EQ(fresh.sample_events, kSampleEventsPerType);
+  EXPECT_TRUE(lines_.empty());
+  evaluation.swap(std::move(*load()));
+  std::vector<RecentEvent> recent;
+  for (size_t i = 0; i < kOwnEventsEnough; ++i) recent.push_back({supplied_[0].type->fingerprint, {}, event("good")});
+  EXPECT_EQ(rehearse(evaluation, supplied_, recent).case_events, 0u) << "this host has enough of its own";
+
+  // Signed bytes or none, and the live worker does not read them at all.
+  ASSERT_TRUE(files_.write_atomic(folder_ / to_hex(set) / "windows.pipe_created.channel.cases", as_bytes(std::string(cases.size(), ' ')), 0644));
+  EXPECT_EQ(load().error().code, ErrorCode::kInvalid);
+  EXPECT_TRUE(ActiveSet::load(sets_.get(), set, supplied_));
+  ASSERT_TRUE(files_.remove(folder_ / to_hex(set) / "windows.pipe_created.channel.cases"));
+  EXPECT_FALSE(load());
 }
 
 TEST_F(WorkerParts, WithoutAnyCollectorNothingIsRehearsedAndSoNothingPasses) {

@@ -168,10 +168,11 @@ struct Rehearsed {
   uint8_t passed = 0;
   Reason reason = Reason::kNone;
   uint32_t own_events = 0;     // of this host
+  uint32_t case_events = 0;    // of the release's own cases
   uint32_t sample_events = 0;  // generic ones
   uint32_t matches = 0;
   Text<200> detail;
-  bool valid() const { return is_bool(passed) && in_range(reason) && detail.valid() && (passed == 0 || own_events + sample_events > 0 || set == kNoSet); }
+  bool valid() const { return is_bool(passed) && in_range(reason) && detail.valid() && (passed == 0 || own_events + case_events + sample_events > 0 || set == kNoSet); }
 };
 
 // --- supervisor -> updater

@@ -87,8 +87,11 @@ struct SetFile {
   std::array<uint8_t, 32> sha256{};
   std::array<uint8_t, 32> fingerprint{};
   uint64_t bytes = 0;
+  std::array<uint8_t, 32> cases_sha256{};
+  uint64_t cases_bytes = 0;  // 0: the release has no cases for it; else they lie in `name` + kSetCasesSuffix
   bool valid() const {
     const auto text = name.view();
+    if (cases_bytes > limits::kRehearsalBytesMax) return false;
     if (!name.valid() || text.empty() || text.front() == '.') return false;
     for (const char c : text)
       if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
@@ -115,6 +118,7 @@ struct PlanSeen {  // kept by admit: the newest plan that this host ever believe
   bool valid() const { return sequence < (uint64_t{1} << 53); }
 };
 inline constexpr std::string_view kSetRecordName = "set.bin";
+inline constexpr std::string_view kSetCasesSuffix = ".cases";
 
 // The file that a worker and its successors share: where a replay stands, and the recent events (sensor/worker/recent_events.hpp).
 inline constexpr size_t kWorkerMemoryBytes = (limits::kRecentEventsMax + 1) * limits::kRecentEventBytesMax;

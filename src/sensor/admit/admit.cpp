@@ -158,7 +158,16 @@ class Admission {
     return {};
   }
 
-  // Every channel file named by the signed release, checked against the signed targets, then set.bin: the set exists when that is there.
+  Status put_file(const std::filesystem::path& to, const std::string& target, int64_t length, const Digest& digest) {
+    TRY(const auto info, client_.target(target));
+    const auto hash = info.file.hashes.find("sha256");
+    if (info.file.length != length || hash == info.file.hashes.end() || hash->second != digest.hex())
+      return fail(ErrorCode::kDenied, fmt::format("`{}`: the release document and the signed targets differ", target));
+    TRY(const Bytes bytes, client_.download(info));
+    return files_.write_atomic(to, bytes, 0444);
+  }
+
+  // Every channel file (with its cases) named by the signed release, checked against the signed targets, then set.bin: the set exists when that is there.
   Status put_set(const Digest& digest, const plan::Release& wanted) {
     const std::filesystem::path folder = question_.state / "sets" / digest.hex();
     if (wanted.channels.size() > ipc::kChannelsPerSetMax) return fail(ErrorCode::kTooLarge, fmt::format("release `{}` has {} channels, at most {} are taken", wanted.name, wanted.channels.size(), ipc::kChannelsPerSetMax));
@@ -175,12 +184,11 @@ class Admission {
       file.fingerprint = channel.fingerprint.bytes;
       file.bytes = static_cast<uint64_t>(channel.length);
       if (!file.valid()) return fail(ErrorCode::kInvalid, fmt::format("release `{}`: no file can be named after the Template Type `{}`", wanted.name, channel.type));
-      TRY(const auto info, client_.target(channel.path));
-      const auto hash = info.file.hashes.find("sha256");
-      if (info.file.length != channel.length || hash == info.file.hashes.end() || hash->second != channel.sha256.hex())
-        return fail(ErrorCode::kDenied, fmt::format("`{}`: the release document and the signed targets differ", channel.path));
-      TRY(const Bytes bytes, client_.download(info));
-      TRY_VOID(files_.write_atomic(folder / std::string(file.name.view()), bytes, 0444));
+      TRY_VOID(put_file(folder / std::string(file.name.view()), channel.path, channel.length, channel.sha256));
+      if (!channel.cases) continue;
+      file.cases_sha256 = channel.cases->sha256.bytes;
+      file.cases_bytes = static_cast<uint64_t>(channel.cases->length);
+      TRY_VOID(put_file(folder / (std::string(file.name.view()) + std::string(ipc::kSetCasesSuffix)), channel.cases->path, channel.cases->length, channel.cases->sha256));
     }
     TRY_VOID(files_.write_atomic(folder / "release.json", documents_.at(digest), 0444));
     return files_.write_atomic(folder / ipc::kSetRecordName, ipc::to_record(record), 0444);
@@ -192,9 +200,14 @@ class Admission {
     if (!record || record->release != digest.bytes || record->count != wanted.channels.size()) return false;
     for (size_t i = 0; i < record->count; ++i) {
       const ipc::SetFile& file = record->files[i];
-      if (file.sha256 != wanted.channels[i].sha256.bytes) return false;
-      const auto bytes = files_.read(folder / std::string(file.name.view()), limits::kChannelBytesMax);
-      if (!bytes || sha256(*bytes) != wanted.channels[i].sha256) return false;
+      const plan::ChannelRef& channel = wanted.channels[i];
+      if (file.sha256 != channel.sha256.bytes || (file.cases_bytes > 0) != channel.cases.has_value()) return false;
+      const std::string name(file.name.view());
+      const auto is = [&](const std::string& given, const Digest& signed_digest) {
+        const auto bytes = files_.read(folder / given, limits::kChannelBytesMax);
+        return bytes && sha256(*bytes) == signed_digest;
+      };
+      if (!is(name, channel.sha256) || (channel.cases && !is(name + std::string(ipc::kSetCasesSuffix), channel.cases->sha256))) return false;
     }
     return true;
   }

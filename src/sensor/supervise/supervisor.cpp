@@ -370,7 +370,7 @@ void Supervisor::hear_rehearsal() {
     return;
   }
   rehearsal_answered_ = true;
-  note(fmt::format("rehearsed over {} own and {} sample events, {} matches{}{}", answer.own_events, answer.sample_events, answer.matches, answer.detail.view().empty() ? "" : ": ", answer.detail.view()));
+  note(fmt::format("rehearsed over {} own events, {} of the release's cases and {} sample events, {} matches{}{}", answer.own_events, answer.case_events, answer.sample_events, answer.matches, answer.detail.view().empty() ? "" : ": ", answer.detail.view()));
   feed(RehearsalEnded{answer.set, answer.passed == 1, answer.passed == 1 ? Reason::kNone : answer.reason == Reason::kNone ? Reason::kRehearsalFailed : answer.reason, std::string(answer.detail.view())});
 }
 

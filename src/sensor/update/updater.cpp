@@ -157,6 +157,9 @@ Status Updater::fetch_all() {
     for (const plan::ChannelRef& channel : release.channels) {
       TRY(const auto file, spool(channel.path));
       (void)file;
+      if (!channel.cases) continue;
+      TRY(const auto cases, spool(channel.cases->path));
+      (void)cases;
     }
     if (rollout.state == plan::RolloutState::kComplete) break;  // older ones cannot be wanted any more
   }

@@ -33,6 +33,13 @@ Result<Bytes> read_small(int folder, std::string_view name, size_t bytes_max) {
   return bytes;
 }
 
+Result<std::string> read_cases(int folder, const ipc::SetFile& entry) {
+  const std::string name = std::string(entry.name.view()) + std::string(ipc::kSetCasesSuffix);
+  TRY(const Bytes bytes, read_small(folder, name, entry.cases_bytes));
+  if (sha256(bytes).bytes != entry.cases_sha256) return fail(ErrorCode::kInvalid, fmt::format("`{}`: its bytes are not the ones that were signed", name));
+  return std::string(as_text(bytes));
+}
+
 void note_held(const LoadedChannel& loaded, const Supplied& supplied, std::vector<HeldInstance>& held) {
   const bool any_missing = std::ranges::find(supplied.available, false) != supplied.available.end();
   for (uint32_t i = 0; i < loaded.channel.instance_count(); ++i) {
@@ -151,7 +158,7 @@ void ActiveSet::inherit(const ActiveSet& before) {
   if (correlations_ && before.correlations_) (void)correlations_->state.inherit(before.correlations_->state);
 }
 
-Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, interpreter::Hash128 hash_key) {
+Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases, interpreter::Hash128 hash_key) {
   ActiveSet active;
   active.set_ = set;
   if (set == ipc::kNoSet) return active;
@@ -190,7 +197,10 @@ Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::spa
     const uint32_t count = verified->instance_count();
     interpreter::Scratch scratch(*verified);
     active.channels_.push_back({.type = static_cast<uint32_t>(type - supplied.begin()), .sha256 = digest.hex(), .file = std::move(file), .channel = std::move(*verified), .scratch = std::move(scratch), .suspended = std::vector<uint8_t>(count, 0),
-                                .hits = std::vector<uint32_t>(count, 0), .sources = {}, .silent = {}, .times = {}});
+                                .hits = std::vector<uint32_t>(count, 0), .cases = {}, .sources = {}, .silent = {}, .times = {}});
+    if (cases == Cases::kRead && entry.cases_bytes > 0) {
+      TRY(active.channels_.back().cases, read_cases(folder.get(), entry));
+    }
     active.instances_ += count;
     note_held(active.channels_.back(), *type, active.held_);
   }

@@ -47,6 +47,7 @@ struct LoadedChannel {
   interpreter::Scratch scratch;
   std::vector<uint8_t> suspended;    // per instance
   std::vector<uint32_t> hits;        // per instance, in the present minute
+  std::string cases;                 // JSON Lines; only in rehearsals
   // What correlations want of this channel; empty where they want nothing.
   std::vector<uint32_t> sources;     // per instance: source of the correlation file, or kNoSource
   std::vector<uint8_t> silent;       // per instance: reports nothing by itself
@@ -67,9 +68,10 @@ struct LoadedCorrelations {
 class ActiveSet {
  public:
   ActiveSet() = default;
+  enum class Cases : uint8_t { kNone, kRead };  // the release's own cases are for rehearsals
   // kNoSet: an empty one. kInvalid, with the file and the verifier's code: nothing of it may run.
   // `hash_key`: secret and random; for the state of correlations, until inherit().
-  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, interpreter::Hash128 hash_key = {});
+  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases = Cases::kNone, interpreter::Hash128 hash_key = {});
   void inherit(const ActiveSet& before);  // the state of correlations that are the same
 
   const ipc::Set& set() const { return set_; }

@@ -1,4 +1,5 @@
-// Runs a set over events before it may run live: this host's own recent ones and, for Types with too few of them, a generic sample. Never over nothing.
+// Runs a set over events before it may run live: this host's own recent ones and, for Types with too few of them, the release's own cases and a generic sample. Never over
+// nothing. Whether the cases match is no question here (the validator has judged them): what counts is that nothing faults, hangs or dies on them.
 #pragma once
 #include <span>
 
@@ -7,7 +8,7 @@
 
 namespace creance::sensor {
 
-inline constexpr size_t kOwnEventsEnough = 32;      // of one Type; below, the generic sample is added
+inline constexpr size_t kOwnEventsEnough = 32;      // of one Type; below, the release's cases and the generic sample are added
 inline constexpr size_t kSampleEventsPerType = 64;
 inline constexpr size_t kOwnEventsToJudgeHits = 100;
 

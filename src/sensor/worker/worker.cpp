@@ -45,7 +45,7 @@ void Worker::start() {
 }
 
 void Worker::activate(const ipc::Set& set) {
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), options_.hash_key);
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kNone, options_.hash_key);
   if (!loaded) {
     ipc::ActivationFailed failed;
     failed.set = set;
@@ -137,7 +137,10 @@ void Worker::detect(std::string_view line) {
 void Worker::after_event() {
 #ifdef CREANCE_FAULT_POINTS
   // Named fault point `worker_abort`. Live only: rehearsals do not come here.
-  if (++since_activation_ == 3 && evaluation_.active().has_tag("creance.fault-point.worker-abort")) ::raise(SIGSEGV);
+  if (++since_activation_ == 3 && evaluation_.active().has_tag("creance.fault-point.worker-abort")) {
+    ::signal(SIGSEGV, SIG_DFL);  // a death by the signal, under a sanitizer too
+    ::raise(SIGSEGV);
+  }
 #endif
 }
 
@@ -178,7 +181,7 @@ int Worker::run() {
 int Worker::rehearse(const ipc::Set& set) {
   ipc::Rehearsed answer;
   answer.set = set;
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), options_.hash_key);
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kRead, options_.hash_key);
   if (!loaded) {
     answer.reason = ipc::Reason::kVerifyFailed;
     answer.detail.assign(loaded.error().detail);

@@ -61,7 +61,7 @@ class RuleJudge {
   bool usable() const { return usable_; }
 
   CaseResult judge(const Case& one, const std::string& file, events::Decoder& decoder) {
-    CaseResult result{rule_.id, one.name, file, one.span, one.match, Verdict::kPassed, true, ""};
+    CaseResult result{rule_.id, one.name, file, one.span, one.match, Verdict::kPassed, true, "", one.event_json, {}};
     if (one.is_sequence) {
       report_.diagnostics.push_back(judge_diagnostic("J014", file, one.span, fmt::format("{} has a sequence of events, and {} is no correlation", quote(one.name), quote(rule_.title))));
       return conclude(result, Verdict::kUnusable, "a rule sees one event at a time");
@@ -78,6 +78,7 @@ class RuleJudge {
         continue;
       }
       judged = true;
+      result.types.push_back(event.type->id);
       if (!judge_on(*bench, event.inputs, one, file, judgement)) return conclude(result, Verdict::kUnusable, "an unavailable input does not exist");
     }
     if (!judged) {
@@ -191,7 +192,7 @@ void judge_rule(const sigma::Rule& rule, const RuleCases& cases, const schema::C
   RuleJudge judge(rule, catalog, report);
   if (!judge.usable()) {
     report.diagnostics.push_back(judge_diagnostic("J010", cases.file, cases.span, fmt::format("the rule {} cannot be judged", quote(rule.title))));
-    for (const Case& one : cases.cases) report.results.push_back({rule.id, one.name, cases.file, one.span, one.match, Verdict::kUnusable, false, "the rule cannot be judged"});
+    for (const Case& one : cases.cases) report.results.push_back({rule.id, one.name, cases.file, one.span, one.match, Verdict::kUnusable, false, "the rule cannot be judged", one.event_json, {}});
     return;
   }
   for (const Case& one : cases.cases) report.results.push_back(judge.judge(one, cases.file, decoder));

@@ -77,6 +77,8 @@ struct CaseResult {
   Verdict verdict = Verdict::kPassed;
   bool passed = true;  // verdict == kPassed
   std::string reason;  // one line; "" if passed
+  std::string event_json;          // as Case has it
+  std::vector<std::string> types;  // ids of the rule's Types that the event goes to
 };
 
 // Whether the cases try an input that the rule reads: it should have a value in a matching case and in another one.

@@ -162,7 +162,7 @@ void CorrelationJudges::judge(const sigma::Correlation& correlation, const RuleC
     report.diagnostics.push_back(judge_diagnostic("J010", cases.file, cases.span, fmt::format("the correlation {} cannot be judged{}{}", quote(correlation.title), s.problem.empty() ? "" : ": ", s.problem)));
   }
   for (const Case& one : cases.cases) {
-    CaseResult result{correlation.id, one.name, cases.file, one.span, one.match, Verdict::kPassed, true, ""};
+    CaseResult result{correlation.id, one.name, cases.file, one.span, one.match, Verdict::kPassed, true, "", "", {}};
     const auto conclude = [&](Verdict verdict, std::string reason) {
       result.verdict = verdict;
       result.passed = verdict == Verdict::kPassed;
