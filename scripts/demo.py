@@ -295,6 +295,9 @@ class Demo:
         for i, row in enumerate(rows):
             line = "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths))
             say(style("1", line) if i == 0 else line)
+        sizes = {"internal": INTERNAL, "canary": CANARY, "general": GENERAL}
+        if any(s["exposed"] + s["held"] > sizes.get(s["ring"], 0) for _, status, _ in self.results for s in status["stages"]):
+            say(style("2", "Once a rollout is complete, those who were held take it too; they count with its last stage."))
         head("Look further")
         creance = os.path.relpath(self.bin / "creance", ROOT)
         say(f"export CREANCE_SERVER={self.url} CREANCE_TOKEN_FILE={self.data}/server/operator.token" + ("" if self.options.keep else "      # after ./quickstart --keep"))

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/remote.hpp"
+#include "plan/ring.hpp"
 
 namespace creance::cli {
 namespace {
@@ -40,6 +41,7 @@ Result<Json> parse_stage(const std::string& given) {
     at = end + 1;
   }
   if (parts.empty() || parts.size() > 4 || parts[0].empty()) return fail(ErrorCode::kInvalid, fmt::format("stage `{}` is not RING[:SHARE%[:SOAK_S[:UNKNOWN_MAX]]]", given));
+  if (const auto ring = plan::parse_ring(parts[0]); !ring) return fail(ErrorCode::kInvalid, fmt::format("the ring `{}` in stage `{}` {}", parts[0], given, ring.error().detail));
   const auto number = [&](size_t i, double otherwise, double low, double high) -> Result<double> {
     if (parts.size() <= i || parts[i].empty()) return otherwise;
     try {
