@@ -176,7 +176,7 @@ class Demo:
         self.creance("check", *sources)
         self.creance("test", *sources)
         packed = self.creance("pack", *sources, "--release", release, "--notes", notes, "--out", str(dist))
-        say(packed.stderr.strip().splitlines()[-1])
+        say(packed.stderr.strip().splitlines()[-1].split("; next:")[0])
         for person in ("author", "reviewer"):
             done = self.creance("sign", str(dist / release), *sources, "--key", str(self.data / "keys" / f"{person}.key"), remote=True)
             say(f"{person}: {done.stdout.strip()}")

@@ -2,9 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <functional>
 
+#include "base/json.hpp"
 #include "base/os/real.hpp"
 #include "base/random_uuid.hpp"
 #include "cli/command.hpp"
@@ -83,19 +86,23 @@ int init(const std::string& folder, const Session& session) {
     session.terminal.error(fmt::format("`{}` is there already; nothing was written", path.string()));
     return kUsage;
   }
-  std::vector<fs::path> made;
+  std::vector<fs::path> made, folders;
   for (const auto& [path, text] : wanted) {
+    for (fs::path above = path.parent_path(); !above.empty() && !files.exists(above); above = above.parent_path()) folders.push_back(above);
     auto done = files.make_directories(path.parent_path());
     if (done) done = files.write_atomic(path, as_bytes(text), 0644);
     if (!done) {
       for (const fs::path& written : made) (void)files.remove(written);
+      std::ranges::sort(folders, std::greater());  // the deepest first
+      std::error_code ignored;
+      for (const fs::path& folder_made : folders) fs::remove(folder_made, ignored);
       session.terminal.error(done.error().detail + "; nothing was left behind");
       return kUnreadable;
     }
     made.push_back(path);
   }
   for (const fs::path& path : made) {
-    session.terminal.data_line(session.json ? fmt::format("{{\"made\":\"{}\"}}", path.generic_string()) : path.string());
+    session.terminal.data_line(session.json ? to_json(Json::object({{"made", path.generic_string()}})) : path.string());
   }
   session.terminal.note(fmt::format("next: cd {} && creance test --rules rules/", folder));
   return kOk;

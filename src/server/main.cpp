@@ -21,7 +21,7 @@ namespace {
 constexpr int kOk = 0, kUnreadable = 2, kUsage = 3;
 
 int exit_code(const Error& error) {
-  return error.code == ErrorCode::kIo || error.code == ErrorCode::kInvalid ? kUnreadable : kUsage;
+  return error.code == ErrorCode::kIo || error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNoSpace ? kUnreadable : kUsage;
 }
 
 int failed(const Error& error) {
@@ -52,7 +52,7 @@ int init(const InitOptions& options) {
   request.content_threshold = options.threshold == 0 ? static_cast<uint32_t>(request.content_keys.size()) : options.threshold;
   if (const auto done = server::key_ceremony(request, files, random, clock); !done) {
     fmt::print(stderr, "creance-server: {}\n", done.error().detail);
-    return done.error().code == ErrorCode::kIo ? kUnreadable : kUsage;
+    return exit_code(done.error());
   }
   const std::string dir = fs::absolute(options.data).lexically_normal().string();
   fmt::print(stderr,

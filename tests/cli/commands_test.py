@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import socket
 import subprocess
@@ -108,6 +109,36 @@ class Contracts(Case):
                 if not (page.parent / target).exists():
                     broken.append(f"{page.relative_to(ROOT)}: {target}")
         self.assertEqual(broken, [])
+
+    def test_a_progress_bar_and_colour_on_a_terminal_and_none_in_a_pipe(self):
+        events = self.write("e.jsonl", SAMPLE.read_bytes() * 60)
+        arguments = [str(BIN / "creance"), "scan", "--rules", str(ROOT / "rules"), "--events", str(events)]
+
+        def on_terminal(env):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen(arguments, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm", **env})
+            os.close(theirs)
+            seen = b""
+            while True:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    break
+                if not part:
+                    break
+                seen += part
+            os.close(ours)
+            process.wait()
+            return seen
+
+        plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        self.assertIn(b"scanning", on_terminal({}))
+        if plain == dict(os.environ):
+            self.assertRegex(on_terminal({}), rb"\x1b\[[0-9;]*m")
+        self.assertNotRegex(on_terminal({"NO_COLOR": "1"}), rb"\x1b\[[0-9;]*m")
+        piped = subprocess.run(arguments, capture_output=True)
+        self.assertNotIn(b"scanning", piped.stdout + piped.stderr)
+        self.assertNotIn(b"\x1b", piped.stdout + piped.stderr)
 
     def test_no_colour_in_a_pipe_unless_asked_for(self):
         rule = self.write("bad.yml", "title: x\n")
@@ -342,6 +373,23 @@ class Pack(Case):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn(b"No space left", done.stderr)
         self.assertEqual([p for p in (mount / "out").rglob("*")] if (mount / "out").exists() else [], [])
+
+
+    def test_a_full_disk_leaves_nothing_of_init_keys_and_the_servers_ceremony(self):
+        mount = self.dir / "small"
+        mount.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=30", "none", mount], capture_output=True).returncode != 0:
+            self.skipTest("mounting a small file system is not permitted here")
+        self.addCleanup(lambda: subprocess.run(["umount", mount], check=True))
+        (mount / "fill").write_bytes(b"x" * 4096)
+        self.assertEqual(run("keys", "create", "--out", self.dir / "k", "--no-passphrase").returncode, 0)
+        for program, *arguments in (("creance", "init", mount / "repo"), ("creance", "keys", "create", "--out", mount / "k", "--no-passphrase"),
+                                    ("creance-server", "init", "--data", mount / "server", "--content-key", self.dir / "k.pub")):
+            done = subprocess.run([BIN / program, *arguments], capture_output=True)
+            self.assertEqual(done.returncode, 2, (program, arguments, done.stderr))
+            self.assertIn(b"No space left", done.stderr)
+            self.assertEqual([str(p) for p in mount.rglob("*") if p.is_file() and p.name != "fill"], [])
+        self.assertFalse((mount / "repo").exists())
 
 
 class Completion(Case):
