@@ -58,10 +58,12 @@ inline constexpr uint64_t kCorrelationStepsMax = 1ull << 40;      // worst-case 
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped; also the most that all values of one event may have together
 inline constexpr uint32_t kEventDepthMax = 64;               // nested objects and lists of one event
 inline constexpr uint32_t kRoutesRememberedMax = 4'096;      // combinations of channel, provider and event id; above: the memory starts anew
+inline constexpr size_t kFormatLookBytesMax = 1u << 20;      // bytes of the first line that are looked at to tell a format; above: it is told by what is there
 
 // --- scan
 inline constexpr size_t kScanBatchBytes = 1u << 20;          // one thread's piece of work; above: order is kept by more waiting
 inline constexpr unsigned kScanThreadsMax = 64;
+inline constexpr size_t kEventFilesMax = 1'000'000;          // files of one scan found in folders; above: a mistake in the folder's name
 
 // --- TUF metadata before authentication (bytes; The Update Framework, section 5)
 inline constexpr size_t kRootBytesMax = 512'000;

@@ -9,6 +9,7 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
+#include "cli/event_files.hpp"
 #include "cli/rule_files.hpp"
 #include "scan/scan.hpp"
 
@@ -18,6 +19,7 @@ namespace {
 struct ScanOptions {
   RuleSources sources;
   std::vector<std::string> events;
+  std::string format = "auto";
   std::string types;
   unsigned threads = 0;
   bool strict = false;
@@ -100,7 +102,7 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
       terminal.error(report.error->detail);
       totals.unreadable = true;
     } else if (report.events == 0 && report.malformed > 0) {
-      terminal.error(fmt::format("{}: none of its {} lines is an event; events are JSON objects, one a line", report.file, report.lines));
+      terminal.error(fmt::format("{}: none of its {} lines is an event; --format says what it is where the content does not", report.file, report.lines));
       totals.unreadable = true;
     }
   }
@@ -137,6 +139,8 @@ int scan_files(const ScanOptions& options, const Session& session) {
     terminal.error("none of the rules runs; no event was read");
     return kUsage;
   }
+  const auto files = event_files(options.events, terminal);
+  if (!files) return kUnreadable;
   Counts counts;
   ProgressBar bar(terminal, "scanning");
   scan::Sinks sinks;
@@ -148,7 +152,7 @@ int scan_files(const ScanOptions& options, const Session& session) {
   sinks.on_correlated = [&](const scan::CorrelationReport& report) { correlated = report; };
   sinks.on_progress = [&](uint64_t done, std::optional<uint64_t> total) { bar.update(done, total.value_or(0)); };
   const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-  const auto reports = scan::run(*ruleset, options.events, std::min(threads, limits::kScanThreadsMax), sinks);
+  const auto reports = scan::run(*ruleset, *files, std::min(threads, limits::kScanThreadsMax), sinks, *events::format_from(options.format));
   bar.finish();
   if (!session.json) counts.print(terminal);
   const Totals totals = report_files(reports, terminal);
@@ -164,11 +168,12 @@ int scan_files(const ScanOptions& options, const Session& session) {
 void add_scan(CLI::App& app, Session& session) {
   auto* options = session.keep<ScanOptions>();
   CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
-                                  {"creance scan --rules rules/ --events sysmon.jsonl", "zstdcat old.zst | creance scan --rules rules/ --events - --json"});
+                                  {"creance scan --rules rules/ --events sysmon.jsonl", "creance scan --rules rules/ --events sysmon.json.gz /var/log/audit/ --json", "journalctl -o json | creance scan --rules rules/ --events -"});
   add_rule_options(*command, options->sources);
-  command->add_option("--events", options->events, "JSON Lines, plain or zstd; - is standard input")->required()->take_all();
+  command->add_option("--events", options->events, "Files of events, packed (gzip, zstd) or not, or folders to search; - is standard input")->required()->take_all();
+  command->add_option("--format", options->format, "What the events are; auto: as their content says")->check(CLI::IsMember({"auto", "json", "auditd", "syslog"}))->capture_default_str();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
-  command->add_option("--threads", options->threads, "Files read at once; without: one per core");
+  command->add_option("--threads", options->threads, "Threads that read and match; without: one per core");
   command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");
   command->callback([&session, options] { session.run = [&session, options] { return scan_files(*options, session); }; });
 }

@@ -1,6 +1,5 @@
-// Lines of a JSON Lines file, plain or zstd, with their numbers. Not a JSON parser.
-// zstd is recognised by its magic bytes; a file named .zst without them is refused. Windows up to 128 MiB; several frames one after the other are one text.
-// A UTF-8 byte order mark at the start, CRLF, and a last line without an end are fine. Memory: one line (limits::kEventLineBytesMax) and a read buffer.
+// Plain lines of a text file, packed or not, with their numbers, whatever they mean. For lists and tables; events are read by records.hpp.
+// A UTF-8 byte order mark at the start, CRLF, and a last line without an end are fine. Memory and failures: as BlockSource, of which it is a reader.
 // One thread at a time. Movable.
 #pragma once
 #include <cstdint>
@@ -9,8 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.hpp"
-#include "base/seams/byte_stream.hpp"
+#include "events/blocks.hpp"
 
 namespace creance::events {
 
@@ -22,27 +20,21 @@ struct Line {
 
 class LineSource {
  public:
-  static Result<LineSource> open(const std::string& path);  // "-" is standard input; errors as os::open_stream
+  static Result<LineSource> open(const std::string& path);
   explicit LineSource(std::unique_ptr<ByteStream> stream);
-  LineSource(LineSource&&) noexcept;
-  LineSource& operator=(LineSource&&) noexcept;
-  ~LineSource();
 
-  // The next line; nothing at the end. An error (reading failed; the zstd data is damaged or cut off) says how many lines came before it;
-  // all of those were delivered, the broken one is not, and afterwards the source is at its end.
-  Result<std::optional<Line>> next();
+  Result<std::optional<Line>> next();  // nothing at the end
 
-  // Whether next() can answer without reading: at the end of what a pipe has given so far it cannot.
-  bool line_ready() const;
-
-  const std::string& name() const;
-  uint64_t lines() const;                        // delivered so far
-  uint64_t bytes_read() const;                   // of the file as it is stored
-  std::optional<uint64_t> bytes_total() const;   // the same unit; nothing for pipes
+  const std::string& name() const { return blocks_.name(); }
+  uint64_t lines() const { return number_; }  // delivered so far
+  uint64_t bytes_read() const { return blocks_.bytes_read(); }
+  std::optional<uint64_t> bytes_total() const { return blocks_.bytes_total(); }
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  BlockSource blocks_;
+  Block block_;
+  size_t at_ = 0;  // in the block's bytes
+  uint64_t number_ = 0;
 };
 
 }  // namespace creance::events

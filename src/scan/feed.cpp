@@ -1,8 +1,7 @@
 #include "scan/feed.hpp"
 
+#include <algorithm>
 #include <filesystem>
-
-#include "base/limits.hpp"
 
 namespace creance::scan {
 namespace {
@@ -23,73 +22,73 @@ std::optional<uint64_t> total_of(std::span<const std::string> files) {
 
 }  // namespace
 
-void Piece::clear() {
-  text.clear();
-  lines.clear();
-  error.reset();
-}
+struct Feed::Source {
+  size_t file = 0;
+  uint64_t sequence = 0;
+  bool busy = true;  // some thread reads it
+  std::optional<events::BlockSource> blocks;
+};
 
-Feed::Feed(std::span<const std::string> files) : files_(files), bytes_total_(total_of(files)) {}
+Feed::Feed(std::span<const std::string> files, events::Format format, unsigned threads) : files_(files), format_(format), open_max_(threads), bytes_total_(total_of(files)) {}
+Feed::~Feed() = default;
 
-bool Feed::next(Piece& piece) {
-  const std::lock_guard lock(mutex_);
-  piece.clear();
-  while (file_ < files_.size()) {
-    if (!fill(piece)) continue;
-    piece.sequence = sequence_++;
-    return true;
-  }
-  return false;
-}
-
-void Feed::finish_file() {
-  if (source_) bytes_before_ += source_->bytes_read();
-  source_.reset();
-  ++file_;
-}
-
-// False: the file had nothing more, and the next one is in front.
-bool Feed::fill(Piece& piece) {
-  piece.file = file_;
-  if (!source_) {
-    auto opened = events::LineSource::open(files_[file_]);
-    if (!opened) {
-      piece.error = std::move(opened.error());
-      piece.bytes_done = bytes_before_;
-      ++file_;
-      return true;
+std::shared_ptr<Feed::Source> Feed::claim(bool may_look_ahead) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    for (const auto& source : open_) {
+      if (!source->busy) {
+        source->busy = true;
+        return source;
+      }
+      if (!may_look_ahead) break;
     }
-    source_.emplace(std::move(*opened));
-  }
-  const bool is_pipe = !source_->bytes_total();
-  while (piece.text.size() < limits::kScanBatchBytes) {
-    auto line = source_->next();
-    if (!line) piece.error = std::move(line.error());
-    if (!line || !*line) {
-      finish_file();
-      piece.bytes_done = bytes_before_;
-      return piece.error || !piece.lines.empty();
+    if (next_file_ < files_.size() && open_.size() < open_max_ && (may_look_ahead || open_.empty())) {
+      auto source = std::make_shared<Source>();
+      source->file = next_file_++;
+      open_.push_back(source);
+      return source;
     }
-    piece.lines.push_back({piece.text.size(), (*line)->text.size(), (*line)->number, (*line)->too_long});
-    piece.text += (*line)->text;
-    if (piece.lines.size() >= limits::kScanBatchBytes / 64) break;  // blank and short lines
-    if (is_pipe && !source_->line_ready()) break;                   // what came so far is looked at now
+    if (open_.empty()) return nullptr;
+    released_.wait(lock);
   }
-  piece.bytes_done = bytes_before_ + source_->bytes_read();
+}
+
+bool Feed::next(Piece& piece, bool may_look_ahead) {
+  const auto source = claim(may_look_ahead);
+  if (!source) return false;
+  const bool more = read(*source, piece);
+  {
+    const std::lock_guard lock(mutex_);
+    source->busy = false;
+    if (!more) std::erase(open_, source);
+  }
+  released_.notify_all();
   return true;
 }
 
-void Turn::wait_for(uint64_t sequence) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return next_ == sequence; });
-}
-
-void Turn::done() {
-  {
-    const std::lock_guard lock(mutex_);
-    ++next_;
+// False: that was the last piece of the file.
+bool Feed::read(Source& source, Piece& piece) {
+  piece.file = source.file;
+  piece.sequence = source.sequence++;
+  piece.error.reset();
+  piece.block.clear();
+  const auto done = [&](std::optional<Error> error) {
+    piece.last = true;
+    piece.error = std::move(error);
+    piece.bytes_done = source.blocks ? source.blocks->bytes_read() : 0;
+    return false;
+  };
+  if (!source.blocks) {
+    auto opened = events::BlockSource::open(files_[source.file], format_);
+    if (!opened) return done(std::move(opened.error()));
+    source.blocks.emplace(std::move(*opened));
   }
-  changed_.notify_all();
+  const auto got = source.blocks->next(piece.block);
+  if (!got) return done(got.error());
+  if (!*got) return done(std::nullopt);
+  piece.last = false;
+  piece.bytes_done = source.blocks->bytes_read();
+  return true;
 }
 
 }  // namespace creance::scan

@@ -1,70 +1,57 @@
-// Pieces of the files to scan, in order, for any number of threads. Not an evaluator. For scan.cpp only.
+// Blocks of the files to scan, for any number of threads, and their way back into order. Not an evaluator. For scan.cpp only.
+//
+// Each file is read (and unpacked) by one thread at a time, different files by different threads at once. A thread takes the first file that no other one is reading; only
+// if all threads would stand at one file does it look further ahead. What is finished waits in the Outbox until everything before it was reported.
+// Memory: the pieces that the Outbox has, whatever the number and the size of the files.
 #pragma once
-#include <cstdint>
 #include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
-#include "events/line_source.hpp"
+#include "events/blocks.hpp"
 
 namespace creance::scan {
 
-// Some whole lines of one file. Reused: clear() keeps the memory.
+// One block of one file, reused.
 struct Piece {
-  struct LineRef {
-    size_t offset;
-    size_t size;
-    uint64_t number;
-    bool too_long;
-  };
-  uint64_t sequence = 0;
   size_t file = 0;
-  std::string text;
-  std::vector<LineRef> lines;
-  std::optional<Error> error;  // the file could not be opened or read further
-  uint64_t bytes_done = 0;     // of all files, as stored
-
-  std::string_view text_of(const LineRef& line) const { return std::string_view(text).substr(line.offset, line.size); }
-  void clear();
+  uint64_t sequence = 0;       // within the file, from 0
+  bool last = false;           // of its file
+  events::Block block;
+  std::optional<Error> error;  // the file could not be opened or read further (then `last`)
+  uint64_t bytes_done = 0;     // of the file, as stored
 };
 
 class Feed {
  public:
-  explicit Feed(std::span<const std::string> files);
+  // `threads` of them will call next().
+  Feed(std::span<const std::string> files, events::Format format, unsigned threads);
+  ~Feed();
 
-  // The next piece; false: there is none. Any thread; reading is done by one at a time.
-  bool next(Piece& piece);
+  // The next piece; false: there is none any more. Any thread. `may_look_ahead`: pieces of files behind the first unfinished one are welcome.
+  bool next(Piece& piece, bool may_look_ahead);
 
   std::optional<uint64_t> bytes_total() const { return bytes_total_; }
 
  private:
-  bool fill(Piece& piece);
-  void finish_file();
+  struct Source;
+  bool read(Source& source, Piece& piece);
+  std::shared_ptr<Source> claim(bool may_look_ahead);
 
   std::mutex mutex_;
+  std::condition_variable released_;
   std::span<const std::string> files_;
-  size_t file_ = 0;
-  std::optional<events::LineSource> source_;
-  uint64_t sequence_ = 0;
-  uint64_t bytes_before_ = 0;  // of the files that are finished
+  events::Format format_;
+  size_t open_max_;
+  size_t next_file_ = 0;
+  std::deque<std::shared_ptr<Source>> open_;  // files begun and not finished, in order
   std::optional<uint64_t> bytes_total_;
-};
-
-// Lets pieces pass in the order of their sequence.
-class Turn {
- public:
-  void wait_for(uint64_t sequence);
-  void done();
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint64_t next_ = 0;
 };
 
 }  // namespace creance::scan

@@ -7,9 +7,11 @@
 
 #include "base/limits.hpp"
 #include "events/decoder.hpp"
+#include "events/records.hpp"
 #include "interpreter/correlation.hpp"
 #include "interpreter/interpreter.hpp"
 #include "scan/feed.hpp"
+#include "scan/outbox.hpp"
 #include "scan/ruleset.hpp"
 #include "schema/event_time.hpp"
 
@@ -25,8 +27,16 @@ struct Hit {
 
 // What one piece gave, to be reported when it is its turn.
 struct Findings {
+  // An event that something was found in.
+  struct Event {
+    uint64_t record = 0;        // of the piece, in its order
+    uint64_t number = 0;        // its line, or of an EVTX file the record's number
+    std::string_view in_block;  // as it stands there; else
+    size_t made_begin = 0;      // where it is in `made`
+    size_t made_size = 0;
+  };
   struct Matched {
-    size_t line;  // index into Piece::lines
+    Event event;
     Hit hit;
   };
   struct Malformed {
@@ -35,7 +45,7 @@ struct Findings {
   };
   // What correlations want to see of one event: its time, some of its inputs, and the sources that it matched.
   struct Observed {
-    size_t line;
+    Event event;
     const LoadedChannel* channel;
     std::optional<int64_t> time_us;
     size_t first_source, source_count;  // in `sources`
@@ -51,6 +61,8 @@ struct Findings {
   std::vector<uint32_t> sources;
   std::vector<Kept> values;
   std::string text;
+  std::string made;  // events that matched and do not stand in the block as JSON
+  uint64_t records = 0;
   uint64_t events = 0;
   uint64_t routed = 0;
   uint64_t faults = 0;
@@ -63,11 +75,18 @@ struct Findings {
     sources.clear();
     values.clear();
     text.clear();
-    events = routed = faults = values_cut = 0;
+    made.clear();
+    records = events = routed = faults = values_cut = 0;
   }
+
+  std::string_view text_of(const Event& event) const { return event.in_block.empty() ? std::string_view(made).substr(event.made_begin, event.made_size) : event.in_block; }
 };
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
+// A piece on its way from the file to the report.
+struct Work {
+  Piece piece;
+  Findings findings;
+};
 
 // One thread's evaluator.
 class Evaluator {
@@ -82,48 +101,55 @@ class Evaluator {
 
   void evaluate(const Piece& piece, Findings& out) {
     out.clear();
-    for (size_t i = 0; i < piece.lines.size(); ++i) line(piece, i, out);
+    records_.begin(piece.block);
+    events::Record record;
+    while (records_.next(record)) {
+      ++out.records;
+      look_at(record, out);
+    }
   }
 
  private:
-  void line(const Piece& piece, size_t index, Findings& out) {
-    const Piece::LineRef& ref = piece.lines[index];
-    if (ref.too_long) {
-      out.malformed.push_back({ref.number, fmt::format("longer than {} bytes", limits::kEventLineBytesMax)});
+  void look_at(const events::Record& record, Findings& out) {
+    if (!record.problem.empty()) {
+      out.malformed.push_back({record.number, std::string(record.problem)});
       return;
     }
-    const std::string_view text = piece.text_of(ref);
-    if (is_blank(text)) return;
-    const auto decoded = decoder_.decode(text);
+    const auto decoded = decoder_.decode(record.json);
     if (!decoded) {
-      out.malformed.push_back({ref.number, decoded.error().detail});
+      out.malformed.push_back({record.number, decoded.error().detail});
       return;
     }
     ++out.events;
     if (!decoded->empty()) ++out.routed;
     hits_.clear();
-    for (const events::Decoded& each : *decoded) interpret(index, each, out);
+    const size_t observed = out.observed.size();
+    for (const events::Decoded& each : *decoded) interpret(each, out);
+    if (hits_.empty()) return;
     std::stable_sort(hits_.begin(), hits_.end());
     hits_.erase(std::unique(hits_.begin(), hits_.end()), hits_.end());
+    const Findings::Event event{out.records, record.number, record.in_block ? record.json : std::string_view(), out.made.size(), record.in_block ? 0 : record.json.size()};
+    if (!record.in_block) out.made.append(record.json);
     for (const Hit& hit : hits_) {
-      if (!rules_.silent[hit.rule]) out.matches.push_back({index, hit});
+      if (!rules_.silent[hit.rule]) out.matches.push_back({event, hit});
     }
+    for (size_t i = observed; i < out.observed.size(); ++i) out.observed[i].event = event;
   }
 
-  void interpret(size_t line, const events::Decoded& event, Findings& out) {
+  void interpret(const events::Decoded& event, Findings& out) {
     const LoadedChannel* loaded = rules_.channel_for(*event.type);
     if (loaded == nullptr) return;
     const auto position = static_cast<size_t>(loaded - rules_.channels.data());
     const interpreter::Outcome outcome = interpreter::evaluate(loaded->channel, event.inputs, scratches_[position]);
     const size_t before = hits_.size();
     for (const uint32_t instance : outcome.matches) hits_.push_back({loaded->rules[instance], event.type});
-    if (!loaded->sources.empty() && !outcome.matches.empty()) observe(line, *loaded, event, outcome.matches, before, out);
+    if (!loaded->sources.empty() && !outcome.matches.empty()) observe(*loaded, event, outcome.matches, before, out);
     out.faults += outcome.faults.size();
     out.values_cut += outcome.values_cut;
   }
 
   // A rule that has matched the same event over another Type already is not seen twice.
-  void observe(size_t line, const LoadedChannel& loaded, const events::Decoded& event, std::span<const uint32_t> matches, size_t before, Findings& out) {
+  void observe(const LoadedChannel& loaded, const events::Decoded& event, std::span<const uint32_t> matches, size_t before, Findings& out) {
     const size_t first = out.sources.size();
     for (const uint32_t instance : matches) {
       const auto earlier = std::span(hits_).first(before);
@@ -131,7 +157,7 @@ class Evaluator {
       if (loaded.sources[instance] != kNoSource && !again) out.sources.push_back(loaded.sources[instance]);
     }
     if (out.sources.size() == first) return;
-    out.observed.push_back({line, &loaded, schema::event_time(loaded.times, event.inputs.values), first, out.sources.size() - first, out.values.size()});
+    out.observed.push_back({{}, &loaded, schema::event_time(loaded.times, event.inputs.values), first, out.sources.size() - first, out.values.size()});
     for (const uint32_t input : loaded.wanted) {
       const schema::InputValue& value = event.inputs.values[input];
       out.values.push_back({out.text.size(), value.has_value() ? value.size : 0, value.presence});
@@ -140,6 +166,7 @@ class Evaluator {
   }
 
   const Ruleset::State& rules_;
+  events::RecordReader records_;
   events::Decoder decoder_;
   std::vector<interpreter::Scratch> scratches_;  // by channel
   std::vector<Hit> hits_;
@@ -156,7 +183,7 @@ class Reporter {
 
   void report(const Piece& piece, const Findings& findings) {
     FileReport& to = reports_[piece.file];
-    to.lines += piece.lines.size();
+    to.lines += piece.block.format == events::Format::kEvtx ? findings.records : piece.block.lines;
     to.events += findings.events;
     to.routed += findings.routed;
     to.malformed += findings.malformed.size();
@@ -169,14 +196,17 @@ class Reporter {
       if (sinks_.on_malformed) sinks_.on_malformed(to.file, each.line, each.reason);
     }
     size_t observed = 0;
-    for (size_t i = 0; i <= findings.matches.size(); ++i) {  // correlations see an event after its matches were told
-      const size_t line = i < findings.matches.size() ? findings.matches[i].line : SIZE_MAX;
-      for (; observed < findings.observed.size() && findings.observed[observed].line < line; ++observed) correlate(piece, findings, findings.observed[observed], to);
-      if (line == SIZE_MAX || !sinks_.on_match) continue;
-      const Hit& hit = findings.matches[i].hit;
-      sinks_.on_match({&rules_.rules[hit.rule], hit.type, to.file, piece.lines[line].number, piece.text_of(piece.lines[line])});
+    const auto correlate_before = [&](uint64_t record) {
+      for (; observed < findings.observed.size() && findings.observed[observed].event.record < record; ++observed) correlate(findings, findings.observed[observed], to);
+    };
+    for (const Findings::Matched& each : findings.matches) {  // correlations see an event after its matches were told
+      correlate_before(each.event.record);
+      if (sinks_.on_match) sinks_.on_match({&rules_.rules[each.hit.rule], each.hit.type, to.file, each.event.number, findings.text_of(each.event)});
     }
-    if (sinks_.on_progress) sinks_.on_progress(piece.bytes_done, bytes_total_);
+    correlate_before(UINT64_MAX);
+    }
+    if (sinks_.on_progress) sinks_.on_progress(bytes_before_ + piece.bytes_done, bytes_total_);
+    if (piece.last) bytes_before_ += piece.bytes_done;
   }
 
   std::vector<FileReport> take() {
@@ -190,7 +220,7 @@ class Reporter {
  private:
   static constexpr interpreter::Hash128 kHashKey{0x6372656174696f6e, 0x636f7272656c6174};  // files are no live opponent: any key does, and results do not depend on it
 
-  void correlate(const Piece& piece, const Findings& findings, const Findings::Observed& observed, FileReport& to) {
+  void correlate(const Findings& findings, const Findings::Observed& observed, FileReport& to) {
     const LoadedChannel& channel = *observed.channel;
     const channel::VerifiedCorrelations& file = rules_.correlated->file;
     values_.assign(channel.type->inputs.size(), schema::InputValue());
@@ -209,14 +239,14 @@ class Reporter {
       Found found{hit.events, {}};
       const auto inputs = file.group_inputs(hit.feed);
       for (size_t i = 0; i < inputs.size(); ++i) found.group.emplace_back(info.group_names[i], values_[inputs[i]].text());
-      const Piece::LineRef& line = piece.lines[observed.line];
-      sinks_.on_match({&rules_.correlations[rules_.correlated->correlations[hit.correlation]], channel.type, to.file, line.number, piece.text_of(line), &found});
+      sinks_.on_match({&rules_.correlations[rules_.correlated->correlations[hit.correlation]], channel.type, to.file, observed.event.number, findings.text_of(observed.event), &found});
     }
   }
 
   const Ruleset::State& rules_;
   const Sinks& sinks_;
   std::optional<uint64_t> bytes_total_;
+  uint64_t bytes_before_ = 0;  // of the files that are reported to their end
   std::vector<FileReport> reports_;
   std::optional<interpreter::CorrelationState> state_;
   std::vector<schema::InputValue> values_;
@@ -224,26 +254,27 @@ class Reporter {
 
 }  // namespace
 
-std::vector<FileReport> run(const Ruleset& ruleset, std::span<const std::string> files, unsigned threads, const Sinks& sinks) {
+std::vector<FileReport> run(const Ruleset& ruleset, std::span<const std::string> files, unsigned threads, const Sinks& sinks, events::Format format) {
   const Ruleset::State& rules = ruleset.state();
-  Feed feed(files);
-  Turn turn;
+  const unsigned workers = std::clamp(threads, 1u, limits::kScanThreadsMax);
+  Feed feed(files, format, workers);
+  Outbox<Work> outbox(workers);
   Reporter reporter(rules, files, feed.bytes_total(), sinks);
   const auto work = [&] {
     Evaluator evaluator(rules);
-    Piece piece;
-    Findings findings;
-    while (feed.next(piece)) {
-      evaluator.evaluate(piece, findings);
-      turn.wait_for(piece.sequence);
-      reporter.report(piece, findings);
-      turn.done();
+    for (;;) {
+      auto [mine, may_look_ahead] = outbox.take();
+      if (!feed.next(mine->piece, may_look_ahead)) {
+        outbox.give_back(std::move(mine));
+        return;
+      }
+      evaluator.evaluate(mine->piece, mine->findings);
+      outbox.submit(std::move(mine), [&](const Work& done) { reporter.report(done.piece, done.findings); });
     }
   };
-  const unsigned others = std::clamp(threads, 1u, limits::kScanThreadsMax) - 1;
   {
     std::vector<std::jthread> helpers;
-    for (unsigned i = 0; i < others; ++i) helpers.emplace_back(work);
+    for (unsigned i = 1; i < workers; ++i) helpers.emplace_back(work);
     work();
   }
   return reporter.take();

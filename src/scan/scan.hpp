@@ -13,6 +13,7 @@
 
 #include "base/diagnostic.hpp"
 #include "base/result.hpp"
+#include "events/format.hpp"
 #include "schema/catalog.hpp"
 #include "sigma/correlation.hpp"
 #include "sigma/rule.hpp"
@@ -58,8 +59,8 @@ struct Match {
   const sigma::Metadata* rule = nullptr;       // a rule or a correlation
   const schema::TemplateType* type = nullptr;  // the first Type over which it matched
   std::string_view file;                       // as given
-  uint64_t line = 0;                           // 1-based
-  std::string_view event;                      // the line as it stands in the file: one JSON object. Valid during the callback
+  uint64_t line = 0;                           // 1-based; of an EVTX file the record's number
+  std::string_view event;                      // one JSON object on one line: as it stands in the file, or the flat one that was made of it. Valid during the callback
   const Found* found = nullptr;                // of a correlation: then file, line and event are those of the last event
 };
 
@@ -74,7 +75,7 @@ struct CorrelationReport {
 inline constexpr size_t kMalformedListedMax = 20;
 struct FileReport {
   std::string file;
-  uint64_t lines = 0;      // all of them, blank ones too
+  uint64_t lines = 0;      // all of them, blank ones too; of an EVTX file the records
   uint64_t events = 0;     // well-formed
   uint64_t routed = 0;     // events that some Type took
   uint64_t malformed = 0;
@@ -94,8 +95,9 @@ struct Sinks {
   std::function<void(const CorrelationReport&)> on_correlated;  // once, at the end, if correlations ran
 };
 
-// `files`: paths, "-" is standard input. `threads`: 0 counts as 1; at most limits::kScanThreadsMax. Memory: per thread a few MiB and the longest line.
-// A pipe is scanned as its lines come. One report per file, in the order given.
-std::vector<FileReport> run(const Ruleset& ruleset, std::span<const std::string> files, unsigned threads, const Sinks& sinks);
+// `files`: paths, "-" is standard input. `threads`: 0 counts as 1; at most limits::kScanThreadsMax. Memory: per thread a few blocks (limits::kScanBatchBytes, or the
+// longest line) and what unpacking needs. Reading and unpacking go on in all threads, of different files at once. A pipe is scanned as its lines come.
+// `format` holds for all files. One report per file, in the order given.
+std::vector<FileReport> run(const Ruleset& ruleset, std::span<const std::string> files, unsigned threads, const Sinks& sinks, events::Format format = events::Format::kAuto);
 
 }  // namespace creance::scan

@@ -10,32 +10,10 @@
 #include <fstream>
 
 #include "base/limits.hpp"
+#include "events/text_stream.hpp"
 
 namespace creance::events {
 namespace {
-
-// Text given in pieces of at most `piece` bytes.
-class TextStream final : public ByteStream {
- public:
-  TextStream(std::string text, size_t piece, std::string name = "test") : text_(std::move(text)), piece_(piece), name_(std::move(name)) {}
-  Result<size_t> read(std::span<char> out) override {
-    if (at_ == text_.size() && fails_) return fail(ErrorCode::kIo, "the disk is gone");
-    const size_t n = std::min({piece_, out.size(), text_.size() - at_});
-    std::memcpy(out.data(), text_.data() + at_, n);
-    at_ += n;
-    return n;
-  }
-  std::optional<uint64_t> size() const override { return text_.size(); }
-  const std::string& name() const override { return name_; }
-  void fail_at_end() { fails_ = true; }
-
- private:
-  std::string text_;
-  size_t piece_;
-  std::string name_;
-  size_t at_ = 0;
-  bool fails_ = false;
-};
 
 struct Read {
   std::vector<std::string> lines;
@@ -154,18 +132,6 @@ TEST(LineSource, ReadErrorsNameTheLine) {
   const Read got = read_all(LineSource(std::move(stream)));
   EXPECT_EQ(got.lines, (Lines{"a", "b"}));
   EXPECT_EQ(got.error, "`test` cannot be read after line 2: the disk is gone");
-}
-
-TEST(LineSource, KnowsWhatItCanGiveWithoutReading) {
-  LineSource source(std::make_unique<TextStream>("a\nb\nc", 4));
-  EXPECT_FALSE(source.line_ready());
-  EXPECT_EQ((*source.next())->text, "a");
-  EXPECT_TRUE(source.line_ready());
-  EXPECT_EQ((*source.next())->text, "b");
-  EXPECT_FALSE(source.line_ready());
-  EXPECT_EQ((*source.next())->text, "c");
-  EXPECT_EQ(source.bytes_read(), 5u);
-  EXPECT_EQ(source.bytes_total(), 5u);
 }
 
 TEST(LineSource, OpensFilesAndExplainsWhatItCannotOpen) {

@@ -11,7 +11,7 @@
 #include "base/limits.hpp"
 #include "base/os/real.hpp"
 #include "events/decoder.hpp"
-#include "events/line_source.hpp"
+#include "events/records.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -47,8 +47,7 @@ class ReplayCollector final : public Collector {
     rewind();
     const uint64_t skip = options_.position == nullptr ? 0 : *options_.position;
     for (uint64_t i = 0; i < skip; ++i) {
-      const auto line = lines_->next();
-      if (line && *line) continue;
+      if (next_record().has_value()) continue;
       rewind();  // the file is another one now
       break;
     }
@@ -64,7 +63,7 @@ class ReplayCollector final : public Collector {
     if (ended_) return Next::kEnded;
     if (pending_.empty()) {
       if (now < due_) return Next::kNothing;
-      if (const Next read = read_line(now); read != Next::kEvent) return read;
+      if (const Next read = read_event(now); read != Next::kEvent) return read;
       if (pending_.empty()) return Next::kNothing;  // a line for no Type: its turn is over
     }
     const events::Decoded& decoded = pending_.front();
@@ -96,18 +95,31 @@ class ReplayCollector final : public Collector {
 
  private:
   void rewind() {
-    lines_.emplace(std::make_unique<DescriptorStream>(options_.descriptor, options_.name));
-    line_ = 0;
+    blocks_.emplace(std::make_unique<DescriptorStream>(options_.descriptor, options_.name));
+    block_.clear();
+    records_.begin(block_);
+    read_ = 0;
   }
   void keep_position() {
-    if (options_.position != nullptr) *options_.position = line_;
+    if (options_.position != nullptr) *options_.position = read_;
   }
-  Next read_line(MonotonicTime now) {
-    bool fresh = line_ == 0;
+  // Nothing: the file is over, or cannot be read further.
+  std::optional<events::Record> next_record() {
+    events::Record record;
+    while (!records_.next(record)) {
+      const auto more = blocks_->next(block_);
+      if (!more) ++lost_;
+      if (!more || !*more) return std::nullopt;
+      records_.begin(block_);
+    }
+    ++read_;
+    return record;
+  }
+  Next read_event(MonotonicTime now) {
+    bool fresh = read_ == 0;
     for (;;) {
-      auto line = lines_->next();
-      if (!line) ++lost_;
-      if (!line || !*line) {
+      const auto record = next_record();
+      if (!record) {
         if (!options_.loop || fresh) {  // an empty file does not turn for ever
           ended_ = true;
           return Next::kEnded;
@@ -116,12 +128,11 @@ class ReplayCollector final : public Collector {
         fresh = true;
         continue;
       }
-      ++line_;
       if (options_.rate_per_s > 0) {
         const MonotonicTime step(std::max<int64_t>(1, 1000 / options_.rate_per_s));
         due_ = now - due_ > MonotonicTime(1000) ? now + step : due_ + step;  // after a pause it does not hurry
       }
-      auto decoded = (*line)->too_long ? Result<std::span<const events::Decoded>>(fail(ErrorCode::kTooLarge, "")) : decoder_.decode((*line)->text);
+      const auto decoded = record->problem.empty() ? decoder_.decode(record->json) : Result<std::span<const events::Decoded>>(fail(ErrorCode::kInvalid, ""));
       if (!decoded) {
         ++lost_;
         keep_position();
@@ -137,11 +148,13 @@ class ReplayCollector final : public Collector {
   const Clock& clock_;
   events::Decoder decoder_;
   events::Decoder self_check_{schema::Catalog::embedded()};
-  std::optional<events::LineSource> lines_;
+  std::optional<events::BlockSource> blocks_;
+  events::Block block_;
+  events::RecordReader records_;
   std::map<const schema::TemplateType*, uint32_t> index_;
   std::vector<Supplied> supplied_;
   std::span<const events::Decoded> pending_;
-  uint64_t line_ = 0;
+  uint64_t read_ = 0;  // events of this round
   uint64_t lost_ = 0;
   bool ended_ = false;
   MonotonicTime due_{0};

@@ -1,0 +1,42 @@
+// A record of the Linux audit log as text -> a flat JSON object. One event is one record, as Sigma's rules for auditd expect (`type: EXECVE`, `a0`, …);
+// records of one system call share `serial`. Also the output of ausearch, with and without -i.
+//
+//     [node=HOST] type=TYPE msg=audit(SECONDS.MILLIS:SERIAL): NAME=VALUE … [0x1D NAME=VALUE …]
+//
+// Fields keep their names. Values that the kernel wrote in hexadecimal because of odd bytes (audit field dictionary, format "encoded") are decoded, the zeros between
+// arguments become blanks; a long argument that came in parts (`a1[0]`, `a1[1]`, …) is one; fields inside msg='…' of user-space records are fields; a socket address becomes
+// `saddr_fam`, `laddr`, `lport` or `path`. What auditd adds when it enriches (behind 0x1D: `UID="root"`) are fields of their own, in capitals as written.
+// Added: `timestamp` (UTC, ISO 8601), `serial`, `_channel` "auditd", `_provider` the type.
+// Never throws; linear; no allocation in the steady state. One thread at a time.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/line_outcome.hpp"
+
+namespace creance::events {
+
+bool looks_like_auditd(std::string_view line);
+
+class AuditdReader {
+ public:
+  // Appends to `json` or to `problem`, both empty before.
+  LineOutcome convert(std::string_view line, std::string& json, std::string& problem);
+
+ private:
+  struct Field {
+    std::string_view name;
+    size_t begin;  // of its value, in text_
+    size_t end;
+  };
+  void fields_of(std::string_view text, bool interpreted, bool is_execve, bool nested);
+  void add(std::string_view name, std::string_view value, bool quoted, bool is_execve);
+  void add_address(std::string_view bytes);
+  void add_plain(std::string_view name, std::string_view value);
+
+  std::vector<Field> fields_;
+  std::string text_;  // values, decoded
+};
+
+}  // namespace creance::events

@@ -1,0 +1,196 @@
+#include "events/blocks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "base/limits.hpp"
+#include "base/os/byte_stream.hpp"
+#include "events/json_documents.hpp"
+#include "events/unpack.hpp"
+
+namespace creance::events {
+namespace {
+
+constexpr size_t kChunkBytes = 256u << 10;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+enum class Layout { kUnknown, kLines, kDocuments };
+
+// The first line with something on it, as far as it is there; `whole`: its end was seen.
+struct FirstLine {
+  std::string_view text;
+  bool whole = false;
+};
+FirstLine first_line(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  const size_t end = text.find('\n', begin);
+  std::string_view line = text.substr(begin, end == std::string_view::npos ? end : end - begin);
+  while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+  return {line, end != std::string_view::npos};
+}
+
+bool spans_lines(std::string_view line) {
+  return line == "{" || (line.starts_with("Record ") && line.find_first_not_of("0123456789", 7) == std::string_view::npos);
+}
+
+}  // namespace
+
+struct BlockSource::State {
+  State(std::unique_ptr<ByteStream> stream, Format wanted) : from(std::move(stream)), format(wanted), is_pipe(!from.stream().size()) {}
+
+  Unpacker from;
+  Format format;
+  bool is_pipe;
+  Layout layout = Layout::kUnknown;
+  std::string carry;  // read and not given out yet
+  uint64_t lines = 0;
+  bool ended = false;     // the stream has no more
+  bool skipping = false;  // inside a line that is too long
+  std::optional<Error> failed;
+  DocumentSplitter splitter;
+  bool broken = false;
+  std::vector<uint64_t> too_long;  // of documents, to be given out one by one
+
+  std::string where() const { return lines == 0 ? "before its first line" : fmt::format("after line {}", lines); }
+
+  // Appends up to `room` bytes to `to`; false at the end. A failure is kept for later: what was read before it comes first.
+  bool read_more(std::string& to, size_t room) {
+    if (ended) return false;
+    const size_t before = to.size();
+    std::optional<Error> error;
+    to.resize_and_overwrite(before + room, [&](char* data, size_t size) {
+      auto got = from.read(std::span(data + before, size - before));
+      if (!got) error = std::move(got.error());
+      return before + (got ? *got : 0);
+    });
+    if (error) failed = std::move(error);
+    ended = to.size() == before;
+    return !ended;
+  }
+
+  Result<bool> end() {
+    if (!failed) return false;
+    const Error error = std::move(*failed);
+    failed.reset();
+    return fail(error.code, fmt::format("`{}` cannot be read {}: {}", from.stream().name(), where(), error.detail));
+  }
+
+  void decide() {
+    while (carry.size() < kByteOrderMark.size() && read_more(carry, kChunkBytes)) {
+    }
+    if (carry.starts_with(kByteOrderMark)) carry.erase(0, kByteOrderMark.size());
+    while (!first_line(carry).whole && carry.size() < limits::kFormatLookBytesMax && read_more(carry, kChunkBytes)) {
+    }
+    const FirstLine first = first_line(carry);
+    if (format == Format::kAuto) format = format_of_line(first.text);
+    layout = format == Format::kJson && (first.text.starts_with('[') || (first.whole && spans_lines(first.text))) ? Layout::kDocuments : Layout::kLines;
+  }
+
+  Result<bool> next_lines(Block& out) {
+    out.bytes.swap(carry);
+    carry.clear();
+    size_t searched = 0;  // bytes that are known to have no line end
+    for (;;) {
+      const std::string_view fresh = std::string_view(out.bytes).substr(searched);
+      const size_t last = fresh.rfind('\n');
+      const bool enough = out.bytes.size() >= limits::kScanBatchBytes || is_pipe;
+      if (last != std::string_view::npos && (skipping || enough || ended)) {
+        if (skipping) return give_skipped(out, searched + fresh.find('\n') + 1);
+        return give_lines(out, searched + last + 1);
+      }
+      if (last == std::string_view::npos) {
+        searched = out.bytes.size();
+        if (searched > limits::kEventLineBytesMax + 1 || skipping) {  // + 1: the CR of a line that is just not too long
+          skipping = true;
+          out.bytes.clear();
+          searched = 0;
+        }
+      }
+      if (!read_more(out.bytes, std::max(kChunkBytes, limits::kScanBatchBytes - std::min(limits::kScanBatchBytes, out.bytes.size()))) && last == std::string_view::npos) return give_rest(out);
+    }
+  }
+
+  Result<bool> give_lines(Block& out, size_t size) {
+    carry.assign(out.bytes, size);
+    out.bytes.resize(size);
+    return counted(out, static_cast<uint64_t>(std::count(out.bytes.begin(), out.bytes.end(), '\n')));
+  }
+  Result<bool> give_skipped(Block& out, size_t size) {
+    carry.assign(out.bytes, size);
+    out.bytes.clear();
+    skipping = false;
+    out.too_long = true;
+    return counted(out, 1);
+  }
+  // The stream is over, and no line end is left.
+  Result<bool> give_rest(Block& out) {
+    if (failed) out.bytes.clear();  // what is left of a broken line is no line
+    if (failed || (out.bytes.empty() && !skipping)) return end();
+    out.too_long = skipping;
+    skipping = false;
+    return counted(out, 1);
+  }
+  Result<bool> counted(Block& out, uint64_t n) {
+    out.first = lines + 1;
+    out.lines = n;
+    lines += n;
+    return true;
+  }
+
+  Result<bool> next_documents(Block& out) {
+    for (;;) {
+      if (!too_long.empty() && out.bytes.empty()) {
+        out.numbers.assign(1, too_long.front());
+        too_long.erase(too_long.begin());
+        out.first = out.numbers[0];
+        out.too_long = true;
+        return true;
+      }
+      if (out.bytes.size() >= limits::kScanBatchBytes || (is_pipe && !out.bytes.empty())) break;
+      if (carry.empty() && !read_more(carry, kChunkBytes)) {
+        if (failed) broken = true;  // what is left of a broken event is no event
+        if (broken || splitter.finished()) break;
+        if (splitter.inside_list()) failed = Error{ErrorCode::kInvalid, "its list of events has no end; fetch or copy the file again"};
+        splitter.finish(out.bytes, out.numbers, too_long);
+        continue;
+      }
+      splitter.feed(carry, out.bytes, out.numbers, too_long);
+      carry.clear();
+    }
+    out.lines = splitter.lines() - lines;
+    lines = splitter.lines();
+    if (out.bytes.empty() && out.lines == 0) return end();
+    out.first = out.numbers.empty() ? lines : out.numbers.front();
+    return true;
+  }
+
+};
+
+Result<BlockSource> BlockSource::open(const std::string& path, Format format) {
+  TRY(auto stream, os::open_stream(path));
+  return BlockSource(std::move(stream), format);
+}
+
+BlockSource::BlockSource(std::unique_ptr<ByteStream> stream, Format format) : state_(std::make_unique<State>(std::move(stream), format)) {}
+BlockSource::BlockSource(BlockSource&&) noexcept = default;
+BlockSource& BlockSource::operator=(BlockSource&&) noexcept = default;
+BlockSource::~BlockSource() = default;
+
+Result<bool> BlockSource::next(Block& out) {
+  State& s = *state_;
+  out.clear();
+  if (s.layout == Layout::kUnknown) s.decide();
+  out.format = s.format;
+  return s.layout == Layout::kDocuments ? s.next_documents(out) : s.next_lines(out);
+}
+
+const std::string& BlockSource::name() const { return state_->from.stream().name(); }
+uint64_t BlockSource::lines() const { return state_->lines; }
+uint64_t BlockSource::bytes_read() const { return state_->from.bytes_read(); }
+std::optional<uint64_t> BlockSource::bytes_total() const { return state_->from.stream().size(); }
+
+}  // namespace creance::events
