@@ -58,6 +58,11 @@ inline constexpr uint64_t kCorrelationStepsMax = 1ull << 40;      // worst-case 
 inline constexpr size_t kEventLineBytesMax = 16u << 20;      // above: the line is reported and skipped; also the most that all values of one event may have together
 inline constexpr uint32_t kEventDepthMax = 64;               // nested objects and lists of one event
 inline constexpr uint32_t kRoutesRememberedMax = 4'096;      // combinations of channel, provider and event id; above: the memory starts anew
+inline constexpr uint32_t kEvtxTokensMax = 16'384;           // of one EVTX record, templates filled in; a record has 64 KiB
+inline constexpr size_t kEvtxEventBytesMax = 1u << 20;       // names and values of one EVTX record as text; above: templates that multiply
+inline constexpr uint32_t kEvtxNameUnitsMax = 1'024;         // UTF-16 units of one name in it
+inline constexpr uint32_t kEvtxFillingsMax = 65'536;         // values of one record, those of nested templates too
+inline constexpr uint32_t kEvtxTemplatesDeepMax = 8;         // templates inside values of templates
 inline constexpr size_t kFormatLookBytesMax = 1u << 20;      // bytes of the first line that are looked at to tell a format; above: it is told by what is there
 
 // --- scan

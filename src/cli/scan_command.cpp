@@ -168,10 +168,10 @@ int scan_files(const ScanOptions& options, const Session& session) {
 void add_scan(CLI::App& app, Session& session) {
   auto* options = session.keep<ScanOptions>();
   CLI::App* command = add_command(app, session, "scan", "Run rules over files of events",
-                                  {"creance scan --rules rules/ --events sysmon.jsonl", "creance scan --rules rules/ --events sysmon.json.gz /var/log/audit/ --json", "journalctl -o json | creance scan --rules rules/ --events -"});
+                                  {"creance scan --rules rules/ --events sysmon.jsonl", "creance scan --rules rules/ --events Security.evtx /var/log/audit/ --json", "journalctl -o json | creance scan --rules rules/ --events -"});
   add_rule_options(*command, options->sources);
   command->add_option("--events", options->events, "Files of events, packed (gzip, zstd) or not, or folders to search; - is standard input")->required()->take_all();
-  command->add_option("--format", options->format, "What the events are; auto: as their content says")->check(CLI::IsMember({"auto", "json", "auditd", "syslog"}))->capture_default_str();
+  command->add_option("--format", options->format, "What the events are; auto: as their content says")->check(CLI::IsMember({"auto", "json", "evtx", "auditd", "syslog"}))->capture_default_str();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--threads", options->threads, "Threads that read and match; without: one per core");
   command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");

@@ -150,7 +150,7 @@ void AuditdReader::fields_of(std::string_view text, bool interpreted, bool is_ex
     if ((quote == '"' || quote == '\'') && !interpreted) {
       const size_t close = std::min(quote == '\'' ? text.rfind('\'') : text.find(quote, at + 1), text.size());
       const std::string_view inner = close > at ? text.substr(at + 1, close - at - 1) : text.substr(at + 1);
-      if (quote == '\'' && !nested) fields_of(inner, interpreted, is_execve, true);
+      if (quote == '\'' && !nested) said_ = inner, fields_of(inner, interpreted, is_execve, true);
       else add(name, inner, true, is_execve);
       at = std::max(close, at) + 1;
       continue;
@@ -158,6 +158,7 @@ void AuditdReader::fields_of(std::string_view text, bool interpreted, bool is_ex
     size_t end = std::min(text.find(' ', at), text.size());
     if (interpreted && quote == '\'' && !nested) {
       const size_t close = text.rfind('\'');
+      said_ = text.substr(at + 1, close > at ? close - at - 1 : std::string_view::npos);
       fields_of(text.substr(at + 1, close > at ? close - at - 1 : std::string_view::npos), interpreted, is_execve, true);
       at = close > at ? close + 1 : text.size();
       continue;
@@ -180,6 +181,7 @@ LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std:
   if (line == "----" || line.starts_with("time->")) return LineOutcome::kNothing;  // of ausearch
   fields_.clear();
   text_.clear();
+  said_ = {};
   std::string_view rest = line;
   std::string_view node, type;
   for (auto* each : {&node, &type}) {
@@ -193,6 +195,7 @@ LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std:
     problem = "not an audit record: it does not begin with `type=… msg=audit(…)`";
     return LineOutcome::kProblem;
   }
+  const std::string_view event_of = rest.substr(4, std::min(rest.find(')'), rest.size() - 1) + 1 - 4);  // "audit(…)"
   rest.remove_prefix(kSerialBegin.size());
   const size_t close = rest.find(')');
   const auto serial = close == std::string_view::npos ? std::nullopt : serial_of(rest.substr(0, close));
@@ -212,9 +215,10 @@ LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std:
   object.text("_channel", "auditd");
   object.text("_provider", type);
   object.text("type", type);
-  object.text("timestamp", stamp_of(serial->time));
+  object.text("time", stamp_of(serial->time));
   object.text("serial", serial->serial);
   if (!node.empty()) object.text("node", node);
+  object.text("msg", said_.empty() ? event_of : said_);
   for (const Field& field : fields_) object.text(field.name, value(field));
   object.close();
   return LineOutcome::kEvent;

@@ -6,7 +6,7 @@
 // Fields keep their names. Values that the kernel wrote in hexadecimal because of odd bytes (audit field dictionary, format "encoded") are decoded, the zeros between
 // arguments become blanks; a long argument that came in parts (`a1[0]`, `a1[1]`, …) is one; fields inside msg='…' of user-space records are fields; a socket address becomes
 // `saddr_fam`, `laddr`, `lport` or `path`. What auditd adds when it enriches (behind 0x1D: `UID="root"`) are fields of their own, in capitals as written.
-// Added: `timestamp` (UTC, ISO 8601), `serial`, `_channel` "auditd", `_provider` the type.
+// Added: `time` (UTC, ISO 8601), `serial`, `msg` (what a program said in msg='…', else "audit(…)" as it stands), `_channel` "auditd", `_provider` the type.
 // Never throws; linear; no allocation in the steady state. One thread at a time.
 #pragma once
 #include <string>
@@ -36,7 +36,8 @@ class AuditdReader {
   void add_plain(std::string_view name, std::string_view value);
 
   std::vector<Field> fields_;
-  std::string text_;  // values, decoded
+  std::string text_;       // values, decoded
+  std::string_view said_;  // inside msg='…'
 };
 
 }  // namespace creance::events

@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/limits.hpp"
 #include "base/os/byte_stream.hpp"
+#include "events/evtx/layout.hpp"
 #include "events/json_documents.hpp"
 #include "events/unpack.hpp"
 
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t kChunkBytes = 256u << 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-enum class Layout { kUnknown, kLines, kDocuments };
+enum class Layout { kUnknown, kLines, kDocuments, kChunks };
 
 // The first line with something on it, as far as it is there; `whole`: its end was seen.
 struct FirstLine {
@@ -33,8 +34,20 @@ FirstLine first_line(std::string_view text) {
   return {line, end != std::string_view::npos};
 }
 
-bool spans_lines(std::string_view line) {
-  return line == "{" || (line.starts_with("Record ") && line.find_first_not_of("0123456789", 7) == std::string_view::npos);
+// Is this JSON a list or a document of several lines, and not one event a line? Told by what comes behind the first bracket: a JSON Lines file may begin with a line that is broken.
+// Nothing: more text is needed to say.
+std::optional<bool> spans_lines(std::string_view text) {
+  const FirstLine first = first_line(text);
+  const size_t begin = first.text.empty() ? text.size() : static_cast<size_t>(first.text.data() - text.data());
+  const auto next_is_of = [&](std::string_view wanted) -> std::optional<bool> {
+    const size_t next = text.find_first_not_of(" \t\r\n", begin + 1);
+    if (next == std::string_view::npos) return std::nullopt;
+    return wanted.find(text[next]) != std::string_view::npos;
+  };
+  if (first.text.starts_with('[')) return next_is_of("{]");
+  if (!first.whole) return std::nullopt;
+  if (first.text == "{") return next_is_of("\"}");
+  return first.text.starts_with("Record ") && first.text.find_first_not_of("0123456789", 7) == std::string_view::npos;
 }
 
 }  // namespace
@@ -53,9 +66,13 @@ struct BlockSource::State {
   std::optional<Error> failed;
   DocumentSplitter splitter;
   bool broken = false;
+  evtx::FileLayout evtx;
   std::vector<uint64_t> too_long;  // of documents, to be given out one by one
 
-  std::string where() const { return lines == 0 ? "before its first line" : fmt::format("after line {}", lines); }
+  std::string where() const {
+    if (layout == Layout::kChunks) return fmt::format("after chunk {}", evtx.chunks_seen);
+    return lines == 0 ? "before its first line" : fmt::format("after line {}", lines);
+  }
 
   // Appends up to `room` bytes to `to`; false at the end. A failure is kept for later: what was read before it comes first.
   bool read_more(std::string& to, size_t room) {
@@ -80,14 +97,24 @@ struct BlockSource::State {
   }
 
   void decide() {
-    while (carry.size() < kByteOrderMark.size() && read_more(carry, kChunkBytes)) {
+    while (carry.size() < evtx::kMagic.size() && read_more(carry, kChunkBytes)) {
+    }
+    if (format == Format::kEvtx || (format == Format::kAuto && carry.starts_with(evtx::kMagic))) {
+      format = Format::kEvtx;
+      layout = Layout::kChunks;
+      return;
     }
     if (carry.starts_with(kByteOrderMark)) carry.erase(0, kByteOrderMark.size());
-    while (!first_line(carry).whole && carry.size() < limits::kFormatLookBytesMax && read_more(carry, kChunkBytes)) {
-    }
-    const FirstLine first = first_line(carry);
-    if (format == Format::kAuto) format = format_of_line(first.text);
-    layout = format == Format::kJson && (first.text.starts_with('[') || (first.whole && spans_lines(first.text))) ? Layout::kDocuments : Layout::kLines;
+    const auto look_until = [&](const auto& known) {
+      while (!known() && carry.size() < limits::kFormatLookBytesMax && read_more(carry, kChunkBytes)) {
+      }
+    };
+    look_until([&] { return first_line(carry).whole; });
+    if (format == Format::kAuto) format = format_of_line(first_line(carry).text);
+    layout = Layout::kLines;
+    if (format != Format::kJson) return;
+    look_until([&] { return spans_lines(carry).has_value(); });
+    if (spans_lines(carry).value_or(false)) layout = Layout::kDocuments;
   }
 
   Result<bool> next_lines(Block& out) {
@@ -158,17 +185,59 @@ struct BlockSource::State {
         splitter.finish(out.bytes, out.numbers, too_long);
         continue;
       }
-      splitter.feed(carry, out.bytes, out.numbers, too_long);
-      carry.clear();
+      carry.erase(0, splitter.feed(carry, out.bytes, out.numbers, too_long));
+      if (splitter.list_is_over()) {  // what follows is lines again; the rest of the list's last line counts with them
+        layout = Layout::kLines;
+        break;
+      }
     }
     out.lines = splitter.lines() - lines;
     lines = splitter.lines();
-    if (out.bytes.empty() && out.lines == 0) return end();
+    if (out.bytes.empty() && out.lines == 0 && layout == Layout::kDocuments) return end();
     out.first = out.numbers.empty() ? lines : out.numbers.front();
     return true;
   }
 
+  Result<bool> next_chunk(Block& out);
+
 };
+
+// EVTX: the file's header, which fills a block, then chunks of one size. What is no chunk is the reader's to tell.
+Result<bool> BlockSource::State::next_chunk(Block& out) {
+  const auto gather = [&](size_t size) {
+    while (carry.size() < size && read_more(carry, std::max(size - carry.size(), kChunkBytes))) {
+    }
+    return carry.size() >= size;
+  };
+  if (!evtx.known) {
+    const bool whole = gather(evtx::kFileHeaderBytes);
+    if (!whole && !failed) failed = Error{ErrorCode::kInvalid, "it is shorter than the header of an EVTX file"};
+    if (whole) {
+      auto header = evtx::read_file_header(std::string_view(carry).substr(0, evtx::kFileHeaderBytes));
+      if (header) evtx = *header;
+      else failed = std::move(header.error());
+    }
+    if (failed) {
+      carry.clear();
+      ended = evtx.known = true;
+      return end();
+    }
+    gather(evtx.header_block_bytes);
+    carry.erase(0, evtx.header_block_bytes);
+  }
+  const bool whole = gather(evtx::kChunkBytes);
+  if (carry.empty()) {
+    if (!failed && evtx.chunks_seen < evtx.chunks) failed = Error{ErrorCode::kInvalid, fmt::format("its header names {} chunks; fetch or copy the file again", evtx.chunks)};
+    evtx.chunks = 0;  // said once
+    return end();
+  }
+  if (!whole && !failed) failed = Error{ErrorCode::kInvalid, "its last chunk is cut off; fetch or copy the file again"};
+  const size_t size = std::min(carry.size(), evtx::kChunkBytes);
+  out.bytes.assign(carry, 0, size);
+  carry.erase(0, size);
+  out.first = ++evtx.chunks_seen;
+  return true;
+}
 
 Result<BlockSource> BlockSource::open(const std::string& path, Format format) {
   TRY(auto stream, os::open_stream(path));
@@ -185,7 +254,8 @@ Result<bool> BlockSource::next(Block& out) {
   out.clear();
   if (s.layout == Layout::kUnknown) s.decide();
   out.format = s.format;
-  return s.layout == Layout::kDocuments ? s.next_documents(out) : s.next_lines(out);
+  if (s.layout == Layout::kChunks) return s.next_chunk(out);
+  return s.layout == Layout::kDocuments || !s.too_long.empty() ? s.next_documents(out) : s.next_lines(out);
 }
 
 const std::string& BlockSource::name() const { return state_->from.stream().name(); }

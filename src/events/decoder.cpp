@@ -10,6 +10,7 @@
 
 #include "base/limits.hpp"
 #include "events/json_text.hpp"
+#include "events/nested.hpp"
 #include "events/router.hpp"
 
 namespace creance::events {
@@ -18,18 +19,10 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 constexpr uint32_t kNobody = 0xffffffff;
 
-// One field of the event's top level.
-struct Field {
-  std::string_view key;
-  std::string_view text;   // the value, or the first of a list
-  bool has_value = false;  // false: null, an empty list, an object
-  uint32_t more_begin = 0; // further values of a list, in State::more
-  uint32_t more_end = 0;
-};
-
 // An object or list that the walk is inside of.
 struct Frame {
   bool is_object = false;
+  Context context;  // what its members or elements are
   simdjson::simdjson_result<ondemand::object_iterator> object_at, object_end;
   simdjson::simdjson_result<ondemand::array_iterator> array_at, array_end;
 };
@@ -37,6 +30,21 @@ struct Frame {
 std::string_view trimmed(std::string_view token) {
   while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
   return token;
+}
+
+// Names that say something about the event and are no value of it.
+bool is_reserved(std::string_view key) { return key == "_source" || key == "_type" || key == "_channel" || key == "_provider"; }
+
+// `Threat Name` is the input ThreatName (Sigma specification, rules, "Field Usage": blanks are left out).
+std::optional<FieldTable::Found> find_without_blanks(const FieldTable& table, std::string_view key) {
+  std::array<char, 256> name;
+  size_t size = 0;
+  for (const char c : key) {
+    if (c == ' ') continue;
+    if (size == name.size()) return std::nullopt;
+    name[size++] = c;
+  }
+  return table.find(std::string_view(name.data(), size));
 }
 
 Error malformed(std::string reason) { return Error{ErrorCode::kInvalid, std::move(reason)}; }
@@ -65,11 +73,12 @@ struct Decoder::State {
 
   Router router;
   ondemand::parser parser;
+  size_t json_bytes = 0;
   std::vector<char> padded;  // the line, with the room behind it that the parser reads
   TextArena arena;
   std::vector<Field> fields;
   std::vector<std::string_view> more;    // further values of lists
-  std::vector<std::string_view> leaves;  // scalars inside nested objects and lists
+  Nested nested;                         // scalars inside nested objects and lists, and which fields they are
   std::array<Frame, limits::kEventDepthMax> frames;
 
   std::vector<uint32_t> winners;  // input -> field
@@ -85,7 +94,7 @@ struct Decoder::State {
 
   Status read(std::string_view json);
   Result<Field> read_field(ondemand::field& field);
-  Status walk(ondemand::value& value, Field* field);
+  Status walk(ondemand::value& value, Field& field);
   Result<std::optional<std::string_view>> scalar(ondemand::value& value);
   Result<std::string_view> key_of(ondemand::field& field);
   std::span<const Route* const> find_routes();
@@ -118,13 +127,14 @@ Result<std::string_view> Decoder::State::key_of(ondemand::field& field) {
   return *text;
 }
 
-// Everything inside a list or object, with a stack of our own. Scalars of a list that is a field's own value are its values, all else are leaves.
-Status Decoder::State::walk(ondemand::value& value, Field* field) {
+// Everything inside a list or object, with a stack of our own. Scalars of a list that is a field's own value are its values; all else goes to `nested`.
+Status Decoder::State::walk(ondemand::value& value, Field& field) {
   size_t depth = 0;
-  const auto enter = [&](ondemand::value& from, bool is_object) -> Status {
+  const auto enter = [&](ondemand::value& from, bool is_object, const Context& context) -> Status {
     if (depth + 1 >= frames.size()) return fail(malformed(fmt::format("nested deeper than {}", limits::kEventDepthMax)));
     Frame& frame = frames[depth];
     frame.is_object = is_object;
+    frame.context = is_object ? nested.open_object(context) : nested.open_list(context);
     if (is_object) {
       JSON_TRY(ondemand::object object, from.get_object());
       frame.object_at = object.begin();
@@ -140,7 +150,7 @@ Status Decoder::State::walk(ondemand::value& value, Field* field) {
     return {};
   };
   JSON_TRY(const ondemand::json_type outer, value.type());
-  TRY_VOID(enter(value, outer == ondemand::json_type::object));
+  TRY_VOID(enter(value, outer == ondemand::json_type::object, nested.top(field.key)));
   bool fresh = true;  // the top frame was just entered: its iterator stands on its first element
   while (depth > 0) {
     Frame& frame = frames[depth - 1];
@@ -149,31 +159,36 @@ Status Decoder::State::walk(ondemand::value& value, Field* field) {
     }
     fresh = false;
     if (frame.is_object ? frame.object_at == frame.object_end : frame.array_at == frame.array_end) {
+      if (frame.is_object) nested.close_object(frame.context);
       --depth;
       continue;
     }
     ondemand::value element;
+    Context context;
     if (frame.is_object) {
       JSON_TRY(ondemand::field inner, *frame.object_at);
-      TRY_VOID(key_of(inner));
+      TRY(const std::string_view key, key_of(inner));
+      context = nested.member(frame.context, key);
       element = inner.value();
     } else {
       JSON_TRY(element, *frame.array_at);
+      context = frame.context;
     }
     JSON_TRY(const ondemand::json_type type, element.type());
     if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
-      TRY_VOID(enter(element, type == ondemand::json_type::object));
+      TRY_VOID(enter(element, type == ondemand::json_type::object, context));
       fresh = true;
       continue;
     }
     TRY(const auto text, scalar(element));
-    if (!text) continue;
     const bool own = depth == 1 && !frame.is_object;
-    if (own && !field->has_value) {
-      field->text = *text;
-      field->has_value = true;
-    } else {
-      (own ? more : leaves).push_back(*text);
+    if (!own || context.mode != Context::kPlain) {
+      nested.scalar(context, text);
+    } else if (text && field.has_value) {
+      more.push_back(*text);
+    } else if (text) {
+      field.text = *text;
+      field.has_value = true;
     }
   }
   return {};
@@ -186,7 +201,7 @@ Result<Field> Decoder::State::read_field(ondemand::field& field) {
   JSON_TRY(const ondemand::json_type type, value.type());
   if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
     out.more_begin = static_cast<uint32_t>(more.size());
-    TRY_VOID(walk(value, &out));
+    TRY_VOID(walk(value, out));
     out.more_end = static_cast<uint32_t>(more.size());
     return out;
   }
@@ -199,13 +214,14 @@ Result<Field> Decoder::State::read_field(ondemand::field& field) {
 Status Decoder::State::read(std::string_view json) {
   fields.clear();
   more.clear();
-  leaves.clear();
+  nested.clear();
   if (json.size() > limits::kEventLineBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kEventLineBytesMax));
   const size_t room = json.size() + simdjson::SIMDJSON_PADDING;
   if (padded.size() < room) padded.resize(std::bit_ceil(room));
   if (!json.empty()) std::memcpy(padded.data(), json.data(), json.size());
   std::memset(padded.data() + json.size(), ' ', simdjson::SIMDJSON_PADDING);
   arena.reset(json.size());
+  json_bytes = json.size();
   if (parser.capacity() < json.size() && parser.allocate(std::bit_ceil(std::max<size_t>(json.size(), 4096))) != simdjson::SUCCESS) {
     return fail(ErrorCode::kTooLarge, "no memory for this line");
   }
@@ -214,21 +230,23 @@ Status Decoder::State::read(std::string_view json) {
   for (auto each : object) {
     JSON_TRY(ondemand::field field, std::move(each));
     TRY(Field read, read_field(field));
-    if (read.key != "_source") fields.push_back(read);
+    fields.push_back(read);
   }
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return fail(malformed("something behind the object"));
   return {};
 }
 
 std::span<const Route* const> Decoder::State::find_routes() {
-  std::string_view channel, provider, event_id;
-  for (const Field& field : fields) {
-    if (field.key == "Channel") channel = field.text;
-    else if (field.key == "EventID") event_id = field.text;
-    else if (field.key == "Provider_Name") provider = field.text;
-    else if (field.key == "_type" && field.has_value) return router.route_to(field.text);
+  Origin origin = origin_of(fields);
+  if (!origin.type.empty()) return router.route_to(origin.type);
+  if (!origin.is_flat()) {
+    nested.unfold(fields, more, json_bytes);
+    origin = origin_of(fields);
+    if (nested.channel().data() != nullptr) origin.channel = nested.channel();
+    if (nested.provider().data() != nullptr) origin.provider = nested.provider();
+    if (nested.event_id().data() != nullptr) origin.event_id = nested.event_id();
   }
-  return router.route(channel, provider, event_id);
+  return router.route(origin.channel, origin.provider, origin.event_id);
 }
 
 Decoded Decoder::State::build(const Route& route, Built& to) {
@@ -245,8 +263,9 @@ Decoded Decoder::State::build(const Route& route, Built& to) {
   };
   for (uint32_t i = 0; i < fields.size(); ++i) {
     const Field& field = fields[i];
-    if (field.key == "_type") continue;
-    const auto found = route.fields.find(field.key);
+    if (field.key.starts_with('_') && is_reserved(field.key)) continue;
+    auto found = route.fields.find(field.key);
+    if (!found && field.key.find(' ') != std::string_view::npos) found = find_without_blanks(route.fields, field.key);
     if (!found) {
       lose(field);
       continue;
@@ -272,7 +291,7 @@ Decoded Decoder::State::build(const Route& route, Built& to) {
     if (field.has_value) to.values[input] = schema::InputValue(field.text);
     for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, more[m]});
   }
-  if (route.others) to.others.insert(to.others.end(), leaves.begin(), leaves.end());
+  if (route.others) to.others.insert(to.others.end(), nested.leaves().begin(), nested.leaves().end());
   return {route.type, {to.values, to.further, to.others}};
 }
 

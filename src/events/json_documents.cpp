@@ -40,7 +40,7 @@ void DocumentSplitter::give(std::string& out, std::vector<uint64_t>& numbers, st
   depth_ = 0;
 }
 
-void DocumentSplitter::feed(std::string_view text, std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long) {
+size_t DocumentSplitter::feed(std::string_view text, std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long) {
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string_) {
@@ -74,7 +74,12 @@ void DocumentSplitter::feed(std::string_view text, std::string& out, std::vector
         in_list_ = true;
         continue;
       }
-      if (c == ']') in_list_ = false;
+      if (c == ']') {
+        in_list_ = false;
+        list_over_ = true;
+        mid_line_ = false;  // the rest of the line is read by others
+        return i + 1;
+      }
       if (c != '[') continue;
     }
     if (depth_ == 0 && c == '{') give(out, numbers, too_long);  // a bare word in front of it is something of its own
@@ -88,6 +93,7 @@ void DocumentSplitter::feed(std::string_view text, std::string& out, std::vector
     }
   }
   if (!text.empty()) mid_line_ = text.back() != '\n';
+  return text.size();
 }
 
 void DocumentSplitter::finish(std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long) {

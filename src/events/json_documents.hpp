@@ -12,12 +12,13 @@ namespace creance::events {
 class DocumentSplitter {
  public:
   // Takes the next piece of text. Finished events are appended to `out`, each with a line end, and to `numbers`; a run of blanks outside strings becomes one.
-  // An event longer than limits::kEventLineBytesMax is passed over, and its number is put into `too_long`.
-  void feed(std::string_view text, std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long);
+  // An event longer than limits::kEventLineBytesMax is passed over, and its number is put into `too_long`. Gives the number of bytes taken: all, or up to the end of a list.
+  size_t feed(std::string_view text, std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long);
   // The end of the text: gives out what is unfinished as it is (the decoder will say what is missing).
   void finish(std::string& out, std::vector<uint64_t>& numbers, std::vector<uint64_t>& too_long);
 
   bool inside_list() const { return in_list_; }
+  bool list_is_over() const { return list_over_; }
   bool finished() const { return finished_; }
   uint64_t lines() const { return line_ - 1 + (mid_line_ ? 1 : 0); }  // seen so far, the last one with or without an end
 
@@ -34,6 +35,7 @@ class DocumentSplitter {
   bool escaped_ = false;
   bool over_ = false;        // longer than allowed: only counted on
   bool mid_line_ = false;    // the text so far does not end with a line end
+  bool list_over_ = false;
   bool finished_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/limits.hpp"
 #include "events/auditd.hpp"
+#include "events/evtx/chunk_reader.hpp"
 #include "events/syslog.hpp"
 
 namespace creance::events {
@@ -30,8 +31,10 @@ struct RecordReader::State {
   std::string problem;
   AuditdReader auditd;
   SyslogReader syslog;
+  evtx::ChunkReader evtx;
 
   bool next_line(Record& out);
+  bool next_of_chunk(Record& out);
   bool convert(std::string_view line, Record& out);
 };
 
@@ -71,6 +74,15 @@ bool RecordReader::State::convert(std::string_view text, Record& out) {
   return true;
 }
 
+bool RecordReader::State::next_of_chunk(Record& out) {
+  made.clear();
+  problem.clear();
+  if (!evtx.next(made, problem, out.number)) return false;
+  if (problem.empty()) out.json = made;
+  else out.problem = problem;
+  return true;
+}
+
 RecordReader::RecordReader() : state_(std::make_unique<State>()) {}
 RecordReader::RecordReader(RecordReader&&) noexcept = default;
 RecordReader& RecordReader::operator=(RecordReader&&) noexcept = default;
@@ -82,11 +94,13 @@ void RecordReader::begin(const Block& block) {
   s.at = 0;
   s.line = 0;
   s.told = false;
+  if (block.format == Format::kEvtx) s.evtx.begin(block.bytes, block.first);
 }
 
 bool RecordReader::next(Record& out) {
   State& s = *state_;
   out = {};
+  if (s.block->format == Format::kEvtx) return s.next_of_chunk(out);
   if (s.block->too_long && !s.told) {
     s.told = true;
     out.number = s.block->first;

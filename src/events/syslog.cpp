@@ -171,6 +171,16 @@ bool holds_audit_record(const Parts& parts) { return looks_like_auditd(parts.mes
 
 }  // namespace
 
+std::string_view facility_name(uint32_t number) {
+  constexpr std::array<std::string_view, 24> kNames = {"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "security", "console", "solaris-cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
+  return number < kNames.size() ? kNames[number] : std::string_view();
+}
+
+std::string_view severity_name(uint32_t number) {
+  constexpr std::array<std::string_view, 8> kNames = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+  return number < kNames.size() ? kNames[number] : std::string_view();
+}
+
 bool looks_like_syslog(std::string_view line) {
   const auto priority = priority_of(line);
   if (!priority) return stamp_length(line) > 0;
@@ -190,14 +200,15 @@ LineOutcome SyslogReader::convert(std::string_view line, std::string& json, std:
   object.text("_channel", "syslog");
   if (!parts.program.empty()) object.text("_provider", parts.program);
   if (parts.priority) {
-    object.text("facility", std::to_string(*parts.priority / 8));
-    object.text("severity", std::to_string(*parts.priority % 8));
+    object.text("facility", facility_name(*parts.priority / 8));
+    object.text("severity", severity_name(*parts.priority % 8));
+    object.number("priority", std::to_string(*parts.priority));
   }
   const auto write = [&](std::string_view name, std::string_view text) {
     if (!text.empty()) object.text(name, text);
   };
-  write("timestamp", parts.timestamp);
-  write("hostname", parts.hostname);
+  write("time", parts.timestamp);
+  write("host", parts.hostname);
   write("program", parts.program);
   write("pid", parts.pid);
   write("msgid", parts.msgid);

@@ -91,6 +91,15 @@ TEST(Records, DocumentsOfManyLinesAreOneEventEach) {
   }
 }
 
+TEST(Records, ABrokenFirstLineDoesNotMakeADocumentOfJsonLines) {
+  for (const std::string first : {"{", "[1]", "{ ", "[[", "[{}]", "[]"}) {
+    const Read got = read_text(first + "\n{\"a\":\n{\"b\":2}\n");
+    ASSERT_FALSE(got.events.empty()) << first;
+    EXPECT_EQ(got.events.back(), "3 {\"b\":2}") << first;
+    EXPECT_EQ(got.lines, 3u) << first;
+  }
+}
+
 TEST(Records, AnUnfinishedListIsAnErrorAndItsEventsAreRead) {
   const Read got = read_text("[{\"a\":1},\n{\"b\":");
   EXPECT_EQ(got.events, (Texts{"1 {\"a\":1}", "2 {\"b\":"})) << "the decoder says that it has no end";
@@ -164,13 +173,13 @@ TEST(Records, AuditRecordsBecomeFlatEvents) {
   EXPECT_EQ(got.format, Format::kAuditd);
   const std::string head = R"({"_channel":"auditd","_provider":)";
   EXPECT_EQ(got.events, (Texts{
-                            "1 " + head + R"~("SYSCALL","type":"SYSCALL","timestamp":"2013-03-28T14:36:03.243Z","serial":"24287","arch":"c000003e","syscall":"59","success":"yes","exit":"0","a0":"55d0","a1":"0","comm":"cat","exe":"/usr/bin/cat","key":"(null)","ARCH":"x86_64","SYSCALL":"execve","UID":"root"})~",
-                            "2 " + head + R"("EXECVE","type":"EXECVE","timestamp":"2013-03-28T14:36:03.243Z","serial":"24287","argc":"3","a0":"sh","a1":"-c","a2":"echo \"hi","a3":"abcd"})",
-                            "4 " + head + R"("PROCTITLE","type":"PROCTITLE","timestamp":"2013-03-28T14:36:03.243Z","serial":"24287","proctitle":"sh -c echo"})",
-                            "5 " + head + R"("USER_CMD","type":"USER_CMD","timestamp":"2013-03-28T14:36:04.007Z","serial":"9","node":"web1","pid":"7","uid":"0","cwd":"/root","cmd":"ls -l","terminal":"pts/0","res":"success"})",
-                            "6 " + head + R"("SOCKADDR","type":"SOCKADDR","timestamp":"1970-01-01T00:00:01.000Z","serial":"1","saddr":"020001BBC0A80002000000000000000"})",
-                            "7 " + head + R"("SOCKADDR","type":"SOCKADDR","timestamp":"1970-01-01T00:00:01.000Z","serial":"1","saddr":"020001BBC0A800020000000000000000","saddr_fam":"inet","laddr":"192.168.0.2","lport":"443"})",
-                            "8 " + head + R"("AVC","type":"AVC","timestamp":"1970-01-01T00:00:01.005Z","serial":"2","pid":"8","comm":"a b","path":"/x"})",
+                            "1 " + head + R"~("SYSCALL","type":"SYSCALL","time":"2013-03-28T14:36:03.243Z","serial":"24287","msg":"audit(1364481363.243:24287)","arch":"c000003e","syscall":"59","success":"yes","exit":"0","a0":"55d0","a1":"0","comm":"cat","exe":"/usr/bin/cat","key":"(null)","ARCH":"x86_64","SYSCALL":"execve","UID":"root"})~",
+                            "2 " + head + R"~("EXECVE","type":"EXECVE","time":"2013-03-28T14:36:03.243Z","serial":"24287","msg":"audit(1364481363.243:24287)","argc":"3","a0":"sh","a1":"-c","a2":"echo \"hi","a3":"abcd"})~",
+                            "4 " + head + R"~("PROCTITLE","type":"PROCTITLE","time":"2013-03-28T14:36:03.243Z","serial":"24287","msg":"audit(1364481363.243:24287)","proctitle":"sh -c echo"})~",
+                            "5 " + head + R"("USER_CMD","type":"USER_CMD","time":"2013-03-28T14:36:04.007Z","serial":"9","node":"web1","msg":"cwd=\"/root\" cmd=6C73202D6C terminal=pts/0 res=success","pid":"7","uid":"0","cwd":"/root","cmd":"ls -l","terminal":"pts/0","res":"success"})",
+                            "6 " + head + R"~("SOCKADDR","type":"SOCKADDR","time":"1970-01-01T00:00:01.000Z","serial":"1","msg":"audit(1.000:1)","saddr":"020001BBC0A80002000000000000000"})~",
+                            "7 " + head + R"~("SOCKADDR","type":"SOCKADDR","time":"1970-01-01T00:00:01.000Z","serial":"1","msg":"audit(1.000:1)","saddr":"020001BBC0A800020000000000000000","saddr_fam":"inet","laddr":"192.168.0.2","lport":"443"})~",
+                            "8 " + head + R"~("AVC","type":"AVC","time":"1970-01-01T00:00:01.005Z","serial":"2","msg":"audit(1.5:2)","pid":"8","comm":"a b","path":"/x"})~",
                         }));
   EXPECT_EQ(got.problems, (Texts{"9 not an audit record: it does not begin with `type=… msg=audit(…)`"}));
 }
@@ -178,7 +187,7 @@ TEST(Records, AuditRecordsBecomeFlatEvents) {
 TEST(Records, AusearchInterpretedIsReadToo) {
   const Read got = read_text("----\ntype=PROCTITLE msg=audit(03/28/13 14:36:03.243:24287) : proctitle=cat /etc/ssh/sshd config \ntype=CWD msg=audit(03/28/13 14:36:03.243:24287) : cwd=/home/a b \ntype=PATH msg=audit(03/28/13 14:36:03.243:24287) : item=0 name=/etc/my file inode=4 \n");
   const std::string head = R"({"_channel":"auditd","_provider":)";
-  const std::string time = R"("timestamp":"03/28/13 14:36:03.243","serial":"24287",)";
+  const std::string time = R"~("time":"03/28/13 14:36:03.243","serial":"24287","msg":"audit(03/28/13 14:36:03.243:24287)",)~";
   EXPECT_EQ(got.events, (Texts{"2 " + head + R"("PROCTITLE","type":"PROCTITLE",)" + time + R"("proctitle":"cat /etc/ssh/sshd config"})", "3 " + head + R"("CWD","type":"CWD",)" + time + R"("cwd":"/home/a b"})",
                                "4 " + head + R"("PATH","type":"PATH",)" + time + R"("item":"0","name":"/etc/my file","inode":"4"})"}));
 }
@@ -205,12 +214,12 @@ TEST(Records, SyslogLinesOfAllThreeKinds) {
       "no head at all\n");
   EXPECT_EQ(got.format, Format::kSyslog);
   EXPECT_EQ(got.events, (Texts{
-                            R"(1 {"_channel":"syslog","_provider":"sshd","timestamp":"Mar  8 04:05:06","hostname":"web1","program":"sshd","pid":"77","message":"Failed password for root"})",
-                            R"(2 {"_channel":"syslog","_provider":"su","facility":"4","severity":"6","timestamp":"Mar 18 2024 04:05:06","hostname":"web1","program":"su","message":"(to root) x"})",
-                            R"~(3 {"_channel":"syslog","_provider":"CRON","timestamp":"2024-03-08T04:05:06.123456+01:00","hostname":"web1","program":"CRON","pid":"9","message":"(root) CMD (true)"})~",
-                            R"(4 {"_channel":"syslog","_provider":"app","facility":"20","severity":"5","timestamp":"2003-10-11T22:14:15.003Z","hostname":"web1","program":"app","pid":"42","msgid":"ID47","iut":"3","note":"a\"b]","k":"v","message":"text here"})",
-                            R"(5 {"_channel":"syslog","facility":"1","severity":"5","message":"bare"})",
-                            R"(6 {"_channel":"syslog","timestamp":"Mar  8 04:05:06","message":"last message repeated 2 times"})",
+                            R"(1 {"_channel":"syslog","_provider":"sshd","time":"Mar  8 04:05:06","host":"web1","program":"sshd","pid":"77","message":"Failed password for root"})",
+                            R"(2 {"_channel":"syslog","_provider":"su","facility":"auth","severity":"info","priority":38,"time":"Mar 18 2024 04:05:06","host":"web1","program":"su","message":"(to root) x"})",
+                            R"~(3 {"_channel":"syslog","_provider":"CRON","time":"2024-03-08T04:05:06.123456+01:00","host":"web1","program":"CRON","pid":"9","message":"(root) CMD (true)"})~",
+                            R"(4 {"_channel":"syslog","_provider":"app","facility":"local4","severity":"notice","priority":165,"time":"2003-10-11T22:14:15.003Z","host":"web1","program":"app","pid":"42","msgid":"ID47","iut":"3","note":"a\"b]","k":"v","message":"text here"})",
+                            R"(5 {"_channel":"syslog","facility":"user","severity":"notice","priority":13,"message":"bare"})",
+                            R"(6 {"_channel":"syslog","time":"Mar  8 04:05:06","message":"last message repeated 2 times"})",
                             R"(7 {"_channel":"syslog","message":"no head at all"})",
                         }));
 }
@@ -218,7 +227,7 @@ TEST(Records, SyslogLinesOfAllThreeKinds) {
 TEST(Records, AnAuditRecordInsideSyslogIsAnAuditRecord) {
   const Read got = read_text("Mar  8 04:05:06 web1 audispd: node=web1 type=EXECVE msg=audit(1364481363.243:1): argc=1 a0=\"id\"\n");
   ASSERT_EQ(got.events.size(), 1u);
-  EXPECT_EQ(got.events[0], R"(1 {"_channel":"auditd","_provider":"EXECVE","type":"EXECVE","timestamp":"2013-03-28T14:36:03.243Z","serial":"1","node":"web1","argc":"1","a0":"id"})");
+  EXPECT_EQ(got.events[0], R"~(1 {"_channel":"auditd","_provider":"EXECVE","type":"EXECVE","time":"2013-03-28T14:36:03.243Z","serial":"1","node":"web1","msg":"audit(1364481363.243:1)","argc":"1","a0":"id"})~");
 }
 
 TEST(Records, TheFormatCanBeGiven) {
@@ -231,7 +240,7 @@ TEST(Records, TheFormatCanBeGiven) {
 
 TEST(Records, BytesThatAreNoTextStayHarmless) {
   const Read got = read_text("Mar  8 04:05:06 web1 x: a\xff\x01\"\\b\n");
-  EXPECT_EQ(got.events, (Texts{R"(1 {"_channel":"syslog","_provider":"x","timestamp":"Mar  8 04:05:06","hostname":"web1","program":"x","message":"a)" "\xEF\xBF\xBD" R"(\u0001\"\\b"})"}));
+  EXPECT_EQ(got.events, (Texts{R"(1 {"_channel":"syslog","_provider":"x","time":"Mar  8 04:05:06","host":"web1","program":"x","message":"a)" "\xEF\xBF\xBD" R"(\u0001\"\\b"})"}));
 }
 
 // Linear: each of these would take minutes if some step went back to the begin for each character.

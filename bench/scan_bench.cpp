@@ -1,0 +1,150 @@
+// How fast `creance scan` is from files: reading, unpacking, decoding and matching, with one thread and with two; beside it the floor, simdjson alone over the same lines. Rounds of all
+// variants take turns, the best of each counts, so that a machine whose speed drifts is judged by ratios.
+//
+//   scan_bench --rules FOLDER... --events FILE... [--rounds N]
+#include <fmt/format.h>
+#include <simdjson.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <vector>
+
+#include "events/blocks.hpp"
+#include "events/decoder.hpp"
+#include "events/records.hpp"
+#include "scan/scan.hpp"
+#include "sigma/parser.hpp"
+
+namespace {
+using namespace creance;
+namespace fs = std::filesystem;
+
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Best {
+  double wall = 1e9, processor = 1e9;
+};
+void measure(Best& best, const std::function<void()>& work) {
+  const double processor = processor_seconds();
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  best.wall = std::min(best.wall, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  best.processor = std::min(best.processor, processor_seconds() - processor);
+}
+
+std::vector<sigma::Rule> load(const std::vector<std::string>& folders) {
+  std::vector<fs::path> paths;
+  for (const std::string& folder : folders) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.path().extension() == ".yml") paths.push_back(entry.path());
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<sigma::Rule> rules;
+  for (const fs::path& path : paths) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    auto parsed = sigma::parse(text.str(), path.string());
+    for (auto& rule : parsed.rules) rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+// Calls for each event of the files, read by one thread.
+uint64_t each_event(const std::vector<std::string>& files, const std::function<void(std::string_view)>& call) {
+  uint64_t n = 0;
+  events::Block block;
+  events::RecordReader records;
+  for (const std::string& file : files) {
+    auto blocks = events::BlockSource::open(file);
+    if (!blocks) continue;
+    while (blocks->next(block).value_or(false)) {
+      records.begin(block);
+      for (events::Record record; records.next(record); ++n) {
+        if (record.problem.empty() && call) call(record.json);
+      }
+    }
+  }
+  return n;
+}
+
+uint64_t parse_alone(simdjson::ondemand::parser& parser, std::vector<char>& padded, std::string_view json) {
+  padded.resize(std::max(padded.size(), json.size() + simdjson::SIMDJSON_PADDING));
+  std::copy(json.begin(), json.end(), padded.begin());
+  simdjson::ondemand::document document;
+  if (parser.iterate(simdjson::padded_string_view(padded.data(), json.size(), padded.size())).get(document) != simdjson::SUCCESS) return 0;
+  uint64_t bytes = 0;
+  simdjson::ondemand::object object;
+  if (document.get_object().get(object) != simdjson::SUCCESS) return 0;
+  for (auto field : object) {
+    simdjson::ondemand::value value;
+    if (field.value().get(value) == simdjson::SUCCESS) bytes += std::string_view(value.raw_json_token()).size();
+  }
+  return bytes;
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> rule_folders, files;
+  int rounds = 5;
+  std::vector<std::string>* to = nullptr;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view each = argv[i];
+    if (each == "--rules") to = &rule_folders;
+    else if (each == "--events") to = &files;
+    else if (each == "--rounds" && i + 1 < argc) rounds = std::atoi(argv[++i]);
+    else if (to != nullptr) to->emplace_back(each);
+  }
+  if (rule_folders.empty() || files.empty()) {
+    fmt::print(stderr, "usage: {} --rules FOLDER... --events FILE... [--rounds N]\n", argv[0]);
+    return 3;
+  }
+  Diagnostics diagnostics;
+  const auto rules = scan::Ruleset::prepare(load(rule_folders), schema::Catalog::embedded(), diagnostics);
+  if (!rules) {
+    fmt::print(stderr, "{}\n", rules.error().detail);
+    return 3;
+  }
+  const uint64_t events = each_event(files, {});
+  Best read, parse, decode, one, two;
+  simdjson::ondemand::parser parser;
+  std::vector<char> padded;
+  events::Decoder decoder(schema::Catalog::embedded(), [](const schema::TemplateType&) { return false; });
+  uint64_t sink = 0, matches = 0;
+  for (int round = 0; round < rounds; ++round) {
+    measure(read, [&] { each_event(files, {}); });
+    measure(parse, [&] { each_event(files, [&](std::string_view json) { sink += parse_alone(parser, padded, json); }); });
+    measure(decode, [&] { each_event(files, [&](std::string_view json) { sink += decoder.decode(json).has_value(); }); });
+    const auto scan_with = [&](unsigned threads) {
+      uint64_t n = 0;
+      scan::Sinks sinks;
+      sinks.on_match = [&](const scan::Match&) { ++n; };
+      scan::run(*rules, files, threads, sinks);
+      matches = n;
+    };
+    measure(one, [&] { scan_with(1); });
+    measure(two, [&] { scan_with(2); });
+  }
+  const auto row = [&](const char* what, const Best& best) {
+    fmt::print("{:32} {:>12.0f} /s by the clock {:>12.0f} /s of processor time\n", what, static_cast<double>(events) / best.wall, static_cast<double>(events) / best.processor);
+  };
+  fmt::print("{} rules, {} events, {} matches, best of {} rounds ({})\n", rules->running().size(), events, matches, rounds, sink);
+  row("read and unpack", read);
+  row("  and parse (simdjson alone)", parse);
+  row("  and decode to inputs", decode);
+  row("scan, one thread", one);
+  row("scan, two threads", two);
+  fmt::print("two threads against one: {:.2f} by the clock; processor time {:.2f}\n", one.wall / two.wall, two.processor / one.processor);
+  fmt::print("scan against parsing alone: {:.2f} of its speed\n", parse.processor / one.processor);
+  return 0;
+}

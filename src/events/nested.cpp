@@ -1,0 +1,505 @@
+#include "events/nested.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "events/stamp.hpp"
+#include "events/syslog.hpp"
+
+namespace creance::events {
+namespace {
+
+bool is_system_top(std::string_view name) { return name == "winlog" || name == "Event" || name == "System" || name == "EventData" || name == "UserData" || name == "RenderingInfo" || name == "event_data" || name == "user_data"; }
+
+std::string_view value_of(std::span<const Field> fields, std::string_view key) {
+  for (const Field& field : fields) {
+    if (field.has_value && field.key == key) return field.text;
+  }
+  return {};
+}
+
+bool holds_for(Where where, bool security, std::string_view id) {
+  switch (where) {
+    case Where::kAny: return true;
+    case Where::kNotSecurity: return !security;
+    case Where::kSecurity4688: return security && id == "4688";
+    case Where::kSecurityOther: return security && id != "4688";
+    case Where::kSource: return !security && (id == "8" || id == "10");
+    case Where::kImage: return !security && (id == "6" || id == "7");
+    case Where::kPipe: return !security && (id == "17" || id == "18");
+    case Where::kFile: return !security && id != "6" && id != "7" && id != "17" && id != "18";
+  }
+  return false;
+}
+
+constexpr std::string_view kSysmonChannel = "Microsoft-Windows-Sysmon/Operational";
+
+}  // namespace
+
+Origin origin_of(std::span<const Field> fields) {
+  Origin out;
+  for (const Field& field : fields) {
+    if (!field.has_value) continue;
+    switch (field.key.size()) {
+      case 5:
+        if (field.key == "_type") out.type = field.text;
+        break;
+      case 7:
+        if (field.key == "Channel") out.channel = field.text;
+        else if (field.key == "EventID") out.event_id = field.text;
+        break;
+      case 8:
+        if (field.key == "_channel") out.channel = field.text;
+        break;
+      case 9:
+        if (field.key == "_provider") out.provider = field.text;
+        break;
+      case 10:
+        if (field.key == "SourceName") out.says_source = true;
+        break;
+      case 13:
+        if (field.key == "Provider_Name") out.provider = field.text;
+        break;
+      default: break;
+    }
+  }
+  return out;
+}
+
+void Nested::clear() {
+  placed_.clear();
+  leaves_.clear();
+  event_leaves_.clear();
+  unnamed_.clear();
+  parts_.fill({});
+  marks_ = 0;
+  told_ = false;
+  datum_open_ = false;
+  channel_ = provider_ = event_id_ = {};
+}
+
+Context Nested::top(std::string_view key) const {
+  Context context;
+  context.mode = Context::kTree;
+  context.place = ShapeTree::kTop;
+  return member(context, key);
+}
+
+Context Nested::member(const Context& from, std::string_view key) const {
+  Context out = from;
+  switch (from.mode) {
+    case Context::kTree: {
+      std::string_view rest = key;
+      while (!rest.empty()) {
+        // A name with a dot in it may also be one of the tree's own ("@timestamp" has none, but tools write `winlog.event_data.Image` as well as `winlog.event_data: {Image}`).
+        const size_t end = std::min(rest.find('.'), rest.size());
+        const std::string_view name = rest.substr(0, end);
+        const bool of_markup = is_attributes(name) || name.starts_with("@xmlns") || name.starts_with("xmlns") || name.ends_with("_attributes");
+        if (of_markup && (out.place != ShapeTree::kTop || name == "Event_attributes")) {  // of an XML element on the way: namespaces
+          out.mode = Context::kDropped;
+          return out;
+        }
+        if (out.place == ShapeTree::kTop) out.of_event = is_system_top(name);
+        out.place = ShapeTree::get().step(out.place, name);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        if (out.place == ShapeTree::kNowhere) {
+          out.mode = Context::kPlain;
+          return out;
+        }
+        const Role role = ShapeTree::get().at(out.place).role;
+        const auto into = [&](Context::Mode mode) {
+          out.mode = mode;
+          out.name = {};
+          return rest.empty() ? out : member(out, rest);  // at most one step: no mode but kTree goes on by itself
+        };
+        if (role == Role::kNames) return into(Context::kNames);
+        if (role == Role::kElements) return into(Context::kElements);
+        if (role == Role::kSystem) return into(Context::kSystem);
+        if (role == Role::kEventData) return into(Context::kEventData);
+        if (role == Role::kDropped) return into(Context::kDropped);
+      }
+      return out;
+    }
+    case Context::kNames:
+      out.mode = Context::kNamed;
+      out.name = key;
+      return out;
+    case Context::kElements: {
+      const size_t dot = key.rfind('.');  // of dotted names the last one is the leaf
+      const std::string_view leaf = dot == std::string_view::npos ? key : key.substr(dot + 1);
+      if (leaf == "xml_name" || is_attributes(leaf) || leaf.starts_with('@') || leaf.starts_with("xmlns") || leaf.ends_with("_attributes")) out.mode = Context::kDropped;
+      else if (!leaf.starts_with('#')) out.name = leaf;
+      return out;
+    }
+    case Context::kSystem: {
+      const size_t dot = key.find('.');
+      out.mode = Context::kSystemElement;
+      out.name = bare_name(key.substr(0, dot));
+      return dot == std::string_view::npos ? out : member(out, key.substr(dot + 1));
+    }
+    case Context::kSystemElement: {
+      if (is_attributes(key) || is_text(key)) return out;
+      const size_t dot = key.rfind('.');
+      out.mode = Context::kSystemAttribute;
+      out.attribute = bare_name(dot == std::string_view::npos ? key : key.substr(dot + 1));
+      if (is_text(out.attribute)) out.mode = Context::kSystemElement;
+      return out;
+    }
+    case Context::kEventData:
+      if (is_attributes(key) || key.starts_with('@') || key.starts_with("xmlns") || key.ends_with("_attributes")) {
+        out.mode = Context::kDropped;
+      } else {
+        out.mode = Context::kData;
+        out.name = key == "Data" ? std::string_view() : key;
+      }
+      return out;
+    case Context::kData:
+      if (is_attributes(key)) out.mode = Context::kDataAttributes;
+      else if (is_text(key)) out.mode = Context::kDataText;
+      else if (bare_name(key) == "Name") out.mode = Context::kDataName;
+      else if (key.starts_with('@')) out.mode = Context::kDropped;
+      else out.mode = Context::kNamed, out.name = key;
+      return out;
+    case Context::kDataAttributes:
+      out.mode = bare_name(key) == "Name" ? Context::kDataName : Context::kDropped;
+      return out;
+    case Context::kNamed:
+      out.mode = Context::kPlain;  // deeper than any form goes
+      return out;
+    default: return out;
+  }
+}
+
+Context Nested::open_list(const Context& context) const {
+  Context out = context;
+  if (context.mode == Context::kEventData) {  // a list of data with their names
+    out.mode = Context::kData;
+    out.name = {};
+  }
+  return out;
+}
+
+Context Nested::open_object(const Context& context) {
+  if (context.mode == Context::kData) {
+    datum_open_ = true;
+    datum_has_text_ = false;
+    datum_name_ = context.name;
+    datum_text_ = {};
+  }
+  return context;
+}
+
+void Nested::close_object(const Context& context) {
+  if (context.mode != Context::kData || !datum_open_) return;
+  datum_open_ = false;
+  if (datum_name_.empty() && !datum_has_text_) return;  // it held its data by name
+  Context datum = context;
+  datum.name = datum_name_;
+  scalar(datum, datum_has_text_ ? std::optional(datum_text_) : std::optional(std::string_view()));
+}
+
+void Nested::scalar(const Context& context, std::optional<std::string_view> text) {
+  const auto leaf = [&] {
+    if (text) (context.of_event ? event_leaves_ : leaves_).push_back(*text);
+  };
+  const auto place = [&](std::string_view name, std::optional<std::string_view> value) {
+    Context placed = context;
+    placed.name = name;
+    placed_.push_back({placed, value.value_or(std::string_view()), value.has_value()});
+  };
+  switch (context.mode) {
+    case Context::kPlain: leaf(); return;
+    case Context::kTree: {
+      const Node& node = ShapeTree::get().at(context.place);
+      if (node.role == Role::kInner) {
+        leaf();
+        return;
+      }
+      if (text) marks_ |= node.marks;
+      place(node.field, text);
+      return;
+    }
+    case Context::kNames:
+    case Context::kSystem:
+    case Context::kEventData: leaf(); return;
+    case Context::kNamed: place(context.name, context.of_event && !text ? std::optional(std::string_view()) : text); return;
+    case Context::kElements:
+      if (context.name.empty()) leaf();
+      else place(context.name, text.value_or(std::string_view()));  // an empty element is a value without characters
+      return;
+    case Context::kSystemElement:
+    case Context::kSystemAttribute: {
+      const std::string_view name = system_field(context.name, context.mode == Context::kSystemElement ? std::string_view() : context.attribute);
+      if (name.empty()) {
+        if (context.mode == Context::kSystemElement) leaf();  // of attributes only those that Windows' names hold (not EventID's Qualifiers)
+        return;
+      }
+      if (text && (name == "EventID" || name == "Channel" || name == "Provider_Name")) marks_ |= bit(Shape::kXml);
+      place(name, text);
+      return;
+    }
+    case Context::kData: place(context.name, text.value_or(std::string_view())); return;
+    case Context::kDataText:
+      if (datum_open_ && !datum_has_text_) {
+        datum_text_ = text.value_or(std::string_view());
+        datum_has_text_ = true;
+      } else {  // a list of texts of one element: several data
+        Context datum = context;
+        datum.mode = Context::kData;
+        datum.name = datum_name_;
+        if (datum_open_) {
+          placed_.push_back({datum, datum_text_, true});
+          datum_text_ = text.value_or(std::string_view());
+        }
+      }
+      return;
+    case Context::kDataName:
+      if (text && datum_open_) datum_name_ = *text;
+      return;
+    case Context::kDataAttributes:
+    case Context::kDropped: return;
+  }
+}
+
+Shape Nested::shape_of() const {
+  for (const Shape shape : {Shape::kWinlog, Shape::kXml, Shape::kWinlogOld, Shape::kJournal}) {
+    if ((marks_ & bit(shape)) != 0) return shape;
+  }
+  return is_process_start_on_linux() ? Shape::kEcs : Shape::kFlat;
+}
+
+// ECS: categorisation fields, and host.os.type.
+bool Nested::is_process_start_on_linux() const {
+  bool process = false, start = false, on_linux = false;
+  for (const Placed& each : placed_) {
+    if (each.context.mode != Context::kTree) continue;
+    const Node& node = ShapeTree::get().at(each.context.place);
+    process = process || (node.part == Part::kCategory && each.text == "process");
+    start = start || (node.part == Part::kType && each.text == "start");
+    on_linux = on_linux || (node.part == Part::kSystem && each.text == "linux");
+  }
+  return process && start && on_linux;
+}
+
+std::span<const std::string_view> Nested::leaves() {
+  if (!told_) {  // no form was recognised: everything nested is a value of the event and no field
+    told_ = true;
+    leaves_.insert(leaves_.end(), event_leaves_.begin(), event_leaves_.end());
+    for (const Placed& each : placed_) {
+      if (each.has_value && each.context.mode != Context::kDropped) leaves_.push_back(each.text);
+    }
+  }
+  return leaves_;
+}
+
+std::string_view Nested::joined(std::span<const std::string_view> parts, std::string_view between) {
+  size_t bytes = 0;
+  for (const std::string_view part : parts) bytes += part.size() + between.size();
+  char* const begin = composed_.reserve(bytes);
+  char* out = begin;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out = std::copy(between.begin(), between.end(), out);
+    out = std::copy(parts[i].begin(), parts[i].end(), out);
+  }
+  composed_.commit(out);
+  return {begin, static_cast<size_t>(out - begin)};
+}
+
+void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes) {
+  const bool is_nxlog = !value_of(fields, "SourceName").empty() && !value_of(fields, "Channel").empty();
+  composed_.reset(2 * json_bytes + 1024);  // users, hashes and unnamed data, each put together of what the event holds once
+  if (is_nxlog) {
+    unfold_nxlog(fields);
+    return;
+  }
+  // The top level's scalars are places of the tree too: `@timestamp`, `message`, `winlog.event_data.Image`.
+  const size_t nested_count = placed_.size();
+  const size_t leaf_count = leaves_.size(), event_leaf_count = event_leaves_.size();
+  for (const Field& field : fields) {
+    const Context context = top(field.key);
+    if (context.mode == Context::kPlain || !field.has_value) continue;
+    scalar(context, field.text);
+    for (uint32_t m = field.more_begin; m < field.more_end; ++m) scalar(context, more[m]);
+  }
+  const Shape shape = shape_of();
+  if (shape == Shape::kFlat) {
+    placed_.resize(nested_count);
+    leaves_.resize(leaf_count);
+    event_leaves_.resize(event_leaf_count);
+    return;
+  }
+  unfold_shape(shape, fields, more);
+}
+
+void Nested::unfold_shape(Shape shape, std::vector<Field>& fields, std::vector<std::string_view>& more) {
+  told_ = true;
+  const ShapeTree& tree = ShapeTree::get();
+  if (shape == Shape::kWinlog || shape == Shape::kEcs) {
+    leaves_.clear();  // what the shipper says of itself and of the host is no value of the event
+  } else {
+    for (const Field& field : fields) {
+      if (!field.has_value || top(field.key).mode != Context::kPlain) continue;
+      leaves_.push_back(field.text);
+      leaves_.insert(leaves_.end(), more.begin() + field.more_begin, more.begin() + field.more_end);
+    }
+  }
+  leaves_.insert(leaves_.end(), event_leaves_.begin(), event_leaves_.end());
+  flat_.clear();
+  fallback_.assign(tree.size(), -1);
+  uint32_t system_seen = 0;
+  for (const Placed& each : placed_) {
+    const bool of_system = each.context.mode == Context::kTree || each.context.mode == Context::kSystemElement || each.context.mode == Context::kSystemAttribute;
+    const int32_t index = of_system && each.has_value ? system_index(each.context.name) : -1;
+    if (index >= 0) system_seen |= 1u << index;
+  }
+  const Placed* before = nullptr;
+  for (size_t i = 0; i < placed_.size(); ++i) {
+    const Placed& each = placed_[i];
+    const Context& context = each.context;
+    Field field{context.name, each.text, each.has_value, static_cast<uint32_t>(more.size()), static_cast<uint32_t>(more.size())};
+    if (context.mode == Context::kTree) {
+      const Node& node = tree.at(context.place);
+      if (node.role == Role::kFallback || node.role == Role::kPart) {
+        if (fallback_[context.place] < 0 && each.has_value) fallback_[context.place] = static_cast<int32_t>(i);
+        continue;
+      }
+      if ((node.shapes & bit(shape)) == 0) continue;
+    } else if (context.mode == Context::kData && context.name.empty()) {
+      unnamed_.push_back(each.text);
+      continue;
+    } else if (context.mode != Context::kSystemElement && context.mode != Context::kSystemAttribute) {
+      const int32_t index = system_index(context.name);
+      if (index >= 0 && (system_seen & 1u << index) != 0) field.key = data_beside_system(index);
+    }
+    const bool goes_on = before != nullptr && context.mode == before->context.mode && context.mode != Context::kData && context.name.data() == before->context.name.data() && context.place == before->context.place && !flat_.empty() && each.has_value;
+    before = &each;
+    if (goes_on && flat_.back().has_value) {  // a further value of the same list
+      more.push_back(each.text);
+      flat_.back().more_end = static_cast<uint32_t>(more.size());
+      continue;
+    }
+    flat_.push_back(field);
+  }
+  add_joined(flat_);
+  add_fallbacks(shape, flat_);
+  fields.swap(flat_);
+}
+
+// Data without names are one field, as many lines as there are; Winlogbeat calls them param1, param2, ….
+void Nested::add_joined(std::vector<Field>& fields) {
+  if (unnamed_.empty()) {
+    for (size_t n = 1;; ++n) {
+      char digits[24];
+      const auto end = std::to_chars(digits, digits + sizeof digits, n).ptr;
+      const std::string_view number(digits, static_cast<size_t>(end - digits));
+      const auto at = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.has_value && field.key.starts_with("param") && field.key.substr(5) == number; });
+      if (at == fields.end() || n > 128) break;
+      unnamed_.push_back(at->text);
+    }
+    if (!value_of(fields, "Data").empty()) return;
+  }
+  if (!unnamed_.empty()) fields.push_back({"Data", joined(unnamed_, "\n"), true, 0, 0});
+}
+
+void Nested::add_fallbacks(Shape shape, std::vector<Field>& fields) {
+  const ShapeTree& tree = ShapeTree::get();
+  const std::string_view channel = value_of(fields, "Channel");
+  const bool security = channel == "Security";
+  const auto id = [&] {
+    const std::string_view strong = value_of(fields, "EventID");
+    if (!strong.empty()) return strong;
+    for (size_t place = 0; place < tree.size(); ++place) {
+      if (fallback_[place] >= 0 && tree.at(static_cast<uint16_t>(place)).field == "EventID") return placed_[static_cast<size_t>(fallback_[place])].text;
+    }
+    return std::string_view();
+  }();
+  const auto has = [&](std::string_view key) { return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.has_value && field.key == key; }); };
+  const auto add = [&](std::string_view key, std::string_view text) {
+    if (!has(key)) fields.push_back({key, text, true, 0, 0});
+  };
+  for (size_t place = 0; place < tree.size(); ++place) {
+    if (fallback_[place] < 0) continue;
+    const std::string_view text = placed_[static_cast<size_t>(fallback_[place])].text;
+    for (uint16_t at = static_cast<uint16_t>(place);; at = tree.at(at).next_same) {
+      const Node& node = tree.at(at);
+      const bool holds = holds_for(node.where, security, id);
+      if (node.role == Role::kPart && (node.shapes & bit(shape)) != 0) parts_[static_cast<size_t>(node.part)] = text;
+      else if (node.role == Role::kFallback && (node.shapes & bit(shape)) != 0 && holds) add(node.field, text);
+      if (node.next_same == 0) break;
+    }
+  }
+  const auto part = [&](Part which) { return parts_[static_cast<size_t>(which)]; };
+  if (!security && !part(Part::kUserName).empty() && !has("User")) {
+    const std::string_view both[] = {part(Part::kUserDomain), part(Part::kUserName)};
+    add("User", both[0].empty() ? both[1] : joined(both, "\\"));
+  }
+  if (shape == Shape::kWinlog && !security && !has("Hashes")) {
+    std::array<std::string_view, 8> hashes;
+    size_t n = 0;
+    for (const auto& [label, which] : {std::pair<std::string_view, Part>{"SHA1=", Part::kSha1}, {",MD5=", Part::kMd5}, {",SHA256=", Part::kSha256}, {",IMPHASH=", Part::kImphash}}) {
+      if (part(which).empty()) continue;
+      hashes[n] = n == 0 && label[0] == ',' ? label.substr(1) : label;
+      hashes[n + 1] = part(which);
+      n += 2;
+    }
+    if (n > 0) add("Hashes", joined(std::span(hashes).first(n), ""));
+  }
+  if (shape == Shape::kEcs) {  // what Sysmon for Linux calls its event 1
+    channel_ = "Linux-Sysmon/Operational";
+    event_id_ = "1";
+  }
+  if (shape == Shape::kJournal) {
+    channel_ = "syslog";
+    provider_ = value_of(fields, "program");
+    for (Field& field : fields) {
+      uint32_t number = 0;
+      const char* const end = field.text.data() + field.text.size();
+      const bool is_number = std::from_chars(field.text.data(), end, number).ptr == end;
+      if (field.key == "severity" && is_number) field.text = severity_name(number);
+      if (field.key == "facility" && is_number) field.text = facility_name(number);
+      int64_t micros = 0;  // since 1970
+      if (field.key != "time" || std::from_chars(field.text.data(), end, micros).ptr != end || micros < 0) continue;
+      const std::string stamp = iso_stamp(micros / 1'000'000, static_cast<uint32_t>(micros % 1'000'000), 6);
+      const std::string_view one[] = {stamp};
+      field.text = joined(one, "");
+    }
+  }
+}
+
+// The flat form of nxlog: other names for the System part, and its own EventType over that of the event.
+void Nested::unfold_nxlog(std::vector<Field>& fields) {
+  const bool is_sysmon = value_of(fields, "Channel") == kSysmonChannel;
+  const std::string_view id = value_of(fields, "EventID");
+  const std::string_view message = value_of(fields, "Message");
+  const bool has_opcode_value = !value_of(fields, "OpcodeValue").empty();
+  for (Field& field : fields) {
+    if (const std::string_view name = nxlog_field(field.key); !name.empty()) {
+      field.key = name;
+    } else if (field.key == "EventType" && is_nxlog_severity(field.text)) {
+      field.has_value = false;
+      if (!is_sysmon) continue;
+      constexpr std::string_view kLabel = "EventType: ";
+      if (const size_t at = message.find(kLabel); at != std::string_view::npos) {
+        const size_t begin = at + kLabel.size();
+        field.text = message.substr(begin, std::min(message.find_first_of("\r\n", begin), message.size()) - begin);
+      } else {
+        field.text = id == "13" ? "SetValue" : id == "14" ? "RenameKey" : id == "17" ? "CreatePipe" : id == "18" ? "ConnectPipe" : "";
+      }
+      field.has_value = !field.text.empty();
+    } else if ((field.key == "Opcode" && has_opcode_value) || field.key == "EventReceivedTime" || field.key == "SourceModuleName" || field.key == "SourceModuleType" || field.key == "Severity" || field.key == "SeverityValue") {
+      field.has_value = false;  // the collector's own
+    } else if (field.key == "Keywords") {  // a signed number there
+      int64_t number = 0;
+      const auto parsed = std::from_chars(field.text.data(), field.text.data() + field.text.size(), number);
+      if (parsed.ptr != field.text.data() + field.text.size() || parsed.ec != std::errc{}) continue;
+      char digits[20] = "0x";
+      const auto end = std::to_chars(digits + 2, digits + sizeof digits, static_cast<uint64_t>(number), 16).ptr;
+      const std::string_view one[] = {std::string_view(digits, static_cast<size_t>(end - digits))};
+      field.text = joined(one, "");
+    }
+  }
+}
+
+}  // namespace creance::events

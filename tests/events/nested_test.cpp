@@ -1,0 +1,165 @@
+// One event in every form in which tools write it as JSON: always the inputs of its flat form.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "events/decoder.hpp"
+
+namespace creance::events {
+namespace {
+
+using schema::Catalog;
+using schema::EventSource;
+using schema::TemplateType;
+
+TemplateType make_type(std::string id, std::vector<EventSource> sources, std::vector<std::string> inputs) {
+  TemplateType type;
+  type.id = std::move(id);
+  type.sources = std::move(sources);
+  for (auto& name : inputs) type.inputs.push_back({std::move(name), schema::InputType::kString, ""});
+  return type;
+}
+
+const std::vector<std::string> kSystem = {"Provider_Name", "Provider_Guid", "EventID", "Version", "TimeCreated_SystemTime", "EventRecordID", "Execution_ProcessID", "Execution_ThreadID", "Channel", "Computer", "Security_UserID"};
+
+const Catalog& catalog() {
+  static const Catalog made([] {
+    const auto with = [](std::vector<std::string> more) {
+      std::vector<std::string> out = kSystem;
+      out.insert(out.end(), more.begin(), more.end());
+      return out;
+    };
+    std::vector<TemplateType> types;
+    types.push_back(make_type("t.sysmon", {{{"Microsoft-Windows-Sysmon/Operational"}, {}, {}, {}}}, with({"Image", "CommandLine", "ParentImage", "User", "Hashes", "EventType", "ProcessId", "TargetObject", "Details", "ThreatName", "Level", "EventData_Level"})));
+    types.push_back(make_type("t.security", {{{"Security"}, {}, {}, {}}}, with({"NewProcessName", "ParentProcessName", "ProcessName", "SubjectUserName", "CommandLine", "Keywords"})));
+    types.push_back(make_type("t.application", {{{"Application"}, {}, {}, {}}}, with({"Data", "Message", "Param1", "Kept"})));
+    types.push_back(make_type("t.linux", {{{"Linux-Sysmon/Operational"}, {}, {1}, {}}}, {"Image", "CommandLine", "ParentImage", "User", "ProcessId"}));
+    types.push_back(make_type("t.sshd", {{{"syslog"}, {"sshd"}, {}, {}}}, {"message", "program", "pid", "host", "time", "severity"}));
+    types.push_back(make_type("t.execve", {{{"auditd"}, {"EXECVE"}, {}, {}}}, {"type", "a0"}));
+    return types;
+  }());
+  return made;
+}
+
+// "Type Input=value … +further … | others", inputs in their order.
+std::string inputs_of(std::string_view json) {
+  static Decoder decoder(catalog());
+  const auto decoded = decoder.decode(json);
+  if (!decoded) return "refused: " + decoded.error().detail;
+  std::string out;
+  for (const Decoded& each : *decoded) {
+    out += each.type->id;
+    for (size_t i = 0; i < each.inputs.values.size(); ++i) {
+      if (each.inputs.values[i].has_value()) out += " " + each.type->inputs[i].name + "=" + std::string(each.inputs.values[i].text());
+    }
+    for (const auto& more : each.inputs.further) out += " +" + each.type->inputs[more.input].name + "=" + std::string(more.text);
+    std::vector<std::string> others(each.inputs.others.begin(), each.inputs.others.end());
+    std::sort(others.begin(), others.end());
+    if (!others.empty()) out += " |";
+    for (const auto& other : others) out += " " + other;
+  }
+  return out;
+}
+
+TEST(NestedEvents, OneSysmonEventInAllForms) {
+  const std::string flat = inputs_of(R"({"Provider_Name":"Microsoft-Windows-Sysmon","Provider_Guid":"{G}","EventID":1,"Version":5,"TimeCreated_SystemTime":"2024-01-02T03:04:05.6Z","EventRecordID":77,"Execution_ProcessID":4,"Execution_ThreadID":9,
+      "Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security_UserID":"S-1-5-18","Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":"","ThreatName":"t"})");
+  EXPECT_EQ(flat, R"(t.sysmon Provider_Name=Microsoft-Windows-Sysmon Provider_Guid={G} EventID=1 Version=5 TimeCreated_SystemTime=2024-01-02T03:04:05.6Z EventRecordID=77 Execution_ProcessID=4 Execution_ThreadID=9 Channel=Microsoft-Windows-Sysmon/Operational Computer=W1 Security_UserID=S-1-5-18 Image=C:\a.exe CommandLine=a "b" ThreatName=t | )");
+  const std::pair<const char*, const char*> forms[] = {
+      {"Winlogbeat", R"({"@timestamp":"2024-01-02T03:04:05.6Z","agent":{"type":"winlogbeat","name":"W1"},"ecs":{"version":"8.0.0"},"event":{"code":"1","provider":"Microsoft-Windows-Sysmon","kind":"event"},"host":{"name":"other"},
+          "winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1,"provider_name":"Microsoft-Windows-Sysmon","provider_guid":"{G}","computer_name":"W1","record_id":"77","version":5,"process":{"pid":4,"thread":{"id":9}},
+          "user":{"identifier":"S-1-5-18"},"event_data":{"Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":"","Threat Name":"t"}}})"},
+      {"Winlogbeat, dotted", R"({"@timestamp":"2024-01-02T03:04:05.6Z","winlog.channel":"Microsoft-Windows-Sysmon/Operational","winlog.event_id":"1","winlog.provider_name":"Microsoft-Windows-Sysmon","winlog.provider_guid":"{G}","winlog.computer_name":"W1",
+          "winlog.record_id":77,"winlog.version":"5","winlog.process.pid":"4","winlog.process.thread.id":9,"winlog.user.identifier":"S-1-5-18","winlog.event_data.Image":"C:\\a.exe","winlog.event_data.CommandLine":"a \"b\"","winlog.event_data.Empty":"",
+          "winlog.event_data.ThreatName":"t","event.code":1})"},
+      {"Winlogbeat, half dotted, as exported by Elasticsearch", R"({"_index":"i","_source":{"@timestamp":"2024-01-02T03:04:05.6Z","winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","provider_name":"Microsoft-Windows-Sysmon","provider_guid":"{G}",
+          "computer_name":"W1","record_id":77,"version":5,"process.pid":4,"process.thread.id":9,"user.identifier":"S-1-5-18","event_data.Image":"C:\\a.exe","event_data":{"CommandLine":"a \"b\"","Empty":"","ThreatName":"t"}},"event":{"code":"1"}}})"},
+      {"Winlogbeat with fields moved to ECS", R"({"@timestamp":"2024-01-02T03:04:05.6Z","process":{"executable":"C:\\a.exe","command_line":"a \"b\""},"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1,"provider_name":"Microsoft-Windows-Sysmon",
+          "provider_guid":"{G}","computer_name":"W1","record_id":77,"version":5,"process":{"pid":4,"thread":{"id":9}},"user":{"identifier":"S-1-5-18"},"event_data":{"ThreatName":"t","Empty":""}}})"},
+      {"Winlogbeat 6", R"({"@timestamp":"2024-01-02T03:04:05.6Z","log_name":"Microsoft-Windows-Sysmon/Operational","event_id":1,"source_name":"Microsoft-Windows-Sysmon","provider_guid":"{G}","computer_name":"W1","record_number":"77","version":5,"process_id":4,
+          "thread_id":9,"user":{"identifier":"S-1-5-18"},"event_data":{"Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":"","ThreatName":"t"}})"},
+      {"evtx_dump", R"({"Event":{"#attributes":{"xmlns":"http://schemas.microsoft.com/win/2004/08/events/event"},"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon","Guid":"{G}"}},"EventID":1,"Version":5,
+          "TimeCreated":{"#attributes":{"SystemTime":"2024-01-02T03:04:05.6Z"}},"EventRecordID":77,"Correlation":null,"Execution":{"#attributes":{"ProcessID":4,"ThreadID":9}},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1",
+          "Security":{"#attributes":{"UserID":"S-1-5-18"}}},"EventData":{"Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":null,"Threat Name":"t"}}})"},
+      {"evtx_dump, attributes apart", R"({"Event_attributes":{"xmlns":"x"},"Event":{"System":{"Provider_attributes":{"Name":"Microsoft-Windows-Sysmon","Guid":"{G}"},"EventID":1,"Version":5,"TimeCreated_attributes":{"SystemTime":"2024-01-02T03:04:05.6Z"},"EventRecordID":77,
+          "Execution_attributes":{"ProcessID":4,"ThreadID":9},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security_attributes":{"UserID":"S-1-5-18"}},"EventData":{"Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":"","ThreatName":"t"}}})"},
+      {"XML turned into JSON", R"({"Event":{"@xmlns":"x","System":{"Provider":{"@Name":"Microsoft-Windows-Sysmon","@Guid":"{G}"},"EventID":{"@Qualifiers":"","#text":"1"},"Version":"5","TimeCreated":{"@SystemTime":"2024-01-02T03:04:05.6Z"},"EventRecordID":"77",
+          "Execution":{"@ProcessID":"4","@ThreadID":"9"},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security":{"@UserID":"S-1-5-18"}},"EventData":{"Data":[{"@Name":"Image","#text":"C:\\a.exe"},{"@Name":"CommandLine","#text":"a \"b\""},
+          {"@Name":"Empty"},{"@Name":"Threat Name","#text":"t"}]}}})"},
+      {"data as objects with attributes", R"({"Event":{"System":{"Provider":{"Name":"Microsoft-Windows-Sysmon","Guid":"{G}"},"EventID":{"#text":1,"#attributes":{"Qualifiers":""}},"Version":5,"TimeCreated":{"SystemTime":"2024-01-02T03:04:05.6Z"},"EventRecordID":77,
+          "Execution":{"ProcessID":4,"ThreadID":9},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security":{"UserID":"S-1-5-18"}},"EventData":{"Data":[{"#attributes":{"Name":"Image"},"#text":"C:\\a.exe"},{"#text":"a \"b\"","#attributes":{"Name":"CommandLine"}},
+          {"#attributes":{"Name":"Empty"},"#text":null},{"Name":"Threat Name","Value":"t"}]}}})"},
+      {"without the outer element", R"({"System":{"Provider":{"Name":"Microsoft-Windows-Sysmon","Guid":"{G}"},"EventID":{"Value":1},"Version":5,"TimeCreated":{"SystemTime":"2024-01-02T03:04:05.6Z"},"EventRecordID":77,"Execution":{"ProcessID":4,"ThreadID":9},
+          "Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security":{"UserID":"S-1-5-18"}},"EventData":[{"Name":"Image","Value":"C:\\a.exe"},{"Name":"CommandLine","Value":"a \"b\""},{"Name":"Empty","Value":""},{"Name":"ThreatName","Value":"t"}]})"},
+      {"dotted XML", R"({"Event.System.Provider.Name":"Microsoft-Windows-Sysmon","Event.System.Provider.Guid":"{G}","Event.System.EventID":1,"Event.System.Version":5,"Event.System.TimeCreated.SystemTime":"2024-01-02T03:04:05.6Z","Event.System.EventRecordID":77,
+          "Event.System.Execution.#attributes.ProcessID":4,"Event.System.Execution.ThreadID":9,"Event.System.Channel":"Microsoft-Windows-Sysmon/Operational","Event.System.Computer":"W1","Event.System.Security.UserID":"S-1-5-18","Event.EventData.Image":"C:\\a.exe",
+          "Event.EventData.CommandLine":"a \"b\"","Event.EventData.Empty":"","Event.EventData.ThreatName":"t"})"},
+      {"nxlog", R"({"EventTime":"2024-01-02T03:04:05.6Z","Hostname":"W1","SeverityValue":2,"Severity":"INFO","EventID":1,"SourceName":"Microsoft-Windows-Sysmon","ProviderGuid":"{G}","Version":5,"RecordNumber":77,"ExecutionProcessID":4,"ThreadID":9,
+          "Channel":"Microsoft-Windows-Sysmon/Operational","UserID":"S-1-5-18","EventType":"INFO","SourceModuleName":"in","SourceModuleType":"im_msvistalog","EventReceivedTime":"x","Image":"C:\\a.exe","CommandLine":"a \"b\"","Empty":"","ThreatName":"t"})"},
+  };
+  for (const auto& [name, json] : forms) EXPECT_EQ(inputs_of(json), flat) << name;
+}
+
+TEST(NestedEvents, UnnamedDataAndNamesThatSystemHasToo) {
+  const std::string flat = inputs_of(R"({"Channel":"Application","EventID":1000,"Provider_Name":"App","Data":"one\n\nthree"})");
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":{"#text":1000,"#attributes":{"Qualifiers":0}},"Provider":{"#attributes":{"Name":"App"}}},"EventData":{"Data":["one","","three"]}}})"), flat);
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":1000,"Provider":{"#attributes":{"Name":"App"}}},"EventData":{"Data":{"#text":["one",null,"three"]}}}})"), flat);
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":1000,"Provider":{"@Name":"App"}},"EventData":{"Data":[{"#text":"one"},{},"three"]}}})").find("Data=one"), flat.find("Data=one"));
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":1000,"Provider":{"@Name":"App"}},"EventData":{"Data":"one\n\nthree"}}})"), flat);
+  const std::string beat = inputs_of(R"({"winlog":{"channel":"Application","event_id":1000,"provider_name":"App","event_data":{"param1":"one","param2":"","param3":"three"}}})");
+  EXPECT_EQ(beat.substr(0, flat.size()), flat) << "Winlogbeat's names for data without a name are others, beside Data";
+  const std::string level = inputs_of(R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Provider_Name":"P","Level":4,"EventData_Level":"mine"})");
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Provider":{"@Name":"P"},"Level":4},"EventData":{"Level":"mine"}}})"), level);
+}
+
+TEST(NestedEvents, UserDataGivesItsLeaves) {
+  const std::string flat = inputs_of(R"({"Channel":"Application","EventID":1,"Provider_Name":"P","Param1":"a","Kept":""})");
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":1,"Provider":{"@Name":"P"}},"UserData":{"EventXML":{"#attributes":{"xmlns":"urn:x"},"Param1":"a","Kept":null}}}})"), flat);
+  EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":1,"Provider":{"@Name":"P"}},"UserData":{"@xmlns":"y","X":{"Param1":{"#text":"a"},"Kept":""}}}})"), flat);
+  EXPECT_EQ(inputs_of(R"({"winlog":{"channel":"Application","event_id":1,"provider_name":"P","user_data":{"xml_name":"EventXML","Param1":"a","Kept":""}}})"), flat);
+}
+
+TEST(NestedEvents, ElasticFieldsStandInWhereEventDataLacksThem) {
+  EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe","pid":7,"parent":{"executable":"C:\\p.exe"},"hash":{"md5":"aa","sha1":"bb"},"pe":{"imphash":"cc"}},"user":{"domain":"D","name":"u"},"event":{"code":"1"},
+      "winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_data":{"CommandLine":"c"}}})"),
+            "t.sysmon EventID=1 Channel=Microsoft-Windows-Sysmon/Operational Image=C:\\e.exe CommandLine=c ParentImage=C:\\p.exe User=D\\u Hashes=SHA1=bb,MD5=aa,IMPHASH=cc ProcessId=7");
+  EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe","parent":{"executable":"C:\\p.exe"}},"user":{"name":"u"},"winlog":{"channel":"Security","event_id":4688,"event_data":{"SubjectUserName":"s"}}})"),
+            "t.security EventID=4688 Channel=Security NewProcessName=C:\\e.exe ParentProcessName=C:\\p.exe SubjectUserName=s");
+  EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe"},"winlog":{"channel":"Security","event_id":4624}})"), "t.security EventID=4624 Channel=Security ProcessName=C:\\e.exe");
+  EXPECT_EQ(inputs_of(R"({"registry":{"path":"HKLM\\x","data":{"strings":["1","2"]}},"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":13,"event_data":{"TargetObject":"HKLM\\y"}}})"),
+            "t.sysmon EventID=13 Channel=Microsoft-Windows-Sysmon/Operational TargetObject=HKLM\\y Details=1");
+}
+
+TEST(NestedEvents, ElasticProcessStartsOnLinux) {
+  EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["start"],"action":"exec"},"host":{"os":{"type":"linux"}},"process":{"executable":"/bin/sh","command_line":"sh -c x","pid":5,"parent":{"executable":"/bin/su"}},"user":{"name":"root"}})"),
+            "t.linux Image=/bin/sh CommandLine=sh -c x ParentImage=/bin/su User=root ProcessId=5");
+  EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["end"]},"host":{"os":{"type":"linux"}},"process":{"executable":"/bin/sh"}})"), "");
+  EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["start"]},"host":{"os":{"type":"macos"}},"process":{"executable":"/bin/sh"}})"), "");
+}
+
+TEST(NestedEvents, JournalEntriesAreSyslog) {
+  EXPECT_EQ(inputs_of(R"({"__REALTIME_TIMESTAMP":"1709870706123456","_HOSTNAME":"h","SYSLOG_IDENTIFIER":"sshd","_PID":"7","PRIORITY":"6","MESSAGE":"Failed password","_EXE":"/usr/sbin/sshd"})"),
+            "t.sshd message=Failed password program=sshd pid=7 host=h time=2024-03-08T04:05:06.123456Z severity=info | /usr/sbin/sshd");
+  EXPECT_EQ(inputs_of(R"({"_channel":"auditd","_provider":"EXECVE","type":"EXECVE","a0":"sh"})"), "t.execve type=EXECVE a0=sh") << "where a line of text came from is no value";
+}
+
+TEST(NestedEvents, NxlogsOwnEventTypeIsNotTheEvents) {
+  const auto event_type = [](const std::string& more) {
+    return inputs_of(R"({"SourceName":"Microsoft-Windows-Sysmon","Channel":"Microsoft-Windows-Sysmon/Operational",)" + more + "}");
+  };
+  EXPECT_NE(event_type(R"("EventID":13,"EventType":"INFO")").find("EventType=SetValue"), std::string::npos);
+  EXPECT_NE(event_type(R"("EventID":12,"EventType":"INFO","Message":"Registry object added or deleted:\r\nEventType: DeleteKey\r\nUtcTime: x")").find("EventType=DeleteKey"), std::string::npos);
+  EXPECT_EQ(event_type(R"("EventID":12,"EventType":"INFO")").find("EventType="), std::string::npos);
+  EXPECT_NE(event_type(R"("EventID":12,"EventType":"CreateKey")").find("EventType=CreateKey"), std::string::npos);
+  EXPECT_NE(inputs_of(R"({"SourceName":"S","Channel":"Security","EventID":4624,"Keywords":-9214364837600034816})").find("Keywords=0x8020000000000000"), std::string::npos);
+}
+
+TEST(NestedEvents, WhatIsOfNoKnownFormStaysAsItWas) {
+  EXPECT_EQ(inputs_of(R"({"_type":"t.execve","a0":"x","winlog":{"channel":"Security","event_data":{"Image":"i"}},"Event":{"System":{"EventID":1}}})"), "t.execve a0=x | 1 Security i");
+  EXPECT_EQ(inputs_of(R"({"Channel":"Application","EventID":1,"Provider_Name":"P","process":{"executable":"e"},"message":"m"})"), "t.application Provider_Name=P EventID=1 Channel=Application Message=m | e") << "a flat event with an object in it";
+  EXPECT_EQ(inputs_of(R"({"process":{"executable":"e"}})"), "");
+  EXPECT_EQ(inputs_of(R"({"Event":[1,{"System":[{"EventID":[{"x":{}}]}]}],"winlog":"text","winlog.event_data":7})"), "");
+}
+
+}  // namespace
+}  // namespace creance::events
