@@ -312,6 +312,38 @@ class Scan(Case):
         self.assertRegex(done.stdout.decode(), r"LEVEL +MATCHES +RULE")
         self.assertNotIn(b"\x1b", done.stdout)
 
+    def test_packed_lists_folders_and_standard_input(self):
+        import gzip
+        good = self.event(PipeName="\\msagent_1")
+        self.write("logs/a/list.json", "[\n" + good + ",\n" + good + "\n]\n")
+        self.write("logs/b.jsonl.gz", gzip.compress(good.encode() + b"\n") + gzip.compress(good.encode()))
+        self.write("logs/notes.txt", "not one of them")
+        done = self.scan("--rules", self.rule, "--events", self.dir / "logs", "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual([(pathlib.Path(m["file"]).name, m["line"]) for m in map(json.loads, done.stdout.splitlines())], [("list.json", 2), ("list.json", 3), ("b.jsonl.gz", 1), ("b.jsonl.gz", 2)])
+        self.assertIn(b"notes.txt: skipped", done.stderr)
+        empty = self.dir / "empty"
+        empty.mkdir()
+        self.assertEqual(self.scan("--rules", self.rule, "--events", empty).returncode, 2)
+        self.assertEqual(len(self.scan("--rules", self.rule, "--events", "-", "--json", stdin=gzip.compress(good.encode())).stdout.splitlines()), 1)
+
+    def test_truncated_gzip_and_files_that_are_not_what_their_name_says(self):
+        import gzip
+        packed = gzip.compress("".join(self.event(PipeName=f"\\msagent_{i}", n=os.urandom(40).hex()) + "\n" for i in range(5_000)).encode())
+        good = self.write("z.jsonl", self.event(PipeName="\\msagent_1"))
+        done = self.scan("--rules", self.rule, "--events", self.write("cut.jsonl.gz", packed[: len(packed) // 2]), self.write("x.jsonl.gz", "{}"), good, "--json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"the gzip data is cut off", done.stderr)
+        self.assertIn(b"named .gz", done.stderr)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["file"], str(good))
+
+    def test_the_format_can_be_given(self):
+        events = self.write("e.log", "type=EXECVE msg=audit(1.0:1): a0=\"x\"\nnonsense\n")
+        self.assertIn(b"not an audit record", self.scan("--rules", self.rule, "--events", events).stderr)
+        self.assertIn(b"malformed", self.scan("--rules", self.rule, "--events", events, "--format", "json").stderr)
+        self.assertEqual(self.scan("--rules", self.rule, "--events", events, "--format", "xml").returncode, 3)
+        self.assertIn(b"does not begin as an EVTX", self.scan("--rules", self.rule, "--events", self.write("x.bin", "x" * 200), "--format", "evtx").stderr)
+
     def test_threads_give_the_same_output(self):
         files = [self.write(f"e{i}.jsonl", "".join(self.event(PipeName=f"\\msagent_{j}") + "\n" for j in range(200))) for i in range(5)]
         one = self.scan("--rules", self.rule, "--events", *files, "--json", "--threads", "1")

@@ -22,7 +22,7 @@ constexpr std::string_view kUsage =
     "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N] | both) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
     "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
     "      --live            watches this host through eBPF (root), else through the process connector; where neither works, replays --events if that is given too\n"
-    "      --events FILE     replays JSON Lines, plain or .zst; --loop: again and again; --rate: events a second, at most 1000\n"
+    "      --events FILE     replays a file of events in any form that scan reads; --loop: again and again; --rate: events a second, at most 1000\n"
     "      --probation-ms N  trial time of new content (20000)\n"
     "      --offline         runs what it has, without a server\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
