@@ -27,6 +27,11 @@ struct ScanOptions {
 
 std::string json_text(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
+std::string json_texts(const std::vector<std::string>& texts) { return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+
+// What the rule says of itself, behind id, title and level.
+std::string about(const sigma::Metadata& rule) { return fmt::format(R"("author":{},"tags":{},"references":{})", json_text(rule.author), json_texts(rule.tags), json_texts(rule.references)); }
+
 // The event is a JSON object as it stands in the file: it is put in whole, not parsed again.
 std::string match_line(const scan::Match& match) {
   std::string found;
@@ -35,8 +40,8 @@ std::string match_line(const scan::Match& match) {
     for (size_t i = 0; i < match.found->group.size(); ++i) found += fmt::format("{}{}:{}", i == 0 ? "" : ",", json_text(match.found->group[i].first), json_text(match.found->group[i].second));
     found += "},";
   }
-  return fmt::format(R"({{"rule_id":{},"rule_title":{},"level":{},"file":{},"line":{},{}"event":{}}})", json_text(match.rule->id), json_text(match.rule->title), json_text(sigma::to_string(match.rule->level)), json_text(match.file), match.line,
-                     found, match.event);
+  return fmt::format(R"({{"rule_id":{},"rule_title":{},"level":{},"file":{},"line":{},{}{},"event":{}}})", json_text(match.rule->id), json_text(match.rule->title), json_text(sigma::to_string(match.rule->level)), json_text(match.file), match.line,
+                     found, about(*match.rule), match.event);
 }
 
 Style style_of(sigma::Level level) {

@@ -2,7 +2,7 @@
 //   alternation := concatenation ("|" concatenation)*
 //   concatenation := (atom quantifier?)*
 //   quantifier := ("*" | "+" | "?" | "{n}" | "{n,}" | "{n,m}") "?"?
-//   atom := "." | "^" | "$" | class | escape | "(" ("?:" | "?flags:" | "?P<name>" | "?<name>")? alternation ")" | "(?flags)" | character
+//   atom := "." | "^" | "$" | class | escape | "(" ("?:" | "?flags:" | "?P<name>" | "?<name>")? alternation ")" | "(?flags)" | "\Q" characters "\E" | character
 // Laziness makes no difference to whether something matches, so both forms give the same program.
 #include "compiler/regex.hpp"
 
@@ -14,6 +14,7 @@
 #include "base/limits.hpp"
 #include "channel/fold.hpp"
 #include "channel/utf8.hpp"
+#include "compiler/unicode_groups.hpp"
 
 namespace creance::compiler {
 namespace {
@@ -25,7 +26,7 @@ using channel::InstructionRecord;
 constexpr size_t kLiteralBytesMax = 256;   // of a required literal: more does not filter better
 constexpr size_t kAlternativesMax = 24;    // required literals of one program
 
-using Ranges = std::vector<channel::RangeRecord>;
+using Ranges = std::vector<channel::RangeRecord>;  // of characters
 
 void normalise(Ranges& ranges) {
   std::ranges::sort(ranges, {}, &channel::RangeRecord::low);
@@ -303,7 +304,9 @@ class Parser {
       }
       if (take("P<") || take("<")) {
         const size_t end = pattern_.find('>', at_);
-        if (end == std::string_view::npos || end == at_) return fail("a group's name is not closed: `>` is missing");
+        if (end == std::string_view::npos) return fail("a group's name is not closed: `>` is missing");
+        const std::string_view name = pattern_.substr(at_, end - at_);
+        if (name.empty() || !std::ranges::all_of(name, is_word)) return fail("a group's name has letters, digits and `_` only");
         at_ = end + 1;
       } else if (!group_flags(flags)) {
         return;
@@ -468,6 +471,7 @@ class Parser {
   }
 
   // ---- escapes and classes
+  static bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
   static bool is_punctuation(char c) { return c > ' ' && c < 0x7f && !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')); }
 
   // A single character after the backslash, which is at `at_`; kNone if it is not one.
@@ -526,6 +530,11 @@ class Parser {
       at_ += 2;
       return put_class(std::move(*set));
     }
+    if (c == 'Q') return quoted();
+    if (c == 'p' || c == 'P') {
+      if (auto set = unicode_class()) put_class(std::move(*set));
+      return;
+    }
     const auto assertion = [&](AssertKind kind) {
       at_ += 2;
       put_assert(kind);
@@ -542,6 +551,41 @@ class Parser {
     if (rune == kNone) return fail(fmt::format("`\\{}` is not supported", printable(c)));
     put_rune(rune);
   }
+  // `\Q`: up to `\E`, or to the end, every character stands for itself.
+  void quoted() {
+    at_ += 2;
+    quantified_ = false;  // also by an empty one, as in RE2
+    while (!at_end() && !problem_ && !take("\\E")) put_rune(take_rune());
+  }
+
+  // `\pL`, `\p{Greek}`, `\P{…}`, `\p{^…}` at `at_`: a general category or a script; nothing if it failed. Folded first, then negated, as RE2 does.
+  std::optional<Ranges> unicode_class() {
+    const size_t start = at_;
+    bool negative = peek(1) == 'P';
+    at_ += 2;
+    std::string_view name = pattern_.substr(at_, 1);
+    if (peek() == '{') {
+      const size_t end = pattern_.find('}', at_);
+      name = pattern_.substr(at_ + 1, end == std::string_view::npos ? 0 : end - at_ - 1);
+      at_ = end == std::string_view::npos ? pattern_.size() : end + 1;
+    } else {
+      ++at_;
+    }
+    if (name.starts_with('^')) {
+      negative = !negative;
+      name.remove_prefix(1);
+    }
+    auto members = unicode_group(name);
+    if (!members) {
+      at_ = start;
+      fail("`\\p` needs a general category or a script of Unicode, as in `\\pL` and `\\p{Greek}`");
+      return std::nullopt;
+    }
+    if (group().flags.ignore_case) add_case_variants(*members);
+    normalise(*members);
+    return negative ? negated(*members) : std::move(*members);
+  }
+
   static std::string printable(char c) { return c >= ' ' && c < 0x7f ? std::string(1, c) : fmt::format("byte {:#x}", static_cast<uint8_t>(c)); }
 
   // `[:name:]` inside a class, at `at_`.
@@ -580,6 +624,12 @@ class Parser {
       if (peek() == '\\') {
         if (auto set = perl_class(peek(1), group().flags.ignore_case)) {
           at_ += 2;
+          ranges.insert(ranges.end(), set->begin(), set->end());
+          continue;
+        }
+        if (peek(1) == 'p' || peek(1) == 'P') {
+          const auto set = unicode_class();
+          if (!set) return;
           ranges.insert(ranges.end(), set->begin(), set->end());
           continue;
         }

@@ -1,4 +1,4 @@
-// Regular expressions -> Thompson programs over code points (channel/format.hpp). The syntax is RE2's without \p, \C, \Q…\E: no look-around, no back-references;
+// Regular expressions -> Thompson programs over code points (channel/format.hpp). The syntax is RE2's without \C, and `(?<name>…)` beside `(?P<name>…)`: no look-around, no back-references;
 // what is outside it is a problem that names the place. No recursion: nesting lives on an explicit, bounded stack.
 #pragma once
 #include <array>

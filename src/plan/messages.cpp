@@ -283,6 +283,7 @@ Result<Detection> Detection::parse(BytesView line) {
   TRY(detection.level, optional_text_at(document, "level", 32));
   TRY(detection.tags, detail::texts_at(document, "tags", 256, 256));
   TRY(detection.author, optional_text_at(document, "author", 1'024));
+  TRY(detection.references, detail::texts_at(document, "references", 256, 1'024));
   TRY(detection.type, document.text_at("type", 1, 128));
   TRY(detection.release_digest, detail::digest_or_empty_at(document, "release_digest"));
   TRY(detection.channel_sha256, detail::digest_or_empty_at(document, "channel_sha256"));
@@ -306,6 +307,7 @@ Json Detection::to_json() const {
                        {"level", level},
                        {"tags", detail::texts(tags)},
                        {"author", author},
+                       {"references", detail::texts(references)},
                        {"type", type},
                        {"release_digest", detail::digest_or_empty(release_digest)},
                        {"channel_sha256", detail::digest_or_empty(channel_sha256)},

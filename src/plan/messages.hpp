@@ -108,6 +108,7 @@ struct Detection {
   std::string rule_id, rule_title, level;
   std::vector<std::string> tags;
   std::string author, type;
+  std::vector<std::string> references;
   std::optional<Digest> release_digest, channel_sha256;
   std::string host;
   std::vector<std::pair<std::string, std::string>> inputs;  // name, value as text

@@ -132,18 +132,38 @@ std::string for_regex(std::string_view text) {
   return out;
 }
 
+// The end of what stands at `at` and is not looked into: an escape, `\Q…\E`, a class in brackets; or just one byte.
+size_t end_of_piece(std::string_view regex, size_t at) {
+  const std::string_view rest = regex.substr(at);
+  if (rest.starts_with("\\Q")) {
+    const size_t end = regex.find("\\E", at + 2);
+    return end == std::string_view::npos ? regex.size() : end + 2;
+  }
+  if (rest[0] == '\\') return std::min(at + 2, regex.size());
+  if (rest[0] != '[') return at + 1;
+  ++at;
+  if (regex.substr(at).starts_with('^')) ++at;
+  if (regex.substr(at).starts_with(']')) ++at;
+  while (at < regex.size() && regex[at] != ']') {
+    const size_t name_end = regex.substr(at).starts_with("[:") ? regex.find(":]", at) : std::string_view::npos;
+    at = name_end != std::string_view::npos ? name_end + 2 : regex[at] == '\\' ? at + 2 : at + 1;
+  }
+  return std::min(at + 1, regex.size());
+}
+
 // This RE2 knows named groups as (?P<name>…) only; PCRE and newer ones write (?<name>…) too.
 std::string with_named_groups(std::string_view regex) {
   std::string out;
-  for (size_t i = 0; i < regex.size(); ++i) {
-    const std::string_view rest = regex.substr(i);
-    out += regex[i];
-    if (regex[i] == '\\' && rest.size() > 1) {
-      out += regex[++i];
-    } else if (rest.starts_with("(?<") && rest.size() > 3 && rest[3] != '=' && rest[3] != '!') {
-      out += "?P";
-      ++i;
+  for (size_t at = 0; at < regex.size();) {
+    const std::string_view rest = regex.substr(at);
+    if (rest.starts_with("(?<") && rest.size() > 3 && rest[3] != '=' && rest[3] != '!') {
+      out += "(?P";
+      at += 2;
+      continue;
     }
+    const size_t end = end_of_piece(regex, at);
+    out += regex.substr(at, end - at);
+    at = end;
   }
   return out;
 }
@@ -275,7 +295,7 @@ std::vector<std::string_view> every_value(const schema::Inputs& inputs) {
 }  // namespace
 
 Result<Predicate> Predicate::make(const sigma::Item& item, const schema::TemplateType& type) {
-  for (const Modifier refused : {kExpand, kExact}) {
+  for (const Modifier refused : {kExpand}) {
     if (has(item, refused)) return fail(ErrorCode::kUnsupported, fmt::format("`{}` has a modifier that is not supported: a placeholder", item.field));
   }
   Predicate out;

@@ -45,7 +45,7 @@ constexpr std::array kCodes{
     CodeInfo{"S032", kError, "The log source names neither product, category nor service.", "name at least one, for example `category: process_creation`"},
     CodeInfo{"S033", kWarning, "A key of the log source is not part of the specification.", "only product, category and service choose the log source; the rest is ignored"},
     CodeInfo{"S034", kWarning, "A name of the log source is not in lower case.", "write it in lower case; it is compared so"},
-    CodeInfo{"S035", kWarning, "An entry of `related` is incomplete or unknown.", "an entry has an id (UUID) and a type: derived, obsolete, merged, renamed or similar"},
+    CodeInfo{"S035", kWarning, "An entry of `related` is incomplete or unknown.", "an entry has an id (UUID) and a type: correlation, derived, obsolete, merged, renamed or similar"},
     CodeInfo{"S036", kError, "Two rules of one file have the same id.", "give each rule an id of its own"},
     CodeInfo{"S037", kError, "No mapping knows the taxonomy of the rule.", "give a pipeline with a mapping for this taxonomy, or use the names of the Sigma taxonomy and remove the key"},
     // --- detection

@@ -21,6 +21,7 @@ constexpr std::array kNames{
     Spelling{"base64", kBase64}, Spelling{"base64offset", kBase64Offset}, Spelling{"utf16", kUtf16}, Spelling{"utf16le", kUtf16Le}, Spelling{"utf16be", kUtf16Be},
     Spelling{"wide", kWide}, Spelling{"windash", kWindash}, Spelling{"exists", kExists}, Spelling{"fieldref", kFieldRef}, Spelling{"expand", kExpand},
     Spelling{"lt", kLess}, Spelling{"lte", kLessOrEqual}, Spelling{"gt", kGreater}, Spelling{"gte", kGreaterOrEqual}, Spelling{"neq", kNotEqual},
+    Spelling{"exact", kExact}, Spelling{"ignorecase", kRegexIgnoreCase}, Spelling{"multiline", kRegexMultiLine}, Spelling{"dotall", kRegexDotAll},  // pySigma's long names; `exact` says the default
     Spelling{"minute", kMinute}, Spelling{"hour", kHour}, Spelling{"day", kDay}, Spelling{"week", kWeek}, Spelling{"month", kMonth}, Spelling{"year", kYear},
 };
 
@@ -28,14 +29,14 @@ constexpr std::array kNames{
 enum class Group : uint8_t { kFree, kPosition, kRegexFlag, kText, kUtf16Group, kBase64Group, kType, kTimePart };
 Group group_of(Modifier modifier) {
   switch (modifier) {
-    case kContains: case kStartsWith: case kEndsWith: return Group::kPosition;
+    case kContains: case kStartsWith: case kEndsWith: case kExact: return Group::kPosition;
     case kRegexIgnoreCase: case kRegexMultiLine: case kRegexDotAll: return Group::kRegexFlag;
     case kCased: case kWindash: return Group::kText;
     case kUtf16: case kUtf16Le: case kUtf16Be: case kWide: return Group::kUtf16Group;
     case kBase64: case kBase64Offset: return Group::kBase64Group;
     case kRegex: case kCidr: case kExists: case kFieldRef: case kLess: case kLessOrEqual: case kGreater: case kGreaterOrEqual: return Group::kType;
     case kMinute: case kHour: case kDay: case kWeek: case kMonth: case kYear: return Group::kTimePart;
-    case kAll: case kExact: case kExpand: case kNotEqual: return Group::kFree;
+    case kAll: case kExpand: case kNotEqual: return Group::kFree;
   }
   return Group::kFree;
 }
@@ -131,7 +132,7 @@ class Checker {
     if (has(kFieldRef) && (v.kind != ValueKind::kString || v.text.empty())) return misfit(v, "`fieldref` takes the name of a field");
     const bool needs_text = has(Group::kPosition) || has(Group::kText) || has(Group::kUtf16Group) || has(Group::kBase64Group) || has(kRegex) || has(kCidr);
     if (needs_text && v.kind == ValueKind::kNull) return misfit(v, "this modifier needs text");
-    if (has(Group::kPosition) && !has(kFieldRef) && v.kind == ValueKind::kString && v.text.empty()) reporter_.report("S056", v.span, "an empty text matches every value with this modifier");
+    if (has(Group::kPosition) && !has(kExact) && !has(kFieldRef) && v.kind == ValueKind::kString && v.text.empty()) reporter_.report("S056", v.span, "an empty text matches every value with this modifier");
   }
 
   // Ranges: Sigma Modifiers 2.1.0, "Time Modifiers".
@@ -161,7 +162,6 @@ class Checker {
 }  // namespace
 
 std::string_view to_string(Modifier modifier) {
-  if (modifier == kExact) return "exact";
   const auto found = std::ranges::find(kNames, modifier, &Spelling::modifier);
   return found == kNames.end() ? "" : found->text;
 }
@@ -172,11 +172,13 @@ std::optional<Modifier> modifier_named(std::string_view name) {
   return found->modifier;
 }
 
-std::optional<std::string_view> modifier_like(std::string_view name) {
-  std::array<std::string_view, kNames.size()> names;
+std::vector<std::string_view> modifier_names() {
+  std::vector<std::string_view> names(kNames.size());
   std::ranges::transform(kNames, names.begin(), &Spelling::text);
-  return nearest(name, names);
+  return names;
 }
+
+std::optional<std::string_view> modifier_like(std::string_view name) { return nearest(name, modifier_names()); }
 
 void check_modifiers(const Item& item, Reporter& reporter) { Checker(item, reporter).run(); }
 

@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 18> kRuleKeys{"title", "id", "name", "rel
 constexpr std::string_view kScopeKey = "scope";
 constexpr std::array<std::string_view, 4> kLogSourceKeys{"product", "category", "service", "definition"};
 constexpr std::array<std::string_view, 5> kStatuses{"stable", "test", "experimental", "deprecated", "unsupported"};
-constexpr std::array<std::string_view, 5> kRelations{"derived", "obsolete", "merged", "renamed", "similar"};
+constexpr std::array<std::string_view, 6> kRelations{"correlation", "derived", "obsolete", "merged", "renamed", "similar"};
 constexpr std::array<Level, 5> kLevels{Level::kInformational, Level::kLow, Level::kMedium, Level::kHigh, Level::kCritical};
 constexpr size_t kTitleCharactersMax = 256;
 constexpr size_t kDescriptionCharactersMax = 65'535;

@@ -21,6 +21,8 @@ status: test
 description: d
 author: a
 date: 2026-01-01
+tags: [attack.t1055]
+references: [https://example.org/pipe]
 logsource: {product: windows, category: pipe_created}
 detection:
   selection:
@@ -229,7 +231,8 @@ class Scan(Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         matches = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([m["line"] for m in matches], [1, 3])
-        self.assertEqual(list(matches[0]), ["rule_id", "rule_title", "level", "file", "line", "event"])
+        self.assertEqual(list(matches[0]), ["rule_id", "rule_title", "level", "author", "tags", "references", "file", "line", "event"])
+        self.assertEqual((matches[0]["author"], matches[0]["tags"], matches[0]["references"]), ("a", ["attack.t1055"], ["https://example.org/pipe"]))
         self.assertEqual((matches[0]["rule_id"], matches[0]["rule_title"], matches[0]["level"], matches[0]["file"]), ("11111111-2222-4333-8444-555555555555", "A Pipe", "high", str(events)))
         self.assertEqual(matches[0]["event"]["extra"], 1)
 

@@ -6,6 +6,7 @@
 
 #include "channel/utf8.hpp"
 #include "compiler/regex.hpp"
+#include "compiler/unicode_groups.hpp"
 #include "interpreter/fixture.hpp"
 
 namespace creance::test {
@@ -34,7 +35,7 @@ std::string replaced(const std::string& text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     const channel::Decoded decoded = channel::decode(text.data() + at, text.data() + text.size());
-    if (decoded.rune == channel::kInvalidRune) out += "\xef\xbf\xbd";
+    if (channel::rune_for_regex(decoded.rune) == channel::kReplacementRune) out += "\xef\xbf\xbd";
     else out.append(text, at, decoded.size);
     at += decoded.size;
   }
@@ -118,8 +119,48 @@ TEST(RegexAgainstRe2, SyntaxAtItsEdges) {
        {"a{2}", "a{2", "a{,2}", "{", "a{", "}", "]", "[]]", "[^]]", "[a-]", "[-a]", "[\\]]", "\\/", "\\\"", "\\-", "\\.", "a||b", "|a", "a|", "()", "(|a)", "a**", "*a", "+", "?", "a{2}{3}", "(", ")", "a)", "[", "[a", "[b-a]", "\\", "\\1",
         "\\q", "\\_", "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?i", "(?i)A", "a(?i)B", "(?:a(?i)b)B", "(?z)a", "(?-i)A", "(?i-i)A", "[[:foo:]]", "[[:digit:]]", "[[:^digit:]]", "\\x", "\\xg", "\\x6", "\\x61", "\\x{61}", "\\x{110000}",
         "\\07", "\\a", "a{1001}", "a{1000}", "a{3,2}", "^*", "(?:^)*a", "$a", "a$", "^$", "a^", "\\Aa\\z", "(?m)^b", "(?s)a.b", "[^a]", "[\\d\\s]", "(a*)*", "(a*)+", "(a|b)*?b", "((((a))))", "(?P<x>a)", "[\\x61-c]", "a{0}", "a{0,0}b",
-        "\\B", "\\b", "[[:word:]]+", "[.]", "[$^]", "a.c|.b", "(?U)a+"}) {
+        "\\B", "\\b", "[[:word:]]+", "[.]", "[$^]", "a.c|.b", "(?U)a+", "\\Qa{\\E", "\\Q", "\\Q\\E", "a\\Q\\E*b", "a*\\Q\\E*", "\\Qa-\\E+b", "\\Q\\\\E", "[\\Qa]", "\\E", "\\Qa", "\\pL", "\\p{L}", "\\PL",
+        "\\p{^L}", "\\P{^L}", "\\p{Lu}", "(?i)\\p{Lu}", "(?i)\\P{Lu}", "(?i)[\\P{Lu}]", "[\\pN-]", "[^\\pL\\d]", "[\\pL-z]", "\\p", "\\p{", "\\p{}", "\\p{Zzz}", "\\p{greek}", "\\p{L", "\\p^L", "\\p{Any}", "\\p{Cn}", "\\p{C}", "\\p{Latin}+", "(?P<x>a)(?P<x>b)",
+        "(?P<>a)", "(?P<a-b>a)", "(?P<1>a)"}) {
     compare(pattern, texts);
+  }
+}
+
+struct GroupRun {
+  uint32_t first;
+  uint32_t name;
+};
+#include "compiler/unicode_groups.inc"
+
+// What RE2 finds in a text of every character, against our table.
+TEST(RegexAgainstRe2, UnicodeGroupsHaveTheSameMembers) {
+  std::string every;
+  for (uint32_t rune = 0; rune <= channel::kRuneMax; ++rune) {
+    char text[4];
+    if (channel::rune_for_regex(rune) == rune) every.append(text, channel::encode(rune, text));
+  }
+  std::vector<std::string> names{"C", "L", "M", "N", "P", "S", "Z", "Any"};
+  for (const std::string_view name : kCategoryNames) names.emplace_back(name);
+  for (const std::string_view name : kScriptNames) names.emplace_back(name);
+  RE2::Options options;
+  options.set_log_errors(false);
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const RE2 re("(\\p{" + name + "}+)", options);
+    const auto ours = compiler::unicode_group(name);
+    ASSERT_EQ(re.ok(), ours.has_value());
+    if (!ours) continue;
+    std::string members;
+    for (const channel::RangeRecord& range : *ours) {
+      for (uint32_t rune = range.low; rune <= range.high; ++rune) {
+        char text[4];
+        if (channel::rune_for_regex(rune) == rune) members.append(text, channel::encode(rune, text));
+      }
+    }
+    std::string found;
+    re2::StringPiece rest(every);
+    for (re2::StringPiece run; RE2::FindAndConsume(&rest, re, &run);) found.append(run.data(), run.size());
+    EXPECT_TRUE(found == members) << found.size() << " and " << members.size() << " bytes";
   }
 }
 

@@ -27,7 +27,7 @@ TEST(Disagreements, NotEqualIsNeverIgnored) {
 TEST(Disagreements, RegularExpressionsSeeBytesThatAreNotUtf8) {
   const schema::TemplateType type = type_of({"A"});
   std::vector<sigma::Rule> rules;
-  for (const char* pattern : {".", "^.$", "a.", ".a", "a.b", "[^a]", "[^a]b", "[ä-ö]", "a[^b]*c", "^..$", "\\W", "\\w", "\\b", ".*", "[^\\x00-\\x7F]", "(a|.)b", "x?.y", "\\x{FFFD}", "[\\x{FFFD}]", "a\\x{FFFD}b", "[\\x{FFFD}c]$", "\\x{D800}", "[\\x{D000}-\\x{E000}]", "[^\\x{D000}-\\x{E000}]"}) rules.push_back(rule_of(item("A|re", {pattern})));
+  for (const char* pattern : {".", "^.$", "a.", ".a", "a.b", "[^a]", "[^a]b", "[ä-ö]", "a[^b]*c", "^..$", "\\W", "\\w", "\\b", ".*", "[^\\x00-\\x7F]", "(a|.)b", "x?.y", "\\x{FFFD}", "[\\x{FFFD}]", "[\\x{D800}-\\x{DFFF}]", "\\p{Cs}", "\\P{L}", "(a|\xEF\xBF\xBD)y", "(?i)\xEF\xBF\xBDY", "a\\x{FFFD}b", "[\\x{FFFD}c]$", "\\x{D800}", "[\\x{D000}-\\x{E000}]", "[^\\x{D000}-\\x{E000}]"}) rules.push_back(rule_of(item("A|re", {pattern})));
   BothJudges both(type, std::move(rules));
   ASSERT_EQ(both.error(), "");
   const std::vector<std::string> letters = {"a", "b", "c", "\xff", "\xc3", "\xa4", "\xe2\x82", "\xed\xa0\x80", "ä", "y"};

@@ -36,7 +36,7 @@ class WorkerParts : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   ipc::Set make_set(const std::string& detection, const std::string& cases = "") {
-    auto parsed = sigma::parse(fmt::format("title: T\nid: 00000000-0000-4000-8000-000000000001\nstatus: test\nlevel: high\nauthor: A\nlogsource:\n    product: windows\n    category: pipe_created\ndetection:\n{}", detection), "t.yml");
+    auto parsed = sigma::parse(fmt::format("title: T\nid: 00000000-0000-4000-8000-000000000001\nstatus: test\nlevel: high\nauthor: A\nreferences: [https://example.org/a]\nlogsource:\n    product: windows\n    category: pipe_created\ndetection:\n{}", detection), "t.yml");
     EXPECT_EQ(parsed.rules.size(), 1u);
     Diagnostics diagnostics;
     const auto built = compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics);
@@ -130,6 +130,7 @@ TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
     ASSERT_TRUE(detection) << detection.error().detail << "\n" << lines_[0];
     EXPECT_EQ(detection->rule_title, "T");
     EXPECT_EQ(detection->author, "A");
+    EXPECT_EQ(detection->references, std::vector<std::string>{"https://example.org/a"});
     EXPECT_EQ(detection->time, "2026-11-23T10:00:00.123Z");
     EXPECT_EQ(detection->matched, std::vector<std::string>{"PipeName"});
     EXPECT_EQ(detection->release_digest->bytes, set);

@@ -79,6 +79,16 @@ void write_detection(const Match& match, std::string& out) {
   }
   out += "],\"author\":";
   append_json_text(match.instance.author, 512, out, cut);
+  out += ",\"references\":[";
+  for (size_t i = 0; i < match.instance.references.size(); ++i) {
+    if (out.size() > 6144 || i == 64) {  // the event is worth more than the twentieth link
+      cut = true;
+      break;
+    }
+    if (i > 0) out += ',';
+    append_json_text(match.instance.references[i], 512, out, cut);
+  }
+  out += ']';
   out += fmt::format(",\"type\":\"{}\",\"release_digest\":\"{}\",\"channel_sha256\":\"{}\",\"host\":", match.type.id, match.release_hex, match.channel_sha256);
   append_json_text(match.host, 256, out, cut);
   out += ',';
