@@ -204,7 +204,6 @@ class Reporter {
       if (sinks_.on_match) sinks_.on_match({&rules_.rules[each.hit.rule], each.hit.type, to.file, each.event.number, findings.text_of(each.event)});
     }
     correlate_before(UINT64_MAX);
-    }
     if (sinks_.on_progress) sinks_.on_progress(bytes_before_ + piece.bytes_done, bytes_total_);
     if (piece.last) bytes_before_ += piece.bytes_done;
   }

@@ -201,7 +201,7 @@ TEST(Messages, RoundTrip) {
   EXPECT_EQ(report2->events, report.events);
   EXPECT_FALSE(report2->lkg_digest);
 
-  Detection detection{"2026-11-23T10:00:00.123Z", "rule", "Pipe", "high", {"attack.t1055"}, "me", "windows.pipe_created", digest(1), digest(2), "host", {{"PipeName", "\\msagent_1"}}, {"PipeName"}};
+  Detection detection{"2026-11-23T10:00:00.123Z", "rule", "Pipe", "high", {"attack.t1055"}, "me", "windows.pipe_created", {"https://example.org/a"}, digest(1), digest(2), "host", {{"PipeName", "\\msagent_1"}}, {"PipeName"}};
   EXPECT_EQ(*Detection::parse(as_bytes(to_json(detection.to_json()))), detection);
 
   const Announce announce{id('1'), id('2'), digest(1), {}};
