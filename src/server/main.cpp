@@ -52,7 +52,7 @@ int init(const InitOptions& options) {
   request.content_threshold = options.threshold == 0 ? static_cast<uint32_t>(request.content_keys.size()) : options.threshold;
   if (const auto done = server::key_ceremony(request, files, random, clock); !done) {
     fmt::print(stderr, "creance-server: {}\n", done.error().detail);
-    return exit_code(done.error());
+    return done.error().code == ErrorCode::kIo || done.error().code == ErrorCode::kNoSpace ? kUnreadable : kUsage;  // the rest is about what was asked for
   }
   const std::string dir = fs::absolute(options.data).lexically_normal().string();
   fmt::print(stderr,

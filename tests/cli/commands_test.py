@@ -231,7 +231,7 @@ class Scan(Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         matches = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([m["line"] for m in matches], [1, 3])
-        self.assertEqual(list(matches[0]), ["rule_id", "rule_title", "level", "author", "tags", "references", "file", "line", "event"])
+        self.assertEqual(list(matches[0]), ["rule_id", "rule_title", "level", "file", "line", "author", "tags", "references", "event"])
         self.assertEqual((matches[0]["author"], matches[0]["tags"], matches[0]["references"]), ("a", ["attack.t1055"], ["https://example.org/pipe"]))
         self.assertEqual((matches[0]["rule_id"], matches[0]["rule_title"], matches[0]["level"], matches[0]["file"]), ("11111111-2222-4333-8444-555555555555", "A Pipe", "high", str(events)))
         self.assertEqual(matches[0]["event"]["extra"], 1)
@@ -363,7 +363,7 @@ class Pack(Case):
         self.assertIn("pack.json", files)
         self.assertIn("windows.pipe_created.cases.jsonl", files)
         for line in (self.dir / "a/r1/windows.pipe_created.cases.jsonl").read_text().splitlines():
-            self.assertIn("PipeName", json.loads(line))
+            self.assertIn(json.loads(line)["EventID"], (17, 18))
         for name in files:
             self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes(), name)
 

@@ -66,7 +66,7 @@ class Pages(Case):
         self.assertIn("Named Pipe of an Example Tool", self.shell(commands[2], codes=(1,)).stdout)
 
     def test_what_the_guide_lets_people_try_on_their_host_runs(self):
-        page = (ROOT / "docs/how-to/write-rules.md").read_text().split("## 3. The starter rules")[1]
+        page = (ROOT / "docs/how-to/write-rules.md").read_text().split(". The starter rules\n")[1]
         for line in indented(page)[0].splitlines():
             self.shell(line)
 
@@ -137,7 +137,7 @@ class Walkthrough(Case):
             self.every(command)
         shutil.copy(SAMPLE, self.dir / "sysmon.jsonl")
         self.shell("zstd -q sysmon.jsonl -o old.zst")
-        self.every("scan", codes=(0, 1))
+        self.every("scan", codes=(0, 1), skip=["Security.evtx"])  # no such log here; EVTX has tests of its own
         (self.dir / "ana.pass").write_text("correct horse\n")
         for line in examples("keys"):
             self.shell(line)
