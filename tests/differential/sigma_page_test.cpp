@@ -188,7 +188,7 @@ std::string page() {
          "| Sigma Rules 2.1.0, File Structure | every key is read; unknown ones are warned of (S022, S023), since custom keys are allowed. Several documents in a file: rules, correlations and filters together |\n"
          "| Sigma Rules 2.1.0, Taxonomy; Custom Taxonomy 1.0.0 | `sigma` is the default; another one needs a pipeline ([ADR 0050](adr/0050-filters-pipelines-placeholders.md)) (S037) |\n"
          "| Sigma Filters 2.1.0 | whole; joined by `and`, `rules: any` as in pySigma ([ADR 0050](adr/0050-filters-pipelines-placeholders.md)) |\n"
-         "| Sigma Correlation Rules 2.1.0 | read and linked whole; see the [codes](reference/diagnostics.md) S100 to S123 |\n"
+         "| Sigma Correlation Rules 2.1.0 | whole, by both judges, in `scan` and on sensors; see the [codes](reference/diagnostics.md) S100 to S123 |\n"
          "| the old collections (`action: global`, `reset`, `repeat`) | refused, S014: not part of Sigma 2 |\n";
   return out;
 }
