@@ -29,7 +29,7 @@ constexpr std::array<char, 128> kAsciiFold = [] {
 constexpr size_t kBlock = 32;
 
 // One block without branches, for the vectoriser; true if all of it was ASCII.
-bool fold_block(const char* in, char* out) noexcept {
+bool fold_block(const char* __restrict in, char* __restrict out) noexcept {
   uint8_t any = 0;
   for (size_t i = 0; i < kBlock; ++i) {
     const auto byte = static_cast<uint8_t>(in[i]);

@@ -144,6 +144,7 @@ Scratch::State::State(const Layout& l) : layout(l) {
   arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
   for (auto& place : further_folded) place = std::make_unique_for_overwrite<char[]>(kFoldedValueBytes);
   matches.assign(l.entries.size(), 0);
+  for (const channel::RegexRecord& regex : l.regexes) regex_bits.push_back(make_regex_bits(l, regex));
   const uint32_t states = largest_program(l);
   threads_now.assign(states, 0);
   threads_next.assign(states, 0);

@@ -1,4 +1,5 @@
 // Runs a regular expression's program as a set of states, one character at a time: each instruction at most once a position, so work is linear in the text.
+// Programs of few states run as bit sets (regex_bits.hpp), others state by state; both give the same answer, and a test says so.
 #include <algorithm>
 
 #include "channel/utf8.hpp"
@@ -31,6 +32,109 @@ bool assertion_holds(AssertKind kind, std::string_view text, size_t at) noexcept
   return false;
 }
 
+bool in_class(const Layout& l, const channel::ClassRecord& set, uint32_t rune) noexcept {
+  if (rune < 128) return (set.ascii[rune / 64] >> (rune % 64) & 1) != 0;
+  const auto ranges = l.ranges.subspan(set.ranges.first, set.ranges.count);
+  const auto it = std::ranges::lower_bound(ranges, rune, {}, &channel::RangeRecord::high);
+  return it != ranges.end() && it->low <= rune;
+}
+
+bool has_byte(const channel::RegexRecord& regex, char byte) noexcept {
+  const auto b = static_cast<uint8_t>(byte);
+  return (regex.first_bytes[b / 64] >> (b % 64) & 1) != 0;
+}
+
+// One word holds all states that wait at a position.
+class BitRunner {
+ public:
+  BitRunner(Context& c, const channel::RegexRecord& regex, const RegexBits& bits, std::string_view text) : c_(c), regex_(regex), bits_(bits), text_(text) {}
+
+  bool run() noexcept {
+    const bool anchored = (regex_.flags & channel::kAnchoredAtStart) != 0;
+    const bool can_be_empty = (regex_.flags & channel::kCanBeEmpty) != 0;
+    uint64_t waiting = 0;
+    size_t at = 0;
+    while (true) {
+      if (waiting == 0) {
+        if (anchored && at > 0) return finish(false);
+        if (!anchored && !can_be_empty) {
+          const size_t from = at;
+          while (at < text_.size() && !has_byte(regex_, text_[at])) ++at;
+          steps_ += 1 + (at - from) / 16;
+        }
+        if (at == text_.size() && !can_be_empty) return finish(false);
+      }
+      ++steps_;
+      if ((!anchored || at == 0) && (can_be_empty || (at < text_.size() && has_byte(regex_, text_[at])))) waiting |= bits_.start;
+      if ((waiting & bits_.asserts) != 0) waiting = resolved(waiting, at);
+      if ((waiting & bits_.match) != 0) return finish(true);
+      if (at == text_.size()) return finish(false);
+      at = advance(waiting, at);
+    }
+  }
+
+ private:
+  bool finish(bool result) noexcept {
+    c_.steps += steps_;
+    return result;
+  }
+
+  // What assertions that hold here lead to.
+  uint64_t resolved(uint64_t waiting, size_t at) noexcept {
+    uint64_t todo = waiting & bits_.asserts;
+    while (todo != 0) {
+      const auto s = static_cast<size_t>(__builtin_ctzll(todo));
+      todo &= todo - 1;
+      ++steps_;
+      const auto kind = static_cast<AssertKind>(c_.l.instructions[regex_.first_instruction + bits_.instruction[s]].argument);
+      if (!assertion_holds(kind, text_, at)) continue;
+      const uint64_t fresh = bits_.next[s] & ~waiting;
+      waiting |= fresh;
+      todo |= fresh & bits_.asserts;
+    }
+    return waiting;
+  }
+
+  // Over the character at `at`; the position behind it.
+  size_t advance(uint64_t& waiting, size_t at) noexcept {
+    const auto byte = static_cast<uint8_t>(text_[at]);
+    uint64_t taking;
+    size_t size = 1;
+    if (byte < 128) {
+      taking = waiting & bits_.takes[byte];
+    } else {
+      const channel::Decoded decoded = channel::decode(text_.data() + at, text_.data() + text_.size());
+      size = decoded.size;
+      taking = beyond_ascii(waiting & ~bits_.asserts, decoded.rune == channel::kInvalidRune ? channel::kReplacementRune : decoded.rune);
+    }
+    uint64_t next = 0;
+    for (; taking != 0; taking &= taking - 1) {
+      next |= bits_.next[static_cast<size_t>(__builtin_ctzll(taking))];
+      ++steps_;
+    }
+    waiting = next;
+    return at + size;
+  }
+
+  uint64_t beyond_ascii(uint64_t waiting, uint32_t rune) noexcept {
+    uint64_t taking = 0;
+    for (uint64_t todo = waiting; todo != 0; todo &= todo - 1) {
+      const auto s = static_cast<size_t>(__builtin_ctzll(todo));
+      const InstructionRecord& i = c_.l.instructions[regex_.first_instruction + bits_.instruction[s]];
+      ++steps_;
+      const bool takes = i.kind == InstructionKind::kRune ? i.operand == rune : i.kind == InstructionKind::kClass ? in_class(c_.l, c_.l.classes[i.operand], rune) : i.kind == InstructionKind::kAny || i.kind == InstructionKind::kAnyNotNewline;
+      if (takes) taking |= todo & -todo;
+    }
+    return taking;
+  }
+
+  Context& c_;
+  const channel::RegexRecord& regex_;
+  const RegexBits& bits_;
+  std::string_view text_;
+  uint64_t steps_ = 0;
+};
+
 class Runner {
  public:
   Runner(Context& c, const channel::RegexRecord& regex, std::span<const InstructionRecord> program, std::string_view text)
@@ -47,7 +151,7 @@ class Runner {
         if (!anchored && !can_be_empty) at = skip(at);
         if (at == text_.size() && !can_be_empty) return finish(false);
       }
-      if ((!anchored || at == 0) && (can_be_empty || (at < text_.size() && can_begin(text_[at]))) && add(0, at)) return finish(!c_.broken);
+      if ((!anchored || at == 0) && (can_be_empty || (at < text_.size() && has_byte(regex_, text_[at]))) && add(0, at)) return finish(!c_.broken);
       if (at == text_.size()) return finish(false);
       const channel::Decoded decoded = channel::decode(text_.data() + at, text_.data() + text_.size());
       at += decoded.size;
@@ -60,13 +164,9 @@ class Runner {
     c_.steps += steps_;
     return result;
   }
-  bool can_begin(char byte) const noexcept {
-    const auto b = static_cast<uint8_t>(byte);
-    return (regex_.first_bytes[b / 64] >> (b % 64) & 1) != 0;
-  }
   size_t skip(size_t at) noexcept {
     const size_t from = at;
-    while (at < text_.size() && !can_begin(text_[at])) ++at;
+    while (at < text_.size() && !has_byte(regex_, text_[at])) ++at;
     if (at != from) begin_position();
     steps_ += 1 + (at - from) / 16;
     return at;
@@ -105,21 +205,17 @@ class Runner {
     return false;
   }
 
-  bool in_class(uint32_t index, uint32_t rune) noexcept {
+  bool in_class_checked(uint32_t index, uint32_t rune) noexcept {
     if (index >= c_.l.classes.size()) return c_.fail(FaultCode::kProgram);
     const channel::ClassRecord& set = c_.l.classes[index];
-    if (rune < 128) return (set.ascii[rune / 64] >> (rune % 64) & 1) != 0;
-    if (set.ranges.count == 0) return false;
     if (uint64_t{set.ranges.first} + set.ranges.count > c_.l.ranges.size()) return c_.fail(FaultCode::kProgram);
-    const auto ranges = c_.l.ranges.subspan(set.ranges.first, set.ranges.count);
-    const auto it = std::ranges::lower_bound(ranges, rune, {}, &channel::RangeRecord::high);
-    return it != ranges.end() && it->low <= rune;
+    return in_class(c_.l, set, rune);
   }
 
   bool accepts(const InstructionRecord& instruction, uint32_t rune) noexcept {
     switch (instruction.kind) {
       case InstructionKind::kRune: return rune == instruction.operand;
-      case InstructionKind::kClass: return in_class(instruction.operand, rune);
+      case InstructionKind::kClass: return in_class_checked(instruction.operand, rune);
       case InstructionKind::kAny: return true;
       case InstructionKind::kAnyNotNewline: return rune != '\n';
       default: return c_.fail(FaultCode::kProgram);
@@ -157,6 +253,8 @@ class Runner {
 bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view text) noexcept {
   const uint64_t end = uint64_t{regex.first_instruction} + regex.instruction_count;
   if (end > c.l.instructions.size() || regex.instruction_count > c.s.marks.size() || regex.instruction_count == 0) return c.fail(FaultCode::kProgram);
+  const auto number = static_cast<size_t>(&regex - c.l.regexes.data());
+  if (number < c.s.regex_bits.size() && c.s.regex_bits[number] != nullptr) return BitRunner(c, regex, *c.s.regex_bits[number], text).run();
   return Runner(c, regex, c.l.instructions.subspan(regex.first_instruction, regex.instruction_count), text).run();
 }
 

@@ -8,6 +8,7 @@
 #include "base/limits.hpp"
 #include "channel/fold.hpp"
 #include "interpreter/interpreter.hpp"
+#include "interpreter/regex_bits.hpp"
 
 namespace creance::interpreter {
 
@@ -40,7 +41,8 @@ struct Scratch::State {
   std::vector<uint32_t> matches;
   std::array<Fault, limits::kFaultsPerEventMax> faults{};
 
-  // Regular expressions: two state lists, what is marked in the current position, and the closure's stack.
+  std::vector<std::unique_ptr<RegexBits>> regex_bits;  // by program; null: too large for it, or broken
+  // Larger regular expressions: two state lists, what is marked in the current position, and the closure's stack.
   std::vector<uint32_t> threads_now;
   std::vector<uint32_t> threads_next;
   std::vector<uint32_t> marks;

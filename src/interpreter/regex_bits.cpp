@@ -1,0 +1,106 @@
+#include "interpreter/regex_bits.hpp"
+
+#include <vector>
+
+#include "base/limits.hpp"
+
+namespace creance::interpreter {
+namespace {
+
+using channel::InstructionKind;
+using channel::InstructionRecord;
+
+bool is_state(const InstructionRecord& i) { return i.kind != InstructionKind::kSplit; }
+
+// Every reference inside `program` is in bounds and every kind is known.
+bool makes_sense(const channel::Layout& l, std::span<const InstructionRecord> program) {
+  for (const InstructionRecord& i : program) {
+    if (i.kind < InstructionKind::kMatch || i.kind > InstructionKind::kAssert) return false;
+    if (i.kind != InstructionKind::kMatch && i.out >= program.size()) return false;
+    if (i.kind == InstructionKind::kSplit && i.operand >= program.size()) return false;
+    if (i.kind != InstructionKind::kClass) continue;
+    if (i.operand >= l.classes.size()) return false;
+    const channel::ListRef ranges = l.classes[i.operand].ranges;
+    if (uint64_t{ranges.first} + ranges.count > l.ranges.size()) return false;
+  }
+  return true;
+}
+
+class Maker {
+ public:
+  Maker(const channel::Layout& l, std::span<const InstructionRecord> program) : l_(l), program_(program), state_(program.size(), 0), seen_(program.size(), 0) {}
+
+  std::unique_ptr<RegexBits> run() {
+    auto bits = std::make_unique<RegexBits>();
+    for (uint32_t at = 0; at < program_.size(); ++at) {
+      if (!is_state(program_[at])) continue;
+      if (bits->states == 64) return nullptr;
+      state_[at] = bits->states;
+      bits->instruction[bits->states++] = at;
+    }
+    bits->start = reached(0);
+    for (uint32_t s = 0; s < bits->states; ++s) {
+      const InstructionRecord& i = program_[bits->instruction[s]];
+      const uint64_t bit = 1ull << s;
+      if (i.kind == InstructionKind::kMatch) {
+        bits->match |= bit;
+        continue;
+      }
+      bits->next[s] = reached(i.out);
+      if (i.kind == InstructionKind::kAssert) bits->asserts |= bit;
+      else add_characters(*bits, i, bit);
+    }
+    return bits;
+  }
+
+ private:
+  // States that are reached from `start` through splits alone.
+  uint64_t reached(uint32_t start) {
+    uint64_t out = 0;
+    ++mark_;
+    todo_.assign(1, start);
+    while (!todo_.empty()) {
+      const uint32_t at = todo_.back();
+      todo_.pop_back();
+      if (seen_[at] == mark_) continue;
+      seen_[at] = mark_;
+      if (is_state(program_[at])) {
+        out |= 1ull << state_[at];
+      } else {
+        todo_.push_back(program_[at].out);
+        todo_.push_back(program_[at].operand);
+      }
+    }
+    return out;
+  }
+
+  void add_characters(RegexBits& bits, const InstructionRecord& i, uint64_t bit) const {
+    if (i.kind == InstructionKind::kRune) {
+      if (i.operand < 128) bits.takes[i.operand] |= bit;
+      return;
+    }
+    for (uint32_t c = 0; c < 128; ++c) {
+      const bool takes = i.kind == InstructionKind::kAny || (i.kind == InstructionKind::kAnyNotNewline && c != '\n') ||
+                         (i.kind == InstructionKind::kClass && (l_.classes[i.operand].ascii[c / 64] >> (c % 64) & 1) != 0);
+      if (takes) bits.takes[c] |= bit;
+    }
+  }
+
+  const channel::Layout& l_;
+  std::span<const InstructionRecord> program_;
+  std::vector<uint32_t> state_;
+  std::vector<uint32_t> seen_;
+  std::vector<uint32_t> todo_;
+  uint32_t mark_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<RegexBits> make_regex_bits(const channel::Layout& l, const channel::RegexRecord& regex) {
+  if (uint64_t{regex.first_instruction} + regex.instruction_count > l.instructions.size() || regex.instruction_count == 0 || regex.instruction_count > limits::kRegexStatesMax) return nullptr;
+  const auto program = l.instructions.subspan(regex.first_instruction, regex.instruction_count);
+  if (!makes_sense(l, program)) return nullptr;
+  return Maker(l, program).run();
+}
+
+}  // namespace creance::interpreter
