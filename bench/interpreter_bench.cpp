@@ -164,15 +164,21 @@ int run(const Options& o) {
   fmt::print("{} rules, {} lines, {} sample events{}\n", rules.size(), events.lines, events.sample.size(), o.sample ? "" : " (not used)");
   const size_t before = resident_bytes();
   Engine engine(rules, o.sample ? &events : nullptr);
-  for (const OwnedEvent* event : stream(events, "natural", o.events_max)) (void)engine.evaluate(event->type, event->inputs());
+  std::set<const schema::TemplateType*> types;
+  for (const auto& [type, entry] : engine.loaded) types.insert(type);
+  for (const OwnedEvent* event : stream(events, "natural", o.events_max, types)) (void)engine.evaluate(event->type, event->inputs());
   describe("all rules", engine);
+  for (const auto& [type, entry] : engine.loaded) {
+    const auto measured = events.measured.find(type->id);
+    if (!o.brief) fmt::print("  {:<40} {:>5} instances {:>8} events\n", type->id, entry.channel->instance_count(), measured == events.measured.end() ? 0 : measured->second.size());
+  }
   fmt::print("resident memory of compiling, channels and scratch: {:.1f} MiB\n", static_cast<double>(resident_bytes() - before) / (1 << 20));
   Engine guessed(rules, nullptr);
   for (size_t at = 0; at < o.streams.size();) {
     const size_t end = std::min(o.streams.find(',', at), o.streams.size());
     const std::string mix = o.streams.substr(at, end - at);
     at = end + 1;
-    const auto plain = stream(events, mix, o.events_max);
+    const auto plain = stream(events, mix, o.events_max, types);
     if (plain.empty()) {
       fmt::print("{}: there is no such event in these files\n", mix);
       continue;
@@ -192,7 +198,7 @@ int run(const Options& o) {
   if (o.brief) return 0;
 
   fmt::print("\nrivals over mixed\n");
-  const std::vector<OwnedEvent> mixed_events = side_by_side(stream(events, "mixed", o.events_max));
+  const std::vector<OwnedEvent> mixed_events = side_by_side(stream(events, "mixed", o.events_max, types));
   const auto mixed = pointers(mixed_events);
   std::vector<Contestant> all{contestant("interpreter", engine), {"simdjson alone", parse_alone(), 0, {}, 0}};
   const auto add = [&](const char* name, auto make) {

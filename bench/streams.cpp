@@ -75,7 +75,7 @@ Events read_events(const std::vector<std::string>& files) {
   return out;
 }
 
-std::vector<const OwnedEvent*> stream(const Events& events, const std::string& mix, size_t most) {
+std::vector<const OwnedEvent*> stream(const Events& events, const std::string& mix, size_t most, const std::set<const schema::TemplateType*>& types) {
   std::vector<const OwnedEvent*> out;
   std::mt19937 random(1);
   const auto take = [&](const std::string& id, size_t count) {
@@ -89,10 +89,11 @@ std::vector<const OwnedEvent*> stream(const Events& events, const std::string& m
   if (mix == "process" || mix == "pipe") {
     take(mix == "process" ? kProcess : kPipe, most);
   } else if (mix == "mixed") {
-    size_t types = 0;
-    for (const auto& [id, list] : events.measured) types += id == kProcess ? 0 : 1;
+    const auto is_meant = [&](const std::string& id, const std::vector<OwnedEvent>& list) { return id != kProcess && !list.empty() && types.contains(list[0].type); };
+    size_t others = 0;
+    for (const auto& [id, list] : events.measured) others += is_meant(id, list) ? 1 : 0;
     for (const auto& [id, list] : events.measured) {
-      if (id != kProcess) take(id, types == 0 ? 0 : most * 8 / 10 / types);
+      if (is_meant(id, list)) take(id, others == 0 ? 0 : most * 8 / 10 / others);
     }
     take(kProcess, std::max<size_t>(1, out.size() / 4));
   } else {

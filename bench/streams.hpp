@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ struct Events {
 };
 Events read_events(const std::vector<std::string>& files);
 
-// mixed: 20 % process creations, the other Types evened out. natural: in the proportions of the files. process, pipe: one Type alone. At most `most`, in a random order that is always the same.
-std::vector<const OwnedEvent*> stream(const Events& events, const std::string& mix, size_t most);
+// mixed: 20 % process creations, the other Types evened out, of those that the rules speak of (`types`). natural: in the proportions of the files. process, pipe: one Type alone. At most `most`, in a random order that is always the same.
+std::vector<const OwnedEvent*> stream(const Events& events, const std::string& mix, size_t most, const std::set<const schema::TemplateType*>& types);
 
 // The same events with something random in every command line, path and detail, so that no value comes twice: behind a text without a backslash, before the last part of a path.
 std::vector<OwnedEvent> salted(const std::vector<const OwnedEvent*>& events);

@@ -202,6 +202,14 @@ struct CandidateRecord {
   uint32_t offset;     // grams: where in the literal the gram lies; else 0
 };
 
+// 2^log2 bits in kBitmaps: which keys some table knows, some others among them.
+struct BitmapRef {
+  uint32_t first_word;
+  uint32_t log2_bits;   // kBitmapLog2Min to kBitmapLog2Max; kNoTable: there is none
+};
+inline constexpr uint32_t kBitmapLog2Min = 6;
+inline constexpr uint32_t kBitmapLog2Max = 18;
+
 // How the indexed predicates of one input are found. See hash.hpp for the hashes.
 struct IndexRecord {
   uint32_t input;          // or kEveryValue
@@ -212,14 +220,13 @@ struct IndexRecord {
   ListRef prefix_lengths;    // kNumbers, ascending: lengths of kStartsWith literals; key is the last min(8, length) bytes of the prefix
   TableRef near_grams;       // kContains of 2 to 6 bytes: one gram of min(4, length) bytes, looked for at every position
   TableRef far_grams;        // kContains of 7 and more: four neighbouring grams, looked for at every fourth position
-  uint32_t near_bitmap;      // first word in kBitmaps of kBitmapWords; kNoTable if there is no such table
-  uint32_t far_bitmap;
+  BitmapRef anchored_bitmap; // of the keys in exact, suffix and prefix: asked before a slot is touched
+  BitmapRef near_bitmap;
+  BitmapRef far_bitmap;
   uint32_t near_sizes;       // bit k-1: some near gram has k bytes
   uint32_t zero;
 };
-static_assert(sizeof(IndexRecord) == 72);
-inline constexpr uint32_t kBitmapLog2 = 15;  // bits
-inline constexpr uint32_t kBitmapWords = (1u << kBitmapLog2) / 64;
+static_assert(sizeof(IndexRecord) == 88);
 inline constexpr uint32_t kNearMin = 2;
 inline constexpr uint32_t kFarMin = 7;
 

@@ -329,16 +329,20 @@ class Verifier {
     return std::nullopt;
   }
 
-  bool has_bit(uint32_t first_word, uint32_t gram) const {
-    const uint32_t bit = gram_bit(gram);
-    return (l_.bitmaps[first_word + bit / 64] >> (bit % 64) & 1) != 0;
-  }
+  bool has_bit(const BitmapRef& bitmap, uint32_t bit) const { return (l_.bitmaps[bitmap.first_word + bit / 64] >> (bit % 64) & 1) != 0; }
 
-  Verdict bitmap(const IndexRecord& index, const TableRef& ref, uint32_t first_word) {
-    if ((ref.log2_slots == kNoTable) != (first_word == kNoTable)) return reject("V021", index, "grams without a bitmap, or a bitmap without grams");
-    if (first_word == kNoTable) return std::nullopt;
-    if (first_word != next_word_ || uint64_t{first_word} + kBitmapWords > l_.bitmaps.size()) return reject("V021", index, "a bitmap does not follow the one before it");
-    next_word_ += kBitmapWords;
+  // A bitmap stands exactly where there is a table for it.
+  Verdict bitmap(const IndexRecord& index, bool wanted, const BitmapRef& ref) {
+    if (wanted != (ref.log2_bits != kNoTable)) return reject("V021", index, "keys without a bitmap, or a bitmap without keys");
+    if (!wanted) {
+      if (ref.first_word != 0) return reject("V021", index, "an index names a bitmap that it does not have");
+      return std::nullopt;
+    }
+    const bool size_fits = ref.log2_bits >= kBitmapLog2Min && ref.log2_bits <= kBitmapLog2Max;
+    if (!size_fits || ref.first_word != next_word_ || uint64_t{ref.first_word} + (1u << ref.log2_bits) / 64 > l_.bitmaps.size()) {
+      return reject("V021", index, "a bitmap does not follow the one before it, or has an unknown size");
+    }
+    next_word_ += (1u << ref.log2_bits) / 64;
     return std::nullopt;
   }
 
@@ -349,8 +353,10 @@ class Verifier {
     for (const TableRef* ref : {&index.exact, &index.suffix, &index.prefix, &index.near_grams, &index.far_grams}) {
       if (Verdict verdict = table(*ref)) return verdict;
     }
-    if (Verdict verdict = bitmap(index, index.near_grams, index.near_bitmap)) return verdict;
-    if (Verdict verdict = bitmap(index, index.far_grams, index.far_bitmap)) return verdict;
+    const auto is_there = [](const TableRef& ref) { return ref.log2_slots != kNoTable; };
+    if (Verdict verdict = bitmap(index, is_there(index.exact) || is_there(index.suffix) || is_there(index.prefix), index.anchored_bitmap)) return verdict;
+    if (Verdict verdict = bitmap(index, is_there(index.near_grams), index.near_bitmap)) return verdict;
+    if (Verdict verdict = bitmap(index, is_there(index.far_grams), index.far_bitmap)) return verdict;
     if (index.suffix_sizes > 0xff || (index.suffix_sizes != 0) != (index.suffix.log2_slots != kNoTable)) return reject("V021", index, "the sizes of suffixes do not fit their table");
     if (!list_fits(index.prefix_lengths, l_.numbers) || (index.prefix_lengths.count != 0) != (index.prefix.log2_slots != kNoTable)) {
       return reject("V021", index, "the lengths of prefixes do not fit their table");
@@ -367,28 +373,29 @@ class Verifier {
     };
     constexpr auto kNowhere = std::optional<uint64_t>();
     using Hash = std::optional<uint64_t>;
-    const auto exact = [&](std::string_view text, const CandidateRecord& c) { return c.offset == 0 && once(c, 15) ? Hash(exact_hash(text)) : kNowhere; };
+    const auto anchored = [&](uint64_t hash) { return has_bit(index.anchored_bitmap, key_bit(hash, index.anchored_bitmap.log2_bits)) ? Hash(hash) : kNowhere; };
+    const auto exact = [&](std::string_view text, const CandidateRecord& c) { return c.offset == 0 && once(c, 15) ? anchored(exact_hash(text)) : kNowhere; };
     const auto suffix = [&](std::string_view text, const CandidateRecord& c) -> Hash {
       const auto size = static_cast<uint32_t>(std::min<size_t>(8, text.size()));
       if (size == 0 || (index.suffix_sizes >> (size - 1) & 1) == 0 || c.offset != 0 || !once(c, 15)) return kNowhere;
-      return suffix_hash(tail_key(text.data() + text.size(), size), size);
+      return anchored(suffix_hash(tail_key(text.data() + text.size(), size), size));
     };
     const auto prefix = [&](std::string_view text, const CandidateRecord& c) -> Hash {
       const auto length = static_cast<uint32_t>(text.size());
       if (length == 0 || !std::ranges::binary_search(numbers(index.prefix_lengths), length) || c.offset != 0 || !once(c, 15)) return kNowhere;
-      return prefix_hash(tail_key(text.data() + length, std::min(8u, length)), length);
+      return anchored(prefix_hash(tail_key(text.data() + length, std::min(8u, length)), length));
     };
     const auto near = [&](std::string_view text, const CandidateRecord& c) -> Hash {
       const auto size = static_cast<uint32_t>(std::min<size_t>(4, text.size()));
       if (size < kNearMin || (index.near_sizes >> (size - 1) & 1) == 0 || uint64_t{c.offset} + size > text.size() || !once(c, 15)) return kNowhere;
       const uint32_t gram = load_gram(text.data() + c.offset, size);
-      return has_bit(index.near_bitmap, gram) ? Hash(gram_hash(gram, size)) : kNowhere;
+      return has_bit(index.near_bitmap, gram_bit(gram, index.near_bitmap.log2_bits)) ? Hash(gram_hash(gram, size)) : kNowhere;
     };
     const auto far = [&](std::string_view text, const CandidateRecord& c) -> Hash {
       if (text.size() < kFarMin || uint64_t{c.offset} + 4 > text.size()) return kNowhere;
       if (!once(c, static_cast<uint8_t>(1u << (c.offset % 4)))) return kNowhere;
       const uint32_t gram = load_gram(text.data() + c.offset);
-      return has_bit(index.far_bitmap, gram) ? Hash(gram_hash(gram, 4)) : kNowhere;
+      return has_bit(index.far_bitmap, gram_bit(gram, index.far_bitmap.log2_bits)) ? Hash(gram_hash(gram, 4)) : kNowhere;
     };
     if (Verdict v = candidates(index, index.exact, PredicateKind::kEquals, exact)) return v;
     if (Verdict v = candidates(index, index.suffix, PredicateKind::kEndsWith, suffix)) return v;

@@ -18,6 +18,8 @@ using channel::PredicateKind;
 using channel::PredicateRecord;
 using channel::TableRef;
 
+constexpr uint32_t kBitmapLog2Most = 16;  // 8 KiB: two of them and a text stay in the first cache
+
 struct Entry {
   uint64_t hash;
   CandidateRecord candidate;
@@ -102,8 +104,13 @@ class InputIndex {
     record_.far_grams = build_table(draft_, far_);
     const std::vector<uint32_t> lengths(lengths_.begin(), lengths_.end());
     if (!lengths.empty()) record_.prefix_lengths = draft_.add_numbers(lengths);
-    record_.near_bitmap = bitmap(near_grams_);
-    record_.far_bitmap = bitmap(far_grams_);
+    std::vector<uint64_t> keys;
+    for (const std::vector<Entry>* entries : {&exact_, &suffix_, &prefix_}) {
+      for (const Entry& entry : *entries) keys.push_back(entry.hash);
+    }
+    record_.anchored_bitmap = bitmap(keys, channel::key_bit);
+    record_.near_bitmap = bitmap(near_grams_, channel::gram_bit);
+    record_.far_bitmap = bitmap(far_grams_, channel::gram_bit);
     draft_.indexes.push_back(record_);
   }
 
@@ -140,15 +147,18 @@ class InputIndex {
     }
   }
 
-  uint32_t bitmap(const std::set<uint32_t>& grams) {
-    if (grams.empty()) return channel::kNoTable;
-    const auto first = static_cast<uint32_t>(draft_.bitmaps.size());
-    draft_.bitmaps.resize(draft_.bitmaps.size() + channel::kBitmapWords, 0);
-    for (const uint32_t gram : grams) {
-      const uint32_t bit = channel::gram_bit(gram);
-      draft_.bitmaps[first + bit / 64] |= 1ull << (bit % 64);
+  // About one bit in 32 is set; small enough to stay in the first cache.
+  template <class Keys, class Bit>
+  channel::BitmapRef bitmap(const Keys& keys, Bit bit_of) {
+    if (keys.empty()) return {0, channel::kNoTable};
+    const auto log2 = std::clamp(static_cast<uint32_t>(std::bit_width(32 * keys.size() - 1)), 9u, kBitmapLog2Most);
+    const channel::BitmapRef ref{static_cast<uint32_t>(draft_.bitmaps.size()), log2};
+    draft_.bitmaps.resize(draft_.bitmaps.size() + (1u << log2) / 64, 0);
+    for (const auto key : keys) {
+      const uint32_t bit = bit_of(key, log2);
+      draft_.bitmaps[ref.first_word + bit / 64] |= 1ull << (bit % 64);
     }
-    return first;
+    return ref;
   }
 
   Draft& draft_;

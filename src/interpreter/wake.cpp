@@ -30,28 +30,41 @@ class Waker {
   bool scan(std::string_view text) noexcept {
     text_ = text;
     c_.steps += 1 + text.size() / 16;
-    if (has(index_.exact) && !look_up(index_.exact, channel::exact_hash(text), 0)) return false;
-    if (has(index_.suffix) && !suffixes()) return false;
-    if (has(index_.prefix) && !prefixes()) return false;
+    if (index_.anchored_bitmap.log2_bits != channel::kNoTable && !anchored()) return false;
     if (has(index_.near_grams) && !near_grams()) return false;
     return !has(index_.far_grams) || far_grams();
   }
 
  private:
+  struct Bitmap {
+    const uint64_t* words = nullptr;
+    uint32_t log2 = 0;
+    bool has(uint32_t bit) const noexcept { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
+    bool has_gram(uint32_t gram) const noexcept { return has(channel::gram_bit(gram, log2)); }
+  };
   static bool has(const TableRef& table) noexcept { return table.log2_slots != channel::kNoTable; }
   bool broken() noexcept { return c_.fail(FaultCode::kIndex); }
 
-  bool suffixes() noexcept {
+  // What must stand at the beginning or the end. Most keys are in no table: their bit says so, without a slot.
+  bool anchored() noexcept {
+    const Bitmap known = bitmap(index_.anchored_bitmap);
+    if (known.words == nullptr) return false;
+    if (has(index_.exact) && !look_up_known(known, index_.exact, channel::exact_hash(text_))) return false;
+    if (has(index_.suffix) && !suffixes(known)) return false;
+    return !has(index_.prefix) || prefixes(known);
+  }
+
+  bool suffixes(const Bitmap& known) noexcept {
     const char* const end = text_.data() + text_.size();
     for (uint32_t sizes = index_.suffix_sizes & 0xff; sizes != 0; sizes &= sizes - 1) {
       const uint32_t size = static_cast<uint32_t>(__builtin_ctz(sizes)) + 1;
       if (size > text_.size()) break;
-      if (!look_up(index_.suffix, channel::suffix_hash(tail_key_padded(end, size), size), 0)) return false;
+      if (!look_up_known(known, index_.suffix, channel::suffix_hash(tail_key_padded(end, size), size))) return false;
     }
     return true;
   }
 
-  bool prefixes() noexcept {
+  bool prefixes(const Bitmap& known) noexcept {
     const channel::ListRef list = index_.prefix_lengths;
     if (uint64_t{list.first} + list.count > c_.l.numbers.size()) return broken();
     for (const uint32_t length : c_.l.numbers.subspan(list.first, list.count)) {
@@ -59,24 +72,20 @@ class Waker {
       if (length > text_.size()) break;
       if (length == 0) return broken();
       const uint64_t key = tail_key_padded(text_.data() + length, length < 8 ? length : 8);
-      if (!look_up(index_.prefix, channel::prefix_hash(key, length), 0)) return false;
+      if (!look_up_known(known, index_.prefix, channel::prefix_hash(key, length))) return false;
     }
     return true;
   }
 
-  const uint64_t* bitmap(uint32_t first_word) noexcept {
-    if (uint64_t{first_word} + channel::kBitmapWords > c_.l.bitmaps.size()) return broken(), nullptr;
-    return c_.l.bitmaps.data() + first_word;
-  }
-  static bool has_bit(const uint64_t* words, uint32_t gram) noexcept {
-    const uint32_t bit = channel::gram_bit(gram);
-    return (words[bit / 64] >> (bit % 64) & 1) != 0;
+  Bitmap bitmap(const channel::BitmapRef& ref) noexcept {
+    if (ref.log2_bits < channel::kBitmapLog2Min || ref.log2_bits > channel::kBitmapLog2Max || uint64_t{ref.first_word} + (1u << ref.log2_bits) / 64 > c_.l.bitmaps.size()) return broken(), Bitmap{};
+    return {c_.l.bitmaps.data() + ref.first_word, ref.log2_bits};
   }
 
   // Grams of 2, 3 and 4 bytes at every position. The margin behind the text may be read; what reaches into it is no gram.
   bool near_grams() noexcept {
-    const uint64_t* const words = bitmap(index_.near_bitmap);
-    if (words == nullptr) return false;
+    const Bitmap known = bitmap(index_.near_bitmap);
+    if (known.words == nullptr) return false;
     // A size that no literal has is tested as another one that some has: one branch less at every position.
     const uint32_t sizes = index_.near_sizes & 0b1110;
     if (sizes == 0) return true;
@@ -89,32 +98,38 @@ class Waker {
     const size_t size = text_.size();
     for (size_t at = 0; at + channel::kNearMin <= size; ++at) {
       const uint32_t gram = channel::load_gram(text + at);
-      const bool any = has_bit(words, gram & mask_two) | has_bit(words, gram & mask_three) | has_bit(words, gram & mask_four);
+      const bool any = (static_cast<int>(known.has_gram(gram & mask_two)) | static_cast<int>(known.has_gram(gram & mask_three)) | static_cast<int>(known.has_gram(gram & mask_four))) != 0;
       if (any) [[unlikely]] {
-        if (!near_hit(words, sizes, gram, at)) return false;
+        if (!near_hit(known, sizes, gram, at)) return false;
       }
     }
     return true;
   }
 
-  bool near_hit(const uint64_t* words, uint32_t sizes, uint32_t gram, size_t at) noexcept {
+  bool near_hit(const Bitmap& known, uint32_t sizes, uint32_t gram, size_t at) noexcept {
     for (uint32_t size = channel::kNearMin; size <= 4; ++size) {
       const uint32_t part = gram & channel::gram_mask(size);
-      if ((sizes >> (size - 1) & 1) == 0 || at + size > text_.size() || !has_bit(words, part)) continue;
+      if ((sizes >> (size - 1) & 1) == 0 || at + size > text_.size() || !known.has_gram(part)) continue;
       if (!look_up(index_.near_grams, channel::gram_hash(part, size), at)) return false;
     }
     return true;
   }
 
   bool far_grams() noexcept {
-    const uint64_t* const words = bitmap(index_.far_bitmap);
-    if (words == nullptr) return false;
+    const Bitmap known = bitmap(index_.far_bitmap);
+    if (known.words == nullptr) return false;
     c_.steps += text_.size() / 16;
     for (size_t at = 0; at + 4 <= text_.size(); at += 4) {
       const uint32_t gram = channel::load_gram(text_.data() + at);
-      if (!has_bit(words, gram)) [[likely]] continue;
+      if (!known.has_gram(gram)) [[likely]] continue;
       if (!look_up(index_.far_grams, channel::gram_hash(gram, 4), at)) return false;
     }
+    return true;
+  }
+
+  bool look_up_known(const Bitmap& known, const TableRef& table, uint64_t hash) noexcept {
+    if (known.has(channel::key_bit(hash, known.log2))) [[unlikely]] return look_up(table, hash, 0);
+    ++c_.steps;
     return true;
   }
 

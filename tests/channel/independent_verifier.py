@@ -14,7 +14,7 @@ INPUTS_MAX, FILE_MAX, INSTANCES_MAX, PROGRAM_MAX = 1024, 64 << 20, 65536, 8192
 NONE = EVERY = ACCEPT = 0xFFFFFFFF
 REJECT = 0xFFFFFFFE
 RECORDS = [("texts", "s"), ("text_refs", "2I"), ("numbers", "I"), ("instances", "18I"), ("entries", "2I"), ("nodes", "3I"), ("predicates", "BBH7I"), ("tokens", "3I"), ("regexes", "2I32s2I"),
-           ("instructions", "BBHII"), ("classes", "16s2I"), ("ranges", "2I"), ("indexes", "18I"), ("slots", "3I"), ("candidates", "2I"), ("bitmaps", "Q")]
+           ("instructions", "BBHII"), ("classes", "16s2I"), ("ranges", "2I"), ("indexes", "22I"), ("slots", "3I"), ("candidates", "2I"), ("bitmaps", "Q")]
 Predicate = collections.namedtuple("Predicate", "kind flags zero input operand operand_count extra extra_count other seen")
 MASK = (1 << 64) - 1
 
@@ -51,8 +51,8 @@ def tail(data):
     return int.from_bytes(data, "little")
 
 
-def gram_bit(gram):
-    return (tail(gram) * 0x9E3779B1 & 0xFFFFFFFF) >> 17
+def gram_bit(gram, log2):
+    return (tail(gram) * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - log2)
 
 
 def ascending(numbers):
@@ -261,16 +261,19 @@ class File:
         self.next_slot = self.next_candidate = self.next_bitmap = 0
         least = 0
         for index in self.indexes:
-            need(index[0] >= least and (index[0] < self.inputs or index[0] == EVERY) and index[17] == 0, "index")
+            need(index[0] >= least and (index[0] < self.inputs or index[0] == EVERY) and index[21] == 0, "index")
             least = index[0] + 1
-            suffix_sizes, near_sizes = index[1], index[16]
+            suffix_sizes, near_sizes = index[1], index[20]
             for at in (2, 4, 6, 10, 12):
                 self.table_makes_sense(index[at], index[at + 1])
-            for at, bitmap in ((10, index[14]), (12, index[15])):
-                need((index[at + 1] == NONE) == (bitmap == NONE), "bitmap without a table, or a table without")
-                if bitmap != NONE:
-                    need(bitmap == self.next_bitmap and bitmap + 512 <= len(self.bitmaps), "bitmap")
-                    self.next_bitmap += 512
+            for at, tables in ((14, (2, 4, 6)), (16, (10,)), (18, (12,))):
+                first, log2 = index[at], index[at + 1]
+                need(any(index[t + 1] != NONE for t in tables) == (log2 != NONE), "bitmap without a table, or a table without")
+                if log2 == NONE:
+                    need(first == 0, "no bitmap")
+                    continue
+                need(6 <= log2 <= 18 and first == self.next_bitmap and first + (1 << log2) // 64 <= len(self.bitmaps), "bitmap")
+                self.next_bitmap += (1 << log2) // 64
             need(suffix_sizes <= 255 and (suffix_sizes == 0) == (index[5] == NONE), "suffix sizes")
             need(near_sizes & ~14 == 0 and (near_sizes == 0) == (index[11] == NONE), "near sizes")
             lengths = self.listed(index[8], index[9])
@@ -305,28 +308,32 @@ class File:
                 need(predicate < len(self.predicates) and self.predicates[predicate].flags & 2, "candidate")
         need(empty, "no empty slot")
 
+    def has_bit(self, first, bit):
+        return self.bitmaps[first + bit // 64] >> (bit % 64) & 1
+
     def key(self, index, name, text, offset):
         """The hash of a candidate's key, or nothing where it has no place."""
         size = len(text)
-        if name in ("exact", "suffix", "prefix") and offset != 0:
+        if name in ("exact", "suffix", "prefix"):
+            key = self.anchored_key(index, name, text, size) if offset == 0 else None
+            return key if key is not None and self.has_bit(index[14], key >> (64 - index[15])) else None
+        k = min(4, size)
+        if size < (2 if name == "near" else 7) or offset + k > size:
             return None
+        gram = text[offset:offset + k]
+        at = 16 if name == "near" else 18
+        if not self.has_bit(index[at], gram_bit(gram, index[at + 1])) or (name == "near" and not index[20] >> (k - 1) & 1):
+            return None
+        return mix(tail(gram) + (k << 32))
+
+    def anchored_key(self, index, name, text, size):
         if name == "exact":
             n = min(8, size)
             return mix(tail(text[:n]) + 3 * rotate_left(tail(text[size - n:]), 29) + size)
         if name == "suffix":
             k = min(8, size)
             return mix(tail(text[size - k:]) + (k << 56)) if size and index[1] >> (k - 1) & 1 else None
-        if name == "prefix":
-            return mix(tail(text[size - min(8, size):]) ^ rotate_left(size, 48)) if size and size in self.listed(index[8], index[9]) else None
-        k = min(4, size)
-        if size < (2 if name == "near" else 7) or offset + k > size:
-            return None
-        gram = text[offset:offset + k]
-        bit = gram_bit(gram)
-        bitmap = index[14 if name == "near" else 15]
-        if not self.bitmaps[bitmap + bit // 64] >> (bit % 64) & 1 or (name == "near" and not index[16] >> (k - 1) & 1):
-            return None
-        return mix(tail(gram) + (k << 32))
+        return mix(tail(text[size - min(8, size):]) ^ rotate_left(size, 48)) if size and size in self.listed(index[8], index[9]) else None
 
     def table_is_findable(self, index, name, first, size, kind, places):
         for s in range(size):
@@ -397,7 +404,7 @@ class File:
     def cost_of_index(self, index):
         exact, suffix, prefix, near, far = (self.cost_of_search(index[at], index[at + 1]) for at in (2, 4, 6, 10, 12))
         value = 4 + exact + bin(index[1]).count("1") * suffix + index[9] * (1 + prefix)
-        return value, 3 + bin(index[16]).count("1") * (1 + near) + far
+        return value, 3 + bin(index[20]).count("1") * (1 + near) + far
 
     def cost_is_true(self):
         parts = [(p.input, *self.cost_of_predicate(p)) for p in self.predicates] + [(i[0], *self.cost_of_index(i)) for i in self.indexes]
