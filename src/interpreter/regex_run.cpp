@@ -105,7 +105,7 @@ class BitRunner {
     } else {
       const channel::Decoded decoded = channel::decode(text_.data() + at, text_.data() + text_.size());
       size = decoded.size;
-      taking = beyond_ascii(waiting & ~bits_.asserts, decoded.rune == channel::kInvalidRune ? channel::kReplacementRune : decoded.rune);
+      taking = beyond_ascii(waiting & ~bits_.asserts, channel::rune_for_regex(decoded.rune));
     }
     uint64_t next = 0;
     for (; taking != 0; taking &= taking - 1) {

@@ -8,7 +8,7 @@ namespace creance::test {
 TEST(RegexBits, AnswersAsTheStateLists) {
   const std::vector<std::string> patterns{"a", "^a", "a$", "^a$", "a.b", "a*b", "(a|b)*c", "[^a]b", "[a-cé]+x", "\\ba", "a\\b", "\\Bb", "(?m)^b$", "(?s)a.b", "(?i)AB", "a{2,3}b", "(a|ab)(c|bc)$", "(^|b)a", "x?$", "", "é|x", "\\W\\w", "(a?){5}b", "[^\\x00-\\x7F]", ".$", "(?m)a$\\n^b"};
   std::vector<std::string> texts{""};
-  const std::vector<std::string> letters{"a", "b", "c", "x", "é", "\n", " ", "\xff"};
+  const std::vector<std::string> letters{"a", "b", "c", "x", "é", "\n", " ", "\xff", "\xed\xa0\x80"};
   for (size_t begin = 0, n = 0; n < 4; ++n) {
     const size_t end = texts.size();
     for (size_t i = begin; i < end; ++i) {
