@@ -66,6 +66,7 @@ struct BlockSource::State {
   std::optional<Error> failed;
   DocumentSplitter splitter;
   bool broken = false;
+  bool owes_line = false;  // the line on which a list ended is counted with what follows, if only its end
   evtx::FileLayout evtx;
   std::vector<uint64_t> too_long;  // of documents, to be given out one by one
 
@@ -156,12 +157,13 @@ struct BlockSource::State {
   // The stream is over, and no line end is left.
   Result<bool> give_rest(Block& out) {
     if (failed) out.bytes.clear();  // what is left of a broken line is no line
-    if (failed || (out.bytes.empty() && !skipping)) return end();
+    if (failed || (out.bytes.empty() && !skipping && !owes_line)) return end();
     out.too_long = skipping;
     skipping = false;
     return counted(out, 1);
   }
   Result<bool> counted(Block& out, uint64_t n) {
+    owes_line = false;
     out.first = lines + 1;
     out.lines = n;
     lines += n;
@@ -188,6 +190,7 @@ struct BlockSource::State {
       carry.erase(0, splitter.feed(carry, out.bytes, out.numbers, too_long));
       if (splitter.list_is_over()) {  // what follows is lines again; the rest of the list's last line counts with them
         layout = Layout::kLines;
+        owes_line = true;
         break;
       }
     }

@@ -79,6 +79,8 @@ TEST(Records, AListOfEventsIsCutIntoThem) {
     EXPECT_EQ(got.error, "");
   }
   EXPECT_EQ(read_text("[]").events, Texts{});
+  EXPECT_EQ(read_text("[]").lines, 1u) << "a last line without an end is a line";
+  EXPECT_EQ(read_text("[{}\n]").lines, 2u);
   EXPECT_EQ(read_text("[{\"a\":1}]").events, Texts{"1 {\"a\":1}"});
 }
 
