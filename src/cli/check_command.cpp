@@ -31,6 +31,7 @@ int check(const CheckOptions& options, const Session& session) {
   const size_t usable = built ? loaded.rules.size() - built->refused.size() + loaded.correlations.size() - built->refused_correlations.size() : 0;
   session.terminal.note(fmt::format("{} rules in {} files: {} usable, {} errors, {} warnings", loaded.documents, loaded.files, usable, errors, warnings));
   if (loaded.unreadable) return kUnreadable;
+  if (loaded.files == 0) return kUsage;  // a mistyped folder is not clean content
   return errors > 0 || !built || (options.strict && warnings > 0) ? kFindings : kOk;
 }
 

@@ -77,9 +77,11 @@ sigma::Pipeline load_pipeline(const RuleSources& sources, FileSystem& files, See
     terminal.note(fmt::format("with the pipeline `{}`", own));
     wanted.pipelines.push_back(own);
   }
+  const size_t before = loaded.diagnostics.size();
   auto pipeline = sigma::read_pipeline(wanted, files, loaded.diagnostics);
+  loaded.settings_broken = std::any_of(loaded.diagnostics.begin() + static_cast<ptrdiff_t>(before), loaded.diagnostics.end(), [](const Diagnostic& d) { return d.severity == Severity::kError; });
   if (!pipeline) {
-    terminal.error(fmt::format("cannot read the pipeline: {}", pipeline.error().detail));
+    terminal.error(fmt::format("cannot read a pipeline or placeholders: {}", pipeline.error().detail));
     loaded.unreadable = true;
     return {};
   }
@@ -125,9 +127,10 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
       }
       auto parsed = sigma::parse(as_text(*bytes), file);
       ++loaded.files;
-      loaded.documents += parsed.documents - static_cast<uint32_t>(parsed.filters.size());
+      loaded.documents += parsed.documents - static_cast<uint32_t>(parsed.filters.size()) - parsed.refused_filters;
       std::ranges::move(parsed.rules, std::back_inserter(loaded.rules));
       std::ranges::move(parsed.correlations, std::back_inserter(loaded.correlations));
+      loaded.settings_broken = loaded.settings_broken || parsed.refused_filters > 0;
       std::ranges::move(parsed.filters, std::back_inserter(filters));
       std::ranges::move(parsed.diagnostics, std::back_inserter(loaded.diagnostics));
     }

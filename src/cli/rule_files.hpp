@@ -33,6 +33,7 @@ struct LoadedRules {
   Diagnostics diagnostics;      // of the rule files, sorted
   uint32_t files = 0;
   uint32_t documents = 0;       // rules and correlations, unusable ones too
+  bool settings_broken = false; // a filter or pipeline has errors: the rules would find something else than what was asked for
   bool unreadable = false;      // a path was not there or could not be read; told on standard error
 };
 

@@ -43,6 +43,7 @@ int test(const TestOptions& options, const Session& session) {
   const auto passed = static_cast<ptrdiff_t>(report.results.size()) - failed;
   terminal.note(fmt::format("{} rules, {} cases: {} passed by both judges, {}", loaded.rules.size() + loaded.correlations.size(), report.results.size(), passed, terminal.styled(failed > 0 ? Style::kRed : Style::kGreen, fmt::format("{} failed", failed), false)));
   if (loaded.unreadable) return kUnreadable;
+  if (loaded.files == 0) return kUsage;  // a mistyped folder is not clean content
   return failed > 0 || has_errors(diagnostics) ? kFindings : kOk;
 }
 

@@ -336,9 +336,15 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
       reporter.report("S036", parsed->span, fmt::format("the id {} is that of an earlier rule of this file", quote(parsed->id)));
     };
     RuleReader reader(document, yaml, file, reporter);
-    if (reader.is_filter()) keep(reader.filter(), outcome.filters);
-    else if (reader.is_correlation()) keep(reader.correlation(), outcome.correlations);
-    else keep(reader.read(), outcome.rules);
+    if (reader.is_filter()) {
+      const size_t before = outcome.filters.size();
+      keep(reader.filter(), outcome.filters);
+      if (outcome.filters.size() == before) ++outcome.refused_filters;
+    } else if (reader.is_correlation()) {
+      keep(reader.correlation(), outcome.correlations);
+    } else {
+      keep(reader.read(), outcome.rules);
+    }
   }
   if (read.complete && outcome.documents == 0) reporter.report("S012", {1, 1}, "the file has no rule");
   sort(outcome.diagnostics);

@@ -17,6 +17,7 @@ struct ParseOutcome {
   std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one rule, correlation or filter
   std::vector<Correlation> correlations;
   std::vector<Filter> filters;
+  uint32_t refused_filters = 0;  // those with an error: what they leave out would be found without them
   Diagnostics diagnostics;   // of all documents, sorted
   uint32_t documents = 0;    // documents seen
 };

@@ -306,6 +306,12 @@ class Scan(Case):
         done = run("scan", "--rules", self.dir / "rules", "--events", events, "--json")
         self.assertEqual(lines(done), [3], done.stderr)
         self.assertEqual(run("check", "--rules", self.dir / "rules").returncode, 0)  # what the pipeline includes is no rule
+        for name, text in (("rules/pipeline.yml", "placeholder: {tools: other}\n"), ("rules/filter.yml", "title: F\nlogsource: {product: windows}\nfilter:\n  rules: any\n  lab: {Computer: lab}\n  condition: not lap\n")):
+            self.write(name, text)
+            broken = run("scan", "--rules", self.dir / "rules", "--placeholders", values, "--events", events, "--json")
+            self.assertEqual((broken.returncode, broken.stdout), (3, b""), broken.stderr)  # not "clean": what was asked for was not done
+            self.write("rules/pipeline.yml", "mappings: []\n")
+        self.assertEqual(run("check", "--rules", self.write("empty/readme.txt", "x").parent).returncode, 3)
         missing = run("check", "--rules", self.dir / "rules", "--pipeline", self.dir / "gone.yml")
         self.assertEqual(missing.returncode, 2)
 
