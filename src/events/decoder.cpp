@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -90,6 +93,8 @@ struct Decoder::State {
   };
   std::vector<Built> built;  // one for each Type of an event
   std::vector<Decoded> decoded;
+  std::deque<std::array<char, 24>> whole;  // digits of whole numbers that were spelled otherwise
+  size_t whole_used = 0;
   uint64_t duplicates = 0;
 
   Status read(std::string_view json);
@@ -97,6 +102,7 @@ struct Decoder::State {
   Status walk(ondemand::value& value, Field& field);
   Result<std::optional<std::string_view>> scalar(ondemand::value& value);
   Result<std::string_view> key_of(ondemand::field& field);
+  std::string_view digits_of(std::string_view text);
   std::span<const Route* const> find_routes();
   Decoded build(const Route& route, Built& to);
 };
@@ -215,6 +221,7 @@ Status Decoder::State::read(std::string_view json) {
   fields.clear();
   more.clear();
   nested.clear();
+  whole_used = 0;
   if (json.size() > limits::kEventLineBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kEventLineBytesMax));
   const size_t room = json.size() + simdjson::SIMDJSON_PADDING;
   if (padded.size() < room) padded.resize(std::bit_ceil(room));
@@ -238,7 +245,9 @@ Status Decoder::State::read(std::string_view json) {
 
 std::span<const Route* const> Decoder::State::find_routes() {
   Origin origin = origin_of(fields);
-  if (!origin.type.empty()) return router.route_to(origin.type);
+  if (!origin.type.empty()) {  // else one that we do not know is somebody else's word (Elasticsearch's documents have a `_type`)
+    if (const auto named = router.route_to(origin.type); !named.empty()) return named;
+  }
   if (!origin.is_flat()) {
     nested.unfold(fields, more, json_bytes);
     origin = origin_of(fields);
@@ -247,6 +256,16 @@ std::span<const Route* const> Decoder::State::find_routes() {
     if (nested.event_id().data() != nullptr) origin.event_id = nested.event_id();
   }
   return router.route(origin.channel, origin.provider, origin.event_id);
+}
+
+// A whole number as digits alone, other text as it is.
+std::string_view Decoder::State::digits_of(std::string_view text) {
+  if (text.size() <= 18 && (text.size() == 1 || !text.starts_with('0')) && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return text;
+  const auto number = whole_number(text);
+  if (!number) return text;
+  if (whole_used == whole.size()) whole.emplace_back();
+  auto& digits = whole[whole_used++];
+  return {digits.data(), static_cast<size_t>(std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr - digits.data())};
 }
 
 Decoded Decoder::State::build(const Route& route, Built& to) {
@@ -288,8 +307,9 @@ Decoded Decoder::State::build(const Route& route, Built& to) {
   for (uint32_t input = 0; input < inputs; ++input) {
     if (winners[input] == kNobody) continue;
     const Field& field = fields[winners[input]];
-    if (field.has_value) to.values[input] = schema::InputValue(field.text);
-    for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, more[m]});
+    const bool is_integer = route.type->inputs[input].type == schema::InputType::kInteger;
+    if (field.has_value) to.values[input] = schema::InputValue(is_integer ? digits_of(field.text) : field.text);
+    for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, is_integer ? digits_of(more[m]) : more[m]});
   }
   if (route.others) to.others.insert(to.others.end(), nested.leaves().begin(), nested.leaves().end());
   return {route.type, {to.values, to.further, to.others}};

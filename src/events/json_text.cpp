@@ -1,6 +1,7 @@
 #include "events/json_text.hpp"
 
-#include <cstdint>
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/check.hpp"
@@ -137,6 +138,50 @@ bool is_json_number(std::string_view token) {
     if (!digits()) return false;
   }
   return at == token.size();
+}
+
+std::optional<int64_t> whole_number(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return std::nullopt;
+  text = text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+  int64_t plain = 0;
+  const char* const text_end = text.data() + text.size();
+  if (const auto parsed = std::from_chars(text.data(), text_end, plain); parsed.ec == std::errc{} && parsed.ptr == text_end) return plain;
+  if (!is_json_number(text)) return std::nullopt;
+  // digits with a point somewhere: 0.<digits> * 10^place
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  const size_t exponent_at = std::min(text.find_first_of("eE"), text.size());
+  int64_t exponent = 0;
+  if (exponent_at < text.size()) {
+    const size_t digits = exponent_at + (text[exponent_at + 1] == '+' ? 2 : 1);
+    if (std::from_chars(text.data() + digits, text_end, exponent).ec != std::errc{}) return std::nullopt;
+  }
+  const std::string_view mantissa = text.substr(0, exponent_at);
+  const int64_t places = static_cast<int64_t>(std::min(mantissa.find('.'), mantissa.size()));
+  if (exponent > 64 || exponent < -int64_t{1} * static_cast<int64_t>(mantissa.size())) {
+    return mantissa.find_first_not_of("0.") == std::string_view::npos ? std::optional<int64_t>(0) : std::nullopt;
+  }
+  char digits[24];
+  size_t count = 0;
+  if (negative) digits[count++] = '-';
+  int64_t at = 0;  // digits seen
+  for (const char c : mantissa) {
+    if (c == '.') continue;
+    const bool whole = at++ < places + exponent;
+    if (!whole && c != '0') return std::nullopt;
+    if (!whole || (c == '0' && count == (negative ? 1u : 0u))) continue;
+    if (count == sizeof digits) return std::nullopt;
+    digits[count++] = c;
+  }
+  if (count == (negative ? 1u : 0u)) return 0;
+  for (; at < places + exponent; ++at) {
+    if (count == sizeof digits) return std::nullopt;
+    digits[count++] = '0';
+  }
+  const auto parsed = std::from_chars(digits, digits + count, plain);
+  return parsed.ec == std::errc{} && parsed.ptr == digits + count ? std::optional(plain) : std::nullopt;
 }
 
 }  // namespace creance::events

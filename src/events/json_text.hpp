@@ -1,5 +1,6 @@
 // JSON scalars -> text. Works on tokens that a JSON parser has already cut out; not a parser of documents.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -27,5 +28,8 @@ class TextArena {
 std::optional<std::string_view> unescape(std::string_view inner, TextArena& arena);
 
 bool is_json_number(std::string_view token);  // RFC 8259 section 6
+
+// The whole number that a text is, however JSON spells it (`4688`, `4688.0`, `4.688e3`), blanks around it left out; nothing: it is none, or needs more than 64 bits.
+std::optional<int64_t> whole_number(std::string_view text);
 
 }  // namespace creance::events

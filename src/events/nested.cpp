@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "base/text.hpp"
 #include "events/stamp.hpp"
 #include "events/syslog.hpp"
 
@@ -15,7 +16,7 @@ bool is_system_top(std::string_view name) { return name == "winlog" || name == "
 
 std::string_view value_of(std::span<const Field> fields, std::string_view key) {
   for (const Field& field : fields) {
-    if (field.has_value && field.key == key) return field.text;
+    if (field.has_value && equal_ignoring_ascii_case(field.key, key)) return field.text;
   }
   return {};
 }
@@ -40,6 +41,15 @@ constexpr std::string_view kSysmonChannel = "Microsoft-Windows-Sysmon/Operationa
 
 Origin origin_of(std::span<const Field> fields) {
   Origin out;
+  bool exact_channel = false, exact_provider = false, exact_id = false;
+  // As everywhere: without regard to case, an exact name wins, of equal names the last one.
+  const auto take = [](const Field& field, std::string_view name, std::string_view& to, bool& exact) {
+    if ((field.key[0] | 0x20) != (name[0] | 0x20) || !equal_ignoring_ascii_case(field.key, name)) return;
+    const bool same = field.key == name;
+    if (exact && !same) return;
+    to = field.text;
+    exact = same;
+  };
   for (const Field& field : fields) {
     if (!field.has_value) continue;
     switch (field.key.size()) {
@@ -47,21 +57,19 @@ Origin origin_of(std::span<const Field> fields) {
         if (field.key == "_type") out.type = field.text;
         break;
       case 7:
-        if (field.key == "Channel") out.channel = field.text;
-        else if (field.key == "EventID") out.event_id = field.text;
+        take(field, "Channel", out.channel, exact_channel);
+        take(field, "EventID", out.event_id, exact_id);
         break;
       case 8:
-        if (field.key == "_channel") out.channel = field.text;
+        if (field.key == "_channel") out.channel = field.text, exact_channel = true;
         break;
       case 9:
-        if (field.key == "_provider") out.provider = field.text;
+        if (field.key == "_provider") out.provider = field.text, exact_provider = true;
         break;
       case 10:
         if (field.key == "SourceName") out.says_source = true;
         break;
-      case 13:
-        if (field.key == "Provider_Name") out.provider = field.text;
-        break;
+      case 13: take(field, "Provider_Name", out.provider, exact_provider); break;
       default: break;
     }
   }

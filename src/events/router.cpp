@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 
 #include "base/check.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "events/json_text.hpp"
 
 namespace creance::events {
 namespace {
@@ -29,9 +29,11 @@ bool contains(const std::vector<std::string>& list, std::string_view text) {
   return std::any_of(list.begin(), list.end(), [&](const std::string& each) { return equal_ignoring_ascii_case(each, text); });
 }
 
+// Absent or empty: some ETW events have none, and some exports leave it out. The log of forwarded events is a collector's, not the one that they were written to.
+bool says_no_channel(std::string_view channel) { return channel.empty() || equal_ignoring_ascii_case(channel, "ForwardedEvents"); }
+
 bool takes(const schema::EventSource& source, std::string_view channel, std::string_view provider, std::optional<uint32_t> event_id) {
-  const bool no_channel = channel.empty();  // absent or empty: some ETW events have none
-  const bool by_provider = no_channel && !source.providers.empty();
+  const bool by_provider = says_no_channel(channel) && (contains(source.writers, provider) || !source.providers.empty());
   if (!source.channels.empty() && !by_provider && !contains(source.channels, channel)) return false;
   if (!source.providers.empty() && !contains(source.providers, provider)) return false;
   if (source.event_ids.empty()) return true;
@@ -83,10 +85,9 @@ Router::Router(const schema::Catalog& catalog, const std::function<bool(const sc
 }
 
 std::vector<const Route*> Router::decide(std::string_view channel, std::string_view provider, std::string_view event_id) const {
-  uint32_t number = 0;
-  const auto parsed = std::from_chars(event_id.data(), event_id.data() + event_id.size(), number);
-  const bool whole = parsed.ec == std::errc{} && parsed.ptr == event_id.data() + event_id.size();
-  const std::optional<uint32_t> id = whole ? std::optional(number) : std::nullopt;
+  const auto number = whole_number(event_id);
+  const bool is_id = number && *number >= 0 && *number <= UINT32_MAX;
+  const std::optional<uint32_t> id = is_id ? std::optional(static_cast<uint32_t>(*number)) : std::nullopt;
   std::vector<const Route*> found;
   for (const bool unclaimed : {false, true}) {
     if (unclaimed && (!found.empty() || !id || (channel.empty() && provider.empty()))) break;

@@ -91,7 +91,7 @@ std::string logsource_text(const AnsweredLogSource& answered) {
 std::string source_text(const EventSource& source) {
   std::string rename = "{";
   for (const auto& [input, field] : source.rename) rename += fmt::format("{{{}, {}}},", literal(input), literal(field));
-  return fmt::format("{{{}, {}, {{{}}}, {}}}, {}}},\n", list_text(source.channels), list_text(source.providers), fmt::join(source.event_ids, ","), rename, source.unclaimed);
+  return fmt::format("{{{}, {}, {{{}}}, {}}}, {}, {}}},\n", list_text(source.channels), list_text(source.providers), fmt::join(source.event_ids, ","), rename, source.unclaimed, list_text(source.writers));
 }
 
 std::string catalog_text(const std::vector<TemplateType>& types) {

@@ -18,7 +18,7 @@ namespace {
 // Reads one document of types/. Grammar (every key known, unknown ones refused with the nearest name):
 //   id, version, title, description, platform, collected: scalars      inputs: [{name, type, about}]
 //   logsources: [{product, category, service, when: {INPUT: [value…]}}]
-//   sources: [{channels: […], providers: […], event_ids: […], rename: {INPUT: FIELD}, unclaimed: true}]
+//   sources: [{channels: […], writers: […], providers: […], event_ids: […], rename: {INPUT: FIELD}, unclaimed: true}]
 class TypeReader {
  public:
   TypeReader(const yaml::Document& document, const std::string& file, Diagnostics& diagnostics) : doc_(document), file_(file), diagnostics_(diagnostics) {}
@@ -153,8 +153,9 @@ class TypeReader {
   EventSource read_source(const yaml::Node& node, const TemplateType& type) {
     EventSource source;
     if (!expect(node, yaml::Kind::kMap, "a source is a map")) return source;
-    known_keys(node, {"channels", "providers", "event_ids", "rename", "unclaimed"});
+    known_keys(node, {"channels", "writers", "providers", "event_ids", "rename", "unclaimed"});
     source.channels = texts(node, "channels");
+    source.writers = texts(node, "writers");
     source.providers = texts(node, "providers");
     each(node, "event_ids", [&](const yaml::Node& id) { source.event_ids.push_back(parse_number(id)); });
     each_entry(node, "rename", type, [&](const std::string& input, const yaml::Node& field) { source.rename.emplace_back(input, field.text); });

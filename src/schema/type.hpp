@@ -39,13 +39,14 @@ struct AnsweredLogSource {
   std::vector<Restriction> when;  // all must hold; the compiler puts them in front of the rule's condition
 };
 
-// Which events of a log become events of this Type. Every list that is not empty must contain the event's value (compared without case).
+// Which events of a log become events of this Type. Every list that is not empty must contain the event's value (compared without case), `writers` aside.
 struct EventSource {
   std::vector<std::string> channels;    // `Channel`
   std::vector<std::string> providers;   // `Provider_Name`
   std::vector<uint32_t> event_ids;      // `EventID`
   std::vector<std::pair<std::string, std::string>> rename;  // input name <- the event's field name, where they differ
   bool unclaimed = false;  // only events with an `EventID` and a `Channel` or `Provider_Name` that no source without this mark takes
+  std::vector<std::string> writers;  // providers that write into `channels`: they stand in where an event names no channel
 };
 
 // SHA-256 over id, version, and each input's name and type in order (see schema/fingerprint.hpp): the interface, not the texts.

@@ -90,6 +90,59 @@ TEST_F(DecoderTest, WithoutChannelTheProviderDecides) {
   EXPECT_TRUE(decode(R"({"Provider_Name":"Other","EventID":7})").empty());
 }
 
+TEST_F(DecoderTest, WritersOfALogStandInForAChannelThatIsNotNamed) {
+  EventSource sysmon{{"Sysmon/Operational"}, {}, {1}, {}};
+  sysmon.writers = {"Sysmon"};
+  EventSource security{{"Security"}, {}, {}, {}};
+  security.writers = {"Auditing", "Eventlog"};
+  EventSource system{{"System"}, {}, {}, {}};
+  system.writers = {"Eventlog"};
+  const Catalog made({make_type("t.sysmon", {sysmon}, {"EventID"}), make_type("t.security", {security}, {"EventID"}), make_type("t.system", {system}, {"EventID"})});
+  Decoder over_made(made);
+  const auto types_of = [&](std::string_view json) {
+    const auto got = over_made.decode(json);
+    std::string out;
+    for (const Decoded& each : *got) out += each.type->id + " ";
+    return out;
+  };
+  EXPECT_EQ(types_of(R"({"Provider_Name":"SYSMON","EventID":1})"), "t.sysmon ");
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Sysmon","EventID":1,"Channel":""})"), "t.sysmon ");
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Sysmon","EventID":1,"Channel":"ForwardedEvents"})"), "t.sysmon ") << "the collector's log, not the event's";
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Sysmon","EventID":2})"), "");
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Sysmon","EventID":1,"Channel":"Sysmon/Debug"})"), "") << "a channel that is named decides";
+  EXPECT_EQ(types_of(R"({"EventID":1,"Channel":"Sysmon/Operational"})"), "t.sysmon ") << "and needs no provider";
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Eventlog","EventID":1102})"), "t.security t.system ") << "it writes into both";
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Eventlog","EventID":1102,"Channel":"Security"})"), "t.security ");
+}
+
+TEST_F(DecoderTest, WhatDecidesTheWayIsReadWithoutCaseToo) {
+  EXPECT_EQ(decode(R"({"channel":"Sysmon/Operational","eventid":1})").size(), 1u);
+  EXPECT_EQ(decode(R"({"CHANNEL":"Sysmon/Operational","EventId":1})").size(), 1u);
+  EXPECT_EQ(decode(R"({"provider_name":"My-Provider","EVENTID":7})").size(), 1u);
+  EXPECT_EQ(decode(R"({"Channel":"Sysmon/Operational","channel":"Elsewhere","EventID":1,"eventID":2})").size(), 1u) << "an exact name wins";
+  EXPECT_EQ(decode(R"({"channel":"Elsewhere","CHANNEL":"Sysmon/Operational","eventID":2,"eventid":1})").size(), 1u) << "of equal names the last one";
+  EXPECT_TRUE(decode(R"({"Channel":"Elsewhere","channel":"Sysmon/Operational","EventID":1})").empty());
+}
+
+TEST_F(DecoderTest, WholeNumbersAreDigitsWhereTheInputIsANumber) {
+  TemplateType type = make_type("t.numbers", {{{"Sysmon/Operational"}, {}, {1}, {}}}, {"EventID", "ProcessId", "Version"});
+  type.inputs[0].type = type.inputs[1].type = schema::InputType::kInteger;
+  const Catalog made({type});
+  Decoder over_made(made);
+  const auto id_of = [&](const std::string& spelled) {
+    const auto got = over_made.decode(R"({"Channel":"Sysmon/Operational","EventID":)" + spelled + "}");
+    return !got || got->empty() ? "none" : std::string(got->front().inputs.values[0].text());
+  };
+  for (const char* one : {"1", "1.0", "1.000", "1e0", "10e-1", "0.1E+1", "\"1\"", "\" 1 \"", "\"1.0\"", "\"01\"", "0.0001e4"}) EXPECT_EQ(id_of(one), "1") << one;
+  for (const char* other : {"1.5", "\"1x\"", "\"0x1\"", "\"\"", "\"1 1\"", "-1", "1e-1", "4294967297", "1e999999999999999999999", "true", "\"1.\""}) EXPECT_EQ(id_of(other), "none") << other;
+  const auto got = over_made.decode(R"({"Channel":"Sysmon/Operational","EventID":1,"ProcessId":[4092.0,"-5.0",9223372036854775807,9.3e18,"0x10","1.5",0.0,1e18],"Version":10.0})");
+  ASSERT_EQ(got->size(), 1u);
+  std::string values(got->front().inputs.values[1].text());
+  for (const auto& further : got->front().inputs.further) values += " " + std::string(further.text);
+  EXPECT_EQ(values, "4092 -5 9223372036854775807 9.3e18 0x10 1.5 0 1000000000000000000") << "what is no whole number of 64 bits stays as it is written";
+  EXPECT_EQ(got->front().inputs.values[2].text(), "10.0") << "a text stays as it is written";
+}
+
 TEST_F(DecoderTest, AnEventMayNameItsType) {
   const auto got = decode(R"({"_type":"t.fifo","Path":"/tmp/x","Channel":"Security","EventID":4688})");
   ASSERT_EQ(got.size(), 1u);
@@ -99,7 +152,7 @@ TEST_F(DecoderTest, AnEventMayNameItsType) {
   const auto process = decode(R"({"_type":"t.process","Image":"i","NewProcessName":"n"})");
   ASSERT_EQ(process.size(), 1u);
   EXPECT_EQ(input(process[0], "Image").text(), "i") << "a named Type has no renames";
-  EXPECT_TRUE(decode(R"({"_type":"t.unknown","Channel":"Security"})").empty());
+  EXPECT_EQ(decode(R"({"_type":"_doc","Channel":"Security"})").size(), 1u) << "an export's own word: no Type of ours is called so";
 }
 
 TEST_F(DecoderTest, ValuesOfEveryKindBecomeText) {
@@ -215,26 +268,26 @@ TEST_F(DecoderTest, ManyCombinationsDoNotGrowTheMemoryOfRoutes) {
 
 TEST(DecoderNames, ExactNameWinsWhereInputsDifferInCaseAlone) {
   const Catalog made({make_type("t.audit", {{{"auditd"}, {}, {}, {}}}, {"syscall", "a0", "SYSCALL"})});
-  Decoder decoder(made);
-  const auto both = decoder.decode(R"({"Channel":"auditd","SYSCALL":"openat","syscall":257})");
+  Decoder over_made(made);
+  const auto both = over_made.decode(R"({"Channel":"auditd","SYSCALL":"openat","syscall":257})");
   ASSERT_TRUE(both && both->size() == 1);
   EXPECT_EQ((*both)[0].inputs.values[0].text(), "257");
   EXPECT_EQ((*both)[0].inputs.values[2].text(), "openat");
-  const auto neither = decoder.decode(R"({"Channel":"auditd","Syscall":"257","A0":"1"})");
+  const auto neither = over_made.decode(R"({"Channel":"auditd","Syscall":"257","A0":"1"})");
   ASSERT_TRUE(neither && neither->size() == 1);
   EXPECT_EQ((*neither)[0].inputs.values[0].text(), "257");
   EXPECT_EQ((*neither)[0].inputs.values[1].text(), "1");
   EXPECT_FALSE((*neither)[0].inputs.values[2].has_value());
-  EXPECT_EQ(decoder.duplicate_keys(), 0u);
+  EXPECT_EQ(over_made.duplicate_keys(), 0u);
 }
 
 TEST(DecoderRouting, TypeForUnclaimedEventsTakesOnlyThose) {
   EventSource unclaimed;
   unclaimed.unclaimed = true;
   const Catalog made({make_type("t.other", {unclaimed}, {"EventID"}), make_type("t.security", {{{"Security"}, {}, {4624}, {}}}, {"EventID"})});
-  Decoder decoder(made);
+  Decoder over_made(made);
   const auto type_of = [&](std::string_view json) {
-    const auto decoded = decoder.decode(json);
+    const auto decoded = over_made.decode(json);
     EXPECT_TRUE(decoded && decoded->size() <= 1) << json;
     return decoded && !decoded->empty() ? (*decoded)[0].type->id : std::string("none");
   };

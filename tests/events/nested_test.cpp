@@ -161,5 +161,24 @@ TEST(NestedEvents, WhatIsOfNoKnownFormStaysAsItWas) {
   EXPECT_EQ(inputs_of(R"({"Event":[1,{"System":[{"EventID":[{"x":{}}]}]}],"winlog":"text","winlog.event_data":7})"), "");
 }
 
+TEST(NestedEvents, EveryFormGoesByItsProviderWhereItNamesNoChannel) {
+  const auto types_of = [](std::string_view json) {
+    static Decoder decoder(Catalog::embedded());
+    const auto decoded = decoder.decode(json);
+    std::string out;
+    for (const Decoded& each : *decoded) out += each.type->id + " ";
+    return out;
+  };
+  for (const char* json : {R"({"Provider_Name":"Microsoft-Windows-Sysmon","EventID":1})", R"({"provider_name":"Microsoft-Windows-Sysmon","eventid":"1"})", R"({"Event":{"System":{"Provider":{"@Name":"Microsoft-Windows-Sysmon"},"EventID":{"#text":"1"}}}})",
+                           R"({"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1}})", R"({"System":{"Provider":{"Name":"Microsoft-Windows-Sysmon"},"EventID":1.0}})",
+                           R"({"winlog":{"provider_name":"Microsoft-Windows-Sysmon","event_id":1}})", R"({"winlog":{"provider_name":"Microsoft-Windows-Sysmon"},"event":{"code":"1"}})", R"({"winlog.provider_name":"Microsoft-Windows-Sysmon","winlog.event_id":"1"})"}) {
+    EXPECT_EQ(types_of(json), "windows.process_creation ") << json;
+  }
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Microsoft-Windows-Security-Auditing","EventID":4688})"), "windows.process_creation windows.security ");
+  EXPECT_EQ(types_of(R"({"winlog":{"provider_name":"Service Control Manager","event_id":7045}})"), "windows.system ");
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Linux-Sysmon","EventID":1})"), "linux.process_creation ");
+  EXPECT_EQ(types_of(R"({"Provider_Name":"Somebody","EventID":1})"), "windows.other ");
+}
+
 }  // namespace
 }  // namespace creance::events
