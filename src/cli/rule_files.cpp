@@ -2,15 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/limits.hpp"
 #include "base/os/real.hpp"
 #include "base/text.hpp"
+#include "cli/file_search.hpp"
 #include "sigma/parser.hpp"
 #include "sigma/resolve.hpp"
 
@@ -20,55 +19,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPipelineFile = "pipeline.yml";
 
-bool is_rule_file(const fs::path& path) {
-  const std::string name = path.filename().string();
+bool is_rule_file(std::string_view name) {
   return (name.ends_with(".yml") || name.ends_with(".yaml")) && !name.ends_with(".cases.yml") && !name.ends_with(".cases.yaml") && !name.starts_with(".");
 }
 
-// What a search brings: rule files by name, and what it could not look into, in words.
-struct Found {
-  std::vector<std::string> files;
-  std::vector<std::string> problems;
-};
-
-// A file or a folder by what it is and not by its name: links to one already seen add nothing, so that a loop of links ends.
-using Seen = std::set<std::pair<dev_t, ino_t>>;
-bool is_new(const std::string& path, Seen& seen) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && seen.emplace(info.st_dev, info.st_ino).second;
-}
-
-// Searches a folder and those below it in the order of their names.
-void search(const std::string& top, Seen& seen, Found& found) {
-  os::RealFileSystem file_system;
-  std::vector<std::string> open{top};
-  while (!open.empty()) {
-    const std::string folder = open.back();
-    open.pop_back();
-    const auto names = file_system.list(folder);
-    if (!names) {
-      found.problems.push_back(names.error().detail);
-      continue;
-    }
-    std::vector<std::string> below;
-    for (const std::string& name : *names) {
-      const std::string path = (fs::path(folder) / name).string();
-      std::error_code ec;
-      const fs::file_status status = fs::status(path, ec);
-      if (fs::is_directory(status)) {
-        if (!name.starts_with(".") && is_new(path, seen)) below.push_back(path);
-      } else if (is_rule_file(path)) {
-        if (!fs::is_regular_file(status)) found.problems.push_back(fmt::format("`{}` is no regular file{}", path, ec ? ": " + ec.message() : ""));
-        else if (is_new(path, seen)) found.files.push_back(path);
-      }
-    }
-    open.insert(open.end(), below.rbegin(), below.rend());
-  }
-  std::ranges::sort(found.files);
-}
-
 // The pipelines that were named, and those of the folders; none of their files is a rule.
-sigma::Pipeline load_pipeline(const RuleSources& sources, FileSystem& files, Seen& seen, LoadedRules& loaded, const Terminal& terminal) {
+sigma::Pipeline load_pipeline(const RuleSources& sources, FileSystem& files, SeenFiles& seen, LoadedRules& loaded, const Terminal& terminal) {
   sigma::PipelineFiles wanted{sources.pipelines, sources.placeholders};
   std::error_code ec;
   for (const std::string& path : sources.rules) {
@@ -85,7 +41,7 @@ sigma::Pipeline load_pipeline(const RuleSources& sources, FileSystem& files, See
     loaded.unreadable = true;
     return {};
   }
-  for (const std::string& file : pipeline->files) (void)is_new(file, seen);
+  for (const std::string& file : pipeline->files) (void)seen.add(file);
   return std::move(*pipeline);
 }
 
@@ -100,18 +56,18 @@ void add_rule_options(CLI::App& command, RuleSources& sources) {
 LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
   LoadedRules loaded;
   os::RealFileSystem file_system;
-  Seen seen;
+  SeenFiles seen;
   std::vector<sigma::Filter> filters;
   const sigma::Pipeline pipeline = load_pipeline(sources, file_system, seen, loaded, terminal);
   for (const std::string& path : sources.rules) {
-    Found found;
+    FoundFiles found;
     std::error_code ec;
     if (fs::is_directory(path, ec)) {
-      if (is_new(path, seen)) search(path, seen, found);
+      if (seen.add(path) == nullptr) found = search_files(path, {.takes = is_rule_file, .hidden_folders = false}, seen);
       if (found.files.empty() && found.problems.empty()) terminal.warning(fmt::format("no rules (*.yml, *.yaml) in `{}` that were not read already", path));
     } else if (!fs::exists(path, ec)) {
       found.problems.push_back(fmt::format("`{}`: {}", path, ec ? ec.message() : "no such file or folder"));
-    } else if (is_new(path, seen)) {
+    } else if (seen.add(path) == nullptr) {
       found.files.push_back(path);
     }
     for (const std::string& problem : found.problems) {

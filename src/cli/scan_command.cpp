@@ -149,8 +149,8 @@ int scan_files(const ScanOptions& options, const Session& session) {
     terminal.error("none of the rules runs; no event was read");
     return kUsage;
   }
-  const auto files = event_files(options.events, terminal);
-  if (!files) return kUnreadable;
+  const EventFiles events = event_files(options.events, terminal);
+  if (events.files.empty()) return kUnreadable;
   Counts counts;
   ProgressBar bar(terminal, "scanning");
   scan::Sinks sinks;
@@ -162,14 +162,14 @@ int scan_files(const ScanOptions& options, const Session& session) {
   sinks.on_correlated = [&](const scan::CorrelationReport& report) { correlated = report; };
   sinks.on_progress = [&](uint64_t done, std::optional<uint64_t> total) { bar.update(done, total.value_or(0)); };
   const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-  const auto reports = scan::run(*ruleset, *files, std::min(threads, limits::kScanThreadsMax), sinks, *events::format_from(options.format));
+  const auto reports = scan::run(*ruleset, events.files, std::min(threads, limits::kScanThreadsMax), sinks, *events::format_from(options.format));
   bar.finish();
   if (!session.json) counts.print(terminal);
   const Totals totals = report_files(reports, terminal);
   report_correlations(correlated, terminal);
   terminal.note(fmt::format("{} rules over {} events in {} lines ({} of no Template Type in use, {} malformed): {} matches", ruleset->running().size() + ruleset->running_correlations().size(), totals.events, totals.lines, totals.events - totals.routed, totals.malformed,
                             totals.matches));
-  if (totals.unreadable) return kUnreadable;
+  if (totals.unreadable || !events.complete) return kUnreadable;
   return totals.matches > 0 || totals.faults > 0 ? kFindings : kOk;
 }
 

@@ -336,6 +336,28 @@ class Scan(Case):
         self.assertEqual(self.scan("--rules", self.rule, "--events", empty).returncode, 2)
         self.assertEqual(len(self.scan("--rules", self.rule, "--events", "-", "--json", stdin=gzip.compress(good.encode())).stdout.splitlines()), 1)
 
+    def test_links_are_followed_once_and_what_cannot_be_read_is_named(self):
+        good = self.event(PipeName="\\msagent_1")
+        self.write("logs/a.jsonl", good)
+        self.write("elsewhere/b.jsonl", good)
+        (self.dir / "logs/linked").symlink_to(self.dir / "elsewhere")
+        (self.dir / "logs/z.jsonl").symlink_to(self.dir / "logs/a.jsonl")
+        (self.dir / "elsewhere/loop").symlink_to(self.dir / "logs")
+        done = self.scan("--rules", self.rule, "--events", self.dir / "logs", self.dir / "elsewhere/b.jsonl", "--json")
+        self.assertEqual([pathlib.Path(json.loads(line)["file"]).name for line in done.stdout.splitlines()], ["a.jsonl", "b.jsonl"])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"logs/z.jsonl: the same file as", done.stderr)
+        self.assertIn(b"elsewhere/b.jsonl: the same as", done.stderr)
+        for name, problem in (("gone.jsonl", "a link whose target cannot be read"), ("folder", "a link whose target cannot be read"), ("pipe.jsonl", "no regular file")):
+            path = self.dir / "logs" / name
+            os.mkfifo(path) if name.startswith("pipe") else path.symlink_to(self.dir / "nowhere")
+            done = self.scan("--rules", self.rule, "--events", self.dir / "logs", "--json")
+            self.assertEqual((done.returncode, len(done.stdout.splitlines())), (2, 2), done.stderr)
+            self.assertIn(f"{path}` is {problem}".encode(), done.stderr)
+            path.unlink()
+        (self.dir / "logs/notes").symlink_to(self.write("notes.txt", "x"))
+        self.assertEqual(self.scan("--rules", self.rule, "--events", self.dir / "logs").returncode, 1)
+
     def test_truncated_gzip_and_files_that_are_not_what_their_name_says(self):
         import gzip
         packed = gzip.compress("".join(self.event(PipeName=f"\\msagent_{i}", n=os.urandom(40).hex()) + "\n" for i in range(5_000)).encode())
