@@ -82,6 +82,10 @@ inline constexpr uint32_t kSignaturesMax = 256;              // above: a flood o
 inline constexpr uint32_t kKeysPerRoleMax = 256;
 inline constexpr uint32_t kRootRotationsMax = 256;           // root files followed in one refresh
 inline constexpr uint32_t kDelegationsMax = 64;              // roles visited for one target
+inline constexpr uint32_t kDeltaBasesMax = 3;                // older versions of one file that a delta is made or asked for from
+inline constexpr uint32_t kKeyFileMemoryKibMax = 1u << 20;   // Argon2id of one key file; above: opening it would need more than 1 GiB
+inline constexpr uint32_t kKeyFilePassesMax = 64;            // above: opening it takes minutes
+inline constexpr uint32_t kKeyFileLanesMax = 64;
 
 // --- messages between processes and machines
 inline constexpr size_t kHttpBodyBytesMax = 1u << 20;        // requests to the server

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/digest.hpp"
 #include "base/os/real.hpp"
 #include "base/text.hpp"
 #include "channel/verified_correlations.hpp"
 #include "cli/rule_files.hpp"
 #include "compiler/build.hpp"
+#include "plan/evidence.hpp"
 #include "plan/release.hpp"
 #include "validator/judge/cases.hpp"
 #include "validator/judge/rehearsal_events.hpp"
@@ -27,7 +31,25 @@ Json channel_entry(const compiler::BuiltChannel& built) {
   return Json::object({{"type", built.type->id}, {"fingerprint", to_hex(built.type->fingerprint)}, {"sha256", sha256(built.bytes).hex()}, {"length", built.bytes.size()}, {"instances", built.instances}, {"cost_bound", built.cost_bound}});
 }
 
-Json check_entry(const char* name, uint64_t count) { return Json::object({{"check", name}, {"result", "passed"}, {"count", count}}); }
+// Where each rule stands, for the evidence: sorted, so that the order of files leaves no trace.
+Result<std::vector<plan::Evidence::Source>> rule_sources(const LoadedRules& loaded) {
+  os::RealFileSystem disk;
+  std::map<std::string, Digest> files;
+  std::vector<plan::Evidence::Source> sources;
+  const auto add = [&](const sigma::Metadata& rule) -> Status {
+    auto known = files.find(rule.file);
+    if (known == files.end()) {
+      TRY(const Bytes bytes, disk.read(rule.file, limits::kRuleFileBytesMax * 16));
+      known = files.emplace(rule.file, sha256(bytes)).first;
+    }
+    sources.push_back({rule.id, rule.title, std::string(sigma::to_string(rule.level)), known->second});
+    return {};
+  };
+  for (const sigma::Rule& rule : loaded.rules) TRY_VOID(add(rule));
+  for (const sigma::Correlation& rule : loaded.correlations) TRY_VOID(add(rule));
+  std::ranges::sort(sources, [](const auto& x, const auto& y) { return std::tie(x.id, x.title, x.sha256) < std::tie(y.id, y.title, y.sha256); });
+  return sources;
+}
 
 }  // namespace
 
@@ -78,8 +100,14 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
     files[std::string(channel::kCorrelationsId) + ".channel"] = bytes;
   }
   files[kPackFile] = to_bytes(Json::object({{"_type", "pack"}, {"release", request.release}, {"category", request.category}, {"notes", request.notes}, {"channels", channels}}));
-  files[kEvidenceFile] = to_bytes(Json::object({{"_type", "evidence"}, {"release", request.release}, {"tool", "creance " CREANCE_VERSION}, {"channels", channels},
-                                                {"checks", Json::array({check_entry("parse and bind", loaded.rules.size() + loaded.correlations.size()), check_entry("compile and verify", built.channels.size() + (built.correlations ? 1 : 0)), check_entry("cases, both judges agree", outcome.cases)})}}));
+  plan::Evidence evidence;
+  for (const auto& [name, bytes] : files) {
+    if (name.ends_with(".channel")) evidence.subjects.push_back({name, sha256(bytes)});
+  }
+  TRY(evidence.sources, rule_sources(loaded));
+  evidence.passed = {fmt::format("parse and bind: {} rules", loaded.rules.size() + loaded.correlations.size()), fmt::format("compile and verify: {} channels", built.channels.size() + (built.correlations ? 1 : 0)),
+                     fmt::format("cases, both judges agree: {}", outcome.cases), "made by creance " CREANCE_VERSION};
+  files[kEvidenceFile] = evidence.to_bytes();
   outcome.files = std::move(files);
   return outcome;
 }

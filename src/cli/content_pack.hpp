@@ -28,6 +28,7 @@ inline constexpr const char* kChannelSuffix = ".channel";
 inline constexpr const char* kCasesSuffix = ".cases.jsonl";
 // Is it signed and published as a target of the release? (release.json is too, and is made later.)
 inline bool is_published(std::string_view name) { return name.ends_with(kChannelSuffix) || name.ends_with(kCasesSuffix) || name == kEvidenceFile; }
+inline constexpr const char* kDenyFile = "deny.json";  // beside a content.json, without a pack: made by `creance release deny`
 
 struct PackRequest {
   std::string release;  // [a-z0-9][a-z0-9._-]{0,63}

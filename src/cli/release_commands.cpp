@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/command.hpp"
+#include "cli/deny.hpp"
 #include "cli/remote.hpp"
 #include "plan/ring.hpp"
 
@@ -207,19 +208,31 @@ int list_detections(const Session& session, const RemoteOptions& options, unsign
 void add_release(CLI::App& app, Session& session) {
   struct Options {
     RemoteOptions remote;
-    std::string name;
+    std::string name, rollout, reason;
     std::vector<std::string> stages;
     bool no_tripwire = false;
   };
   auto* options = session.keep<Options>();
-  CLI::App* command = add_command(app, session, "release", "Release pushed content ring by ring",
-                                  {"creance release starter-1 --stage internal:100:600 --stage canary:50:3600:100 --stage general:100:3600"});
+  CLI::App* command = add_command(app, session, "release", "Release pushed content ring by ring, or take it back",
+                                  {"creance release starter-1 --stage internal:100:600 --stage canary:50:3600:100 --stage general:100:3600", "creance release withdraw --reason 'breaks the mail gateway'",
+                                   "creance release deny DIGEST --reason 'crashes hosts' --out deny-1 --key ana.key", "creance release deny --out deny-1 --key ben.key && creance push deny-1"});
   add_remote_options(*command, options->remote);
-  command->add_option("NAME", options->name, "The release, as it was pushed")->required();
+  command->add_option("NAME", options->name, "The release, as it was pushed");
   command->add_option("--stage", options->stages, "RING[:SHARE%[:SOAK_S[:UNKNOWN_MAX]]], in order; without: internal, canary 50 %, early, general, late")->take_all();
   command->add_flag("--no-tripwire", options->no_tripwire, "An event on an internal host does not halt at once (for demonstrations)");
-  command->callback([&session, options] {
+  CLI::App* withdraw = command->add_subcommand("withdraw", "Take back a release that is still rolling out, for good: hosts return to their last known good content");
+  withdraw->fallthrough();
+  withdraw->add_option("ROLLOUT", options->rollout, "Which; the newest if left out");
+  withdraw->add_option("--reason", options->reason, "For the log")->required();
+  withdraw->callback([&session, options] { session.run = [&session, options] { return act(session, options->remote, options->rollout, "withdraw", options->reason); }; });
+  add_taking_back(*command, session);
+  command->callback([&session, options, command] {
+    if (!command->get_subcommands().empty()) return;
     session.run = [&session, options] {
+      if (options->name.empty()) {
+        session.terminal.error("name the release; see `creance release --help`");
+        return static_cast<int>(kUsage);
+      }
       if (options->stages.empty()) options->stages = {"internal:100:3600", "canary:50:14400", "early:50:14400", "general:50:43200", "late:100:43200"};
       Json body = {{"release", options->name}, {"stages", Json::array()}, {"tripwire", !options->no_tripwire}};
       for (const std::string& given : options->stages) {

@@ -49,6 +49,12 @@ void add_remote_options(CLI::App& command, RemoteOptions& options) {
   command.add_option("--token-file", options.token_file, "File with the operator's token")->envname("CREANCE_TOKEN_FILE");
 }
 
+std::string server_address(const RemoteOptions& options) {
+  std::string server = options.server;
+  while (server.ends_with('/')) server.pop_back();
+  return server;
+}
+
 Remote::Remote(std::string server, std::string token) : server_(std::move(server)), token_(std::move(token)), client_("creance/" CREANCE_VERSION) {}
 
 Result<Remote> Remote::open(const RemoteOptions& options) {
@@ -59,9 +65,7 @@ Result<Remote> Remote::open(const RemoteOptions& options) {
     token = trimmed(as_text(bytes));
     if (token.empty()) return fail(ErrorCode::kInvalid, fmt::format("the token file `{}` is empty", options.token_file));
   }
-  std::string server = options.server;
-  while (server.ends_with('/')) server.pop_back();
-  return Remote(std::move(server), std::move(token));
+  return Remote(server_address(options), std::move(token));
 }
 
 Result<Json> Remote::call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout) {

@@ -18,6 +18,7 @@ struct RemoteOptions {
   std::string token_file;  // --token-file, CREANCE_TOKEN_FILE
 };
 void add_remote_options(CLI::App& command, RemoteOptions& options);
+std::string server_address(const RemoteOptions& options);  // without a "/" at its end
 
 class Remote {
  public:

@@ -7,13 +7,18 @@
 
 #include "base/digest.hpp"
 #include "base/os/real.hpp"
+#include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/content_pack.hpp"
-#include "cli/passphrase.hpp"
+#include "cli/previous_content.hpp"
 #include "cli/remote.hpp"
 #include "cli/rule_files.hpp"
+#include "cli/signing_key.hpp"
+#include "plan/evidence.hpp"
+#include "plan/policy.hpp"
 #include "plan/release.hpp"
 #include "trust/core/metadata.hpp"
+#include "trust/delta/delta.hpp"
 #include "trust/keys/signer.hpp"
 #include "trust/repository/builder.hpp"
 
@@ -30,8 +35,8 @@ struct SignOptions {
   std::string types;
   std::string key;
   std::string passphrase_file;
-  std::string previous;  // content.json to follow, when there is no server at hand
-  bool first = false;
+  PreviousOptions previous;
+  std::string since;  // pack folder of the release to compare with, in place of the newest that the previous content names
   std::vector<std::string> not_before;
   unsigned approve_days = 90;
 };
@@ -125,22 +130,6 @@ std::vector<trust::TargetFile> target_files(const std::string& release, const Pa
   return files;
 }
 
-// The content metadata that the new one follows; none for the very first.
-Result<std::optional<Bytes>> previous_content(const SignOptions& options) {
-  if (options.first) return std::optional<Bytes>();
-  if (!options.previous.empty()) {
-    os::RealFileSystem files;
-    TRY(Bytes bytes, files.read(options.previous, limits::kTargetsBytesMax));
-    return std::optional(std::move(bytes));
-  }
-  TRY(Remote remote, Remote::open(options.remote));
-  TRY(const auto roles, remote.get("/api/v1/roles"));
-  const int64_t version = roles.value("content_version", int64_t{0});
-  if (version == 0) return std::optional<Bytes>();
-  TRY(const std::string text, remote.tree_file(fmt::format("metadata/{}.content.json", version), limits::kTargetsBytesMax));
-  return std::optional(Bytes(text.begin(), text.end()));
-}
-
 // What the second person signs must be what the first one signed, and must name exactly these bytes.
 Status check_names_the_files(BytesView metadata, const std::vector<trust::TargetFile>& targets) {
   TRY(const trust::Targets parsed, trust::Targets::parse(metadata));
@@ -148,6 +137,74 @@ Status check_names_the_files(BytesView metadata, const std::vector<trust::Target
     const auto found = parsed.targets.find(file.path);
     if (found == parsed.targets.end()) return fail(ErrorCode::kDenied, fmt::format("content.json does not name `{}`; nothing was signed", file.path));
     TRY_VOID(trust::check_length_and_hashes(file.bytes, found->second.length, found->second.hashes, file.path));
+  }
+  return {};
+}
+
+// What else the first person's metadata says: nothing but what was there before, and this release. Otherwise one signer alone could put more into it.
+Status check_follows(BytesView metadata, const std::optional<Bytes>& previous, const std::string& release, const std::vector<trust::TargetFile>& targets) {
+  TRY(const trust::Targets next, trust::Targets::parse(metadata));
+  trust::Targets before;
+  if (previous) {
+    TRY(before, trust::Targets::parse(*previous));
+  }
+  if (next.version != before.version + 1) return fail(ErrorCode::kDenied, fmt::format("content.json has version {}, but what it must follow has version {}; nothing was signed", next.version, before.version));
+  const std::string folder = fmt::format("content/{}/", release);
+  for (const auto& [path, file] : next.targets) {
+    const auto known = before.targets.find(path);
+    const bool same = known != before.targets.end() && known->second.length == file.length && known->second.hashes == file.hashes;
+    if (!same && !path.starts_with(folder)) return fail(ErrorCode::kDenied, fmt::format("content.json also changes `{}`, which is not part of this release; nothing was signed", path));
+  }
+  for (const auto& [path, file] : before.targets) {
+    if (!next.targets.contains(path)) return fail(ErrorCode::kDenied, fmt::format("content.json drops `{}`; nothing was signed", path));
+  }
+  if (!next.delegations.empty() || next.succinct) return fail(ErrorCode::kDenied, "content.json delegates to others; nothing was signed");
+  // Last, made again from what is here: no other member may stand in it either.
+  TRY(const Json again, trust::next_targets(previous ? std::optional<BytesView>(*previous) : std::nullopt, targets, {}, next.expires));
+  TRY(const Bytes canonical, canonical_json(again));
+  if (canonical != next.envelope.canonical) return fail(ErrorCode::kDenied, "content.json says something that does not follow from this release and what was there before; nothing was signed");
+  return {};
+}
+
+// What changes for hosts, rule by rule.
+void show_difference(const plan::Evidence& before, const std::string& name, const plan::Evidence& after, const Session& session) {
+  const plan::EvidenceDifference found = plan::difference(before, after);
+  const Terminal& terminal = session.terminal;
+  terminal.note(fmt::format("since release {}: {} rules added, {} changed, {} removed, {} as they were", name, found.added.size(), found.changed.size(), found.removed.size(),
+                            after.sources.size() - found.added.size() - found.changed.size()));
+  const auto list = [&](char sign, Style style, const std::vector<plan::Evidence::Source>& rules) {
+    for (const plan::Evidence::Source& rule : rules) terminal.note(terminal.styled(style, fmt::format("  {} {:<13} {}  {}", sign, printable(rule.level, 20), printable(rule.id, 64), printable(rule.title, 120)), false));
+  };
+  list('+', Style::kGreen, found.added);
+  list('~', Style::kYellow, found.changed);
+  list('-', Style::kRed, found.removed);
+}
+
+Status show_change(const SignOptions& options, const std::optional<Bytes>& previous, const PackRequest& packed, const PackFiles& pack, const Session& session) {
+  TRY(const plan::Evidence now, plan::Evidence::parse(pack.at(kEvidenceFile)));
+  os::RealFileSystem files;
+  if (!options.since.empty()) {
+    TRY(const PackRequest last, read_request(options.since));
+    TRY(const Bytes bytes, files.read(fs::path(options.since) / kEvidenceFile, limits::kTargetBytesMax));
+    TRY(const plan::Evidence before, plan::Evidence::parse(bytes));
+    show_difference(before, last.release, now, session);
+    return {};
+  }
+  const auto before = [&]() -> Result<std::optional<std::pair<std::string, plan::Evidence>>> {
+    if (!previous) return std::nullopt;
+    if (!options.previous.previous.empty()) return fail(ErrorCode::kUnavailable, "there is no server at hand");
+    TRY(const auto releases, releases_of(*previous, packed.release, options.remote));
+    if (releases.empty()) return std::nullopt;
+    TRY(const Bytes bytes, target_of(*previous, plan::Evidence::path(releases[0].name), options.remote));
+    TRY(plan::Evidence evidence, plan::Evidence::parse(bytes));
+    return std::pair(releases[0].name, std::move(evidence));
+  }();
+  if (!before) {
+    session.terminal.warning(fmt::format("what changed since the last release cannot be shown: {} (give --since FOLDER)", before.error().detail));
+  } else if (*before) {
+    show_difference((*before)->second, (*before)->first, now, session);
+  } else {
+    session.terminal.note(fmt::format("the first release: {} rules", now.sources.size()));
   }
   return {};
 }
@@ -167,15 +224,15 @@ Result<Bytes> release_document(const SignOptions& options, const PackRequest& pa
   return bytes;
 }
 
-Result<Bytes> signed_content(const SignOptions& options, const std::vector<trust::TargetFile>& targets, trust::Signer& signer, WallTime now) {
+Result<Bytes> signed_content(const SignOptions& options, const std::optional<Bytes>& previous, const std::string& release, const std::vector<trust::TargetFile>& targets, trust::Signer& signer, WallTime now) {
   os::RealFileSystem files;
   const fs::path path = fs::path(options.folder) / kContentFile;
   if (files.exists(path)) {  // the second person: adds a signature
     TRY(const Bytes there, files.read(path, limits::kTargetsBytesMax));
     TRY_VOID(check_names_the_files(there, targets));
+    TRY_VOID(check_follows(there, previous, release, targets));
     return trust::add_signature(there, signer);
   }
-  TRY(const auto previous, previous_content(options));
   const auto view = previous ? std::optional<BytesView>(*previous) : std::nullopt;
   TRY(const Json next, trust::next_targets(view, targets, {}, now + std::chrono::hours(24) * options.approve_days));
   trust::Signer* const signers[] = {&signer};
@@ -196,35 +253,71 @@ Status sign_pack(const SignOptions& options, const schema::Catalog& catalog, con
   const WallTime now = os::RealClock().wall();
   TRY(const PackRequest packed, read_request(options.folder));
   TRY(const PackFiles pack, remake(options, packed, catalog, session));
-  TRY(const std::string passphrase, read_passphrase(files, options.passphrase_file));
-  TRY(trust::KeyPair key, trust::load_key(files, options.key, passphrase));
+  TRY(const auto key, open_signer(files, options.key, options.passphrase_file));
+  TRY(const auto previous, previous_content(options.previous, options.remote, key->public_key()));
   TRY(const Bytes document, release_document(options, packed, pack, now));
   TRY(const plan::Release release, plan::Release::parse(document));
   show_what_is_signed(release, session);
-  TRY(const Bytes content, signed_content(options, target_files(packed.release, pack, document), key, now));
+  TRY_VOID(show_change(options, previous, packed, pack, session));
+  TRY(const Bytes content, signed_content(options, previous, packed.release, target_files(packed.release, pack, document), *key, now));
   TRY_VOID(files.write_atomic(fs::path(options.folder) / kContentFile, content, 0644));
   TRY(const trust::Targets parsed, trust::Targets::parse(content));
   if (session.json) {
-    session.terminal.data_line(to_json(Json::object({{"release", packed.release}, {"release_digest", plan::release_digest(document).hex()}, {"content_version", parsed.version}, {"keyid", key.public_key().id()}, {"signatures", parsed.envelope.signatures.size()}})));
+    session.terminal.data_line(to_json(Json::object({{"release", packed.release}, {"release_digest", plan::release_digest(document).hex()}, {"content_version", parsed.version}, {"keyid", key->public_key().id()}, {"signatures", parsed.envelope.signatures.size()}})));
   } else {
-    session.terminal.data_line(fmt::format("signed release {} (digest {}) by key {}; {} signature(s) so far", packed.release, plan::release_digest(document).hex(), key.public_key().id().substr(0, 16), parsed.envelope.signatures.size()));
+    session.terminal.data_line(fmt::format("signed release {} (digest {}) by key {}; {} signature(s) so far", packed.release, plan::release_digest(document).hex(), key->public_key().id().substr(0, 16), parsed.envelope.signatures.size()));
   }
   return {};
 }
 
-Result<nlohmann::ordered_json> push_pack(const std::string& folder, const RemoteOptions& options) {
+// What hosts with the newest release before this one fetch in place of whole channel files. Hints, checked by the server and by every host: an error here stops nothing.
+Result<nlohmann::ordered_json> deltas_of(const std::string& folder, const std::string& release, const RemoteOptions& options) {
   os::RealFileSystem files;
-  TRY(const PackRequest packed, read_request(folder));
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  TRY(Remote remote, Remote::open(options));
+  TRY(const auto roles, remote.get("/api/v1/roles"));
+  const int64_t version = roles.value("content_version", int64_t{0});
+  if (version == 0) return list;
+  TRY(const std::string content, remote.tree_file(fmt::format("metadata/{}.content.json", version), limits::kTargetsBytesMax));
+  TRY(const auto releases, releases_of(as_bytes(content), release, options));
+  for (size_t i = 0; i < releases.size() && i < limits::kDeltaBasesMax; ++i) {
+    for (const plan::ChannelRef& old : releases[i].channels) {
+      const fs::path file = fs::path(folder) / fs::path(old.path).filename();
+      if (!files.exists(file)) continue;
+      TRY(const Bytes to, files.read(file, limits::kChannelBytesMax));
+      if (sha256(to) == old.sha256) continue;
+      TRY(const Bytes from, target_of(as_bytes(content), old.path, options));
+      TRY(const Bytes delta, trust::make_delta(from, to));
+      if (delta.size() < to.size() / 2) list.push_back({{"path", fmt::format("content/{}/{}", release, file.filename().string())}, {"from", old.sha256.hex()}, {"data", to_base64(delta)}});
+    }
+  }
+  return list;
+}
+
+Result<nlohmann::ordered_json> push_pack(const std::string& folder, const RemoteOptions& options, const Terminal& terminal) {
+  os::RealFileSystem files;
   TRY(const Bytes content, files.read(fs::path(folder) / kContentFile, limits::kTargetsBytesMax));
   TRY(const auto names, files.list(folder));
   nlohmann::ordered_json targets = nlohmann::ordered_json::array();
+  TRY(Remote remote, Remote::open(options));
+  if (files.exists(fs::path(folder) / kDenyFile)) {  // made by `creance release deny`
+    TRY(const Bytes bytes, files.read(fs::path(folder) / kDenyFile, 1u << 20));
+    targets.push_back({{"path", plan::DenyList::kPath}, {"data", to_base64(bytes)}});
+    return remote.put("/api/v1/content", {{"metadata", to_base64(content)}, {"targets", targets}});
+  }
+  TRY(const PackRequest packed, read_request(folder));
   for (const std::string& name : names) {
     if (!is_published(name) && name != kReleaseFile) continue;
     TRY(const Bytes bytes, files.read(fs::path(folder) / name, limits::kChannelBytesMax));
     targets.push_back({{"path", fmt::format("content/{}/{}", packed.release, name)}, {"data", to_base64(bytes)}});
   }
-  TRY(Remote remote, Remote::open(options));
-  return remote.put("/api/v1/content", {{"metadata", to_base64(content)}, {"targets", targets}});
+  nlohmann::ordered_json body = {{"metadata", to_base64(content)}, {"targets", targets}};
+  if (const auto deltas = deltas_of(folder, packed.release, options); !deltas) {
+    terminal.warning(fmt::format("hosts will fetch whole files: no deltas could be made ({})", deltas.error().detail));
+  } else if (!deltas->empty()) {
+    body["deltas"] = *deltas;
+  }
+  return remote.put("/api/v1/content", body);
 }
 
 }  // namespace
@@ -232,15 +325,15 @@ Result<nlohmann::ordered_json> push_pack(const std::string& folder, const Remote
 void add_sign(CLI::App& app, Session& session) {
   auto* options = session.keep<SignOptions>();
   CLI::App* command = add_command(app, session, "sign", "Make the release again from its sources and sign it if every byte is equal",
-                                  {"creance sign dist/starter-1 --rules rules/ --key ana.key --passphrase-file ana.pass", "creance sign dist/starter-1 --rules rules/ --key ben.key --previous content.json"});
+                                  {"creance sign dist/starter-1 --rules rules/ --key ana.key --passphrase-file ana.pass", "creance sign dist/starter-1 --rules rules/ --key ben.key --root root.json"});
   add_remote_options(*command, options->remote);
   command->add_option("FOLDER", options->folder, "The pack")->required();
   add_rule_options(*command, options->sources);
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
-  command->add_option("--key", options->key, "Private key file")->required();
-  command->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key");
-  command->add_option("--previous", options->previous, "The content.json to follow, in place of the server's");
-  command->add_flag("--first", options->first, "There is no content yet");
+  command->add_option("--key", options->key, "Private key file, or pkcs11:token=…;object=…?module-path=…")->required();
+  command->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key, or is the token's PIN");
+  add_previous_options(*command, options->previous);
+  command->add_option("--since", options->since, "Pack folder of the release to compare with, in place of the newest one");
   command->add_option("--not-before", options->not_before, "Floor: RING[:SHARE%]:SECONDS from now, before which nobody (beyond that share) may take it")->take_all();
   command->add_option("--approve-days", options->approve_days, "Floor: approved for this long")->check(CLI::Range(1u, 3650u))->capture_default_str();
   command->callback([&session, options] {
@@ -258,12 +351,13 @@ void add_push(CLI::App& app, Session& session) {
   auto* folder = session.keep<std::string>();
   CLI::App* command = add_command(app, session, "push", "Bring signed content to the server; it reaches no host until it is released", {"creance push dist/starter-1"});
   add_remote_options(*command, *remote);
-  command->add_option("FOLDER", *folder, "The signed pack")->required();
+  command->add_option("FOLDER", *folder, "The signed pack, or what `creance release deny` made")->required();
   command->callback([&session, remote, folder] {
     session.run = [&session, remote, folder] {
-      const auto answer = push_pack(*folder, *remote);
+      const auto answer = push_pack(*folder, *remote, session.terminal);
       if (!answer) return failed(session, answer.error());
       if (session.json) session.terminal.data_line(answer->dump());
+      else if (os::RealFileSystem().exists(fs::path(*folder) / kDenyFile)) session.terminal.data_line(fmt::format("`{}` is on the server; hosts follow it at their next refresh", *folder));
       else session.terminal.data_line(fmt::format("`{}` is on the server; release it with `creance release {}`", *folder, fs::path(*folder).lexically_normal().filename().string()));
       return static_cast<int>(kOk);
     };

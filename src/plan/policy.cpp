@@ -122,7 +122,7 @@ Result<LocalPolicy> LocalPolicy::parse(BytesView bytes) {
   const JsonField document(json);
   LocalPolicy local;
   // A misspelled member would silently loosen what the owner wanted; this file is written by hand.
-  constexpr std::string_view known[] = {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny"};
+  constexpr std::string_view known[] = {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny", "require_evidence"};
   for (const Json::Member& member : json.members()) {
     if (std::ranges::find(known, member.first) == std::end(known)) return fail(document.error(fmt::format("`{}` is not known here", member.first.substr(0, 64))));
   }
@@ -137,6 +137,10 @@ Result<LocalPolicy> LocalPolicy::parse(BytesView bytes) {
   TRY(local.mutes, detail::texts_at(document, "mutes", kListMax, 128));
   TRY(local.keep, detail::texts_at(document, "keep", kListMax, 128));
   TRY(local.deny, digests_at(document, "deny"));
+  TRY(const auto evidence, document.find("require_evidence"));
+  if (evidence) {
+    TRY(local.require_evidence, evidence->boolean());
+  }
   return local;
 }
 

@@ -51,6 +51,7 @@ struct LocalPolicy {
   std::vector<std::string> mutes;      // in addition to the tenant's
   std::vector<std::string> keep;       // rules that the tenant's mutes do not reach on this host
   std::vector<Digest> deny;            // release or channel digests never taken here
+  bool require_evidence = false;       // nothing new without evidence that was signed with it (evidence.hpp)
   static Result<LocalPolicy> parse(BytesView bytes);
 };
 

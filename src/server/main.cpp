@@ -11,7 +11,7 @@
 #include "base/os/real.hpp"
 #include "server/api/server.hpp"
 #include "server/control/ceremony.hpp"
-#include "trust/keys/signer.hpp"
+#include "trust/keys/key_file.hpp"
 
 using namespace creance;
 namespace fs = std::filesystem;
@@ -73,6 +73,7 @@ struct RunOptions {
   uint32_t report_interval_ms = 1000;
   uint32_t silent_after_reports = 5;
   uint32_t silent_after_ms = 3000;
+  bool require_evidence = false;
 };
 
 Result<server::HttpServerOptions> parse_listen(const std::string& text) {
@@ -106,6 +107,7 @@ int run(const RunOptions& options) {
   wanted.rollouts.report_interval = std::chrono::milliseconds(options.report_interval_ms);
   wanted.rollouts.silence.reports_missed = options.silent_after_reports;
   wanted.rollouts.silence.least = std::chrono::milliseconds(options.silent_after_ms);
+  wanted.require_evidence = options.require_evidence;
   wanted.log = [logger](std::string_view line) { logger->warn("{}", line); };
   ::signal(SIGPIPE, SIG_IGN);
   auto link = options.signer_socket.empty() ? server::make_process_link(signer_program(), fs::path(options.data) / "signer") : server::make_socket_link(options.signer_socket);
@@ -143,6 +145,7 @@ int main(int argc, char** argv) {
   run_command->add_option("--report-interval-ms", run_options.report_interval_ms, "What sensors are told")->check(CLI::Range(10u, 3'600'000u))->capture_default_str();
   run_command->add_option("--silent-after-reports", run_options.silent_after_reports, "Reports missed in a row that are silence")->check(CLI::Range(2u, 1000u))->capture_default_str();
   run_command->add_option("--silent-after-ms", run_options.silent_after_ms, "But never sooner")->check(CLI::Range(10u, 86'400'000u))->capture_default_str();
+  run_command->add_flag("--require-evidence", run_options.require_evidence, "Take no release without evidence that was signed with it");
   run_command->add_option("--log-level", run_options.log_level, "debug, info, warn, error")->capture_default_str();
   try {
     app.parse(argc, argv);

@@ -486,7 +486,9 @@ class Repository(Case):
         public = run("keys", "show", self.dir / "me.key.pub", "--json")
         private = run("keys", "show", key, "--passphrase-file", self.dir / "pass", "--json")
         self.assertEqual(json.loads(public.stdout)["keyid"], json.loads(private.stdout)["keyid"], private.stderr)
-        self.assertNotEqual(run("keys", "show", key).returncode, 0)
+        self.assertEqual(json.loads(run("keys", "show", key, "--json").stdout)["keyid"], json.loads(public.stdout)["keyid"])  # the public half is readable without the passphrase
+        self.assertIn(b"argon2id", key.read_bytes())
+        self.assertNotEqual(run("sign", self.dir, "--rules", self.dir, "--key", key).returncode, 0)
 
     def test_sign_refuses_what_its_sources_do_not_make(self):
         run("init", self.dir / "repo")

@@ -18,6 +18,7 @@
 #include "server/signer/link.hpp"
 #include "trust/client/http_transport.hpp"
 #include "trust/client/updater.hpp"
+#include "trust/keys/key_file.hpp"
 #include "trust/repository/builder.hpp"
 
 namespace creance::server::testing {
@@ -72,6 +73,7 @@ class World {
     options.data = folder.path;
     options.tick = std::chrono::milliseconds(5);
     options.renew_every = std::chrono::milliseconds(20);
+    options.require_evidence = require_evidence;
     options.log = [this](std::string_view line) { log += std::string(line) + "\n"; };
     TRY(server, Server::open(std::move(options), std::move(link), files, clock, random));
     thread = std::thread([this] { server->run(); });
@@ -182,6 +184,7 @@ class World {
   trust::KeyPair author;
   std::optional<Bytes> content;
   std::string token, log;
+  bool require_evidence = false;
   trust::RoleKeys rollout_keys;  // after plan()
   HttpClient client{"test"};
   std::unique_ptr<Server> server;

@@ -1,3 +1,4 @@
+#include "trust/keys/key_file.hpp"
 #include "trust/tree.hpp"
 
 namespace creance::trust::testing {
@@ -88,23 +89,81 @@ TEST(Keys, ThatCannotBeUsedAreKeptAndSayWhy) {
   EXPECT_EQ(PublicKey::from_json(JsonField(*parse_json(as_bytes("{}")))).error().code, ErrorCode::kInvalid);
 }
 
+// Numbers that count up: a test must replay.
+struct Counting final : Random {
+  uint8_t next = 0;
+  void fill(std::span<uint8_t> out) override {
+    for (uint8_t& byte : out) byte = next++;
+  }
+};
+
 TEST(KeyFiles, RoundTripPlainAndEncryptedWithModes) {
   fake::MemoryFileSystem files;
+  Counting random;
   const KeyPair pair = *KeyPair::generate_ed25519();
   ASSERT_TRUE(save_key(files, "/keys/plain.pem", pair));
-  ASSERT_TRUE(save_key(files, "/keys/secret.pem", pair, "correct horse"));
+  ASSERT_TRUE(save_key(files, "/keys/secret.key", pair, "correct horse", random));
   EXPECT_EQ(files.mode("/keys/plain.pem"), 0600u);
+  EXPECT_EQ(files.mode("/keys/secret.key"), 0600u);
   EXPECT_EQ(load_key(files, "/keys/plain.pem")->public_key().id(), pair.public_key().id());
-  EXPECT_EQ(load_key(files, "/keys/secret.pem", "correct horse")->public_key().id(), pair.public_key().id());
-  EXPECT_EQ(load_key(files, "/keys/secret.pem", "wrong").error().code, ErrorCode::kDenied);
-  EXPECT_EQ(load_key(files, "/keys/secret.pem").error().code, ErrorCode::kDenied);
+  EXPECT_EQ(load_key(files, "/keys/secret.key", "correct horse")->public_key().id(), pair.public_key().id());
+  EXPECT_EQ(load_key(files, "/keys/secret.key", "wrong").error().code, ErrorCode::kDenied);
+  EXPECT_EQ(load_key(files, "/keys/secret.key").error().code, ErrorCode::kDenied);
   EXPECT_EQ(save_key(files, "/keys/plain.pem", pair).error().code, ErrorCode::kExists);
   EXPECT_EQ(load_key(files, "/keys/none.pem").error().code, ErrorCode::kNotFound);
   ASSERT_TRUE(files.write_atomic("/keys/junk.pem", as_bytes("junk"), 0600));
   EXPECT_EQ(load_key(files, "/keys/junk.pem").error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(as_text(*files.read("/keys/secret.pem", 1u << 20)).substr(0, 37), "-----BEGIN ENCRYPTED PRIVATE KEY-----");
   ASSERT_TRUE(save_public_key(files, "/keys/plain.pub", pair.public_key()));
   EXPECT_EQ(load_public_key(files, "/keys/plain.pub")->id(), pair.public_key().id());
+  EXPECT_EQ(load_public_key(files, "/keys/secret.key")->id(), pair.public_key().id());  // readable without the passphrase
+}
+
+TEST(KeyFiles, OfEveryKindAreSealed) {
+  Counting random;
+  for (const KeyPair& pair : {KeyPair(*KeyPair::generate_ed25519()), KeyPair(*KeyPair::generate_ecdsa_p256()), KeyPair(*KeyPair::generate_rsa(2048))}) {
+    const std::string sealed = *seal_key(pair, "pass", random, {64, 1, 1});
+    EXPECT_EQ(sealed.find("PRIVATE"), std::string::npos);
+    EXPECT_EQ(open_key(sealed, "pass")->public_key().id(), pair.public_key().id());
+  }
+}
+
+TEST(KeyFiles, ASealBindsAllThatStandsInTheFile) {
+  Counting random;
+  const KeyPair pair = *KeyPair::generate_ed25519();
+  const Json sealed = *parse_json(as_bytes(*seal_key(pair, "pass", random, {64, 1, 1})));
+  const auto with = [&](const char* name, Json value) {
+    Json bent = sealed;
+    bent.set(name, std::move(value));
+    return open_key(to_json(bent), "pass").error().code;
+  };
+  EXPECT_EQ(with("public", key(9).public_key().json()), ErrorCode::kDenied);
+  EXPECT_EQ(with("note", "more"), ErrorCode::kDenied);
+  EXPECT_EQ(with("nonce", std::string(24, '0')), ErrorCode::kDenied);
+  EXPECT_EQ(with("sealed", std::string(200, '0')), ErrorCode::kDenied);
+  EXPECT_EQ(with("cipher", "rot13"), ErrorCode::kUnsupported);
+  const auto cost = [&](const char* name, int64_t value) {
+    Json kdf = *sealed.find("kdf");
+    kdf.set(name, value);
+    return with("kdf", kdf);
+  };
+  EXPECT_EQ(cost("passes", 2), ErrorCode::kDenied);
+  EXPECT_EQ(cost("memory_kib", int64_t{limits::kKeyFileMemoryKibMax} + 1), ErrorCode::kTooLarge);  // nobody makes us take 4 TiB
+  EXPECT_EQ(cost("passes", int64_t{limits::kKeyFilePassesMax} + 1), ErrorCode::kTooLarge);
+  EXPECT_EQ(cost("lanes", int64_t{limits::kKeyFileLanesMax} + 1), ErrorCode::kTooLarge);
+  EXPECT_EQ(cost("lanes", 0), ErrorCode::kInvalid);
+}
+
+TEST(KeyFiles, OfOpenSslAreRead) {  // made once with: openssl genpkey -algorithm ED25519 -aes-256-cbc -pass pass:correct-horse
+  const std::string_view pem = 
+      "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+      "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiGOc3cX5ZK7AICCAAw\n"
+      "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEHZMorugcj0kF9/3Rgi2RE8EQDaT\n"
+      "A9uO5C40ZsVgJnetHcYiwGlFnk+e9Ytix/+cH1wkCPCMTpjmQ4oU5tB04rHTa+3J\n"
+      "/1O/Rnt7xvcWwjvY0fc=\n"
+      "-----END ENCRYPTED PRIVATE KEY-----\n";
+  EXPECT_TRUE(open_key(pem, "correct-horse"));
+  EXPECT_EQ(open_key(pem, "wrong").error().code, ErrorCode::kDenied);
+  EXPECT_EQ(open_key(pem, "").error().code, ErrorCode::kDenied);
 }
 
 TEST(Documents, AreSignedInTwoPlacesAndOpenOnlyWithTheThreshold) {

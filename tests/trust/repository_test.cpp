@@ -1,4 +1,6 @@
 // What the control plane publishes, and what it refuses to publish. Specification 6.
+#include <set>
+
 #include "base/digest.hpp"
 #include "trust/tree.hpp"
 
@@ -155,6 +157,82 @@ TEST(Repository, CarriesThousandsOfTenants) {
   EXPECT_EQ(*policy, bytes("{1777"));
 }
 
+// --- policies in bins (TAP 15)
+
+Status publish_policies(Tree& t, const std::vector<TargetFile>& files, const std::vector<std::string>& removed = {}) {
+  return t.repository.publish_binned("policy", 7, files, removed, [&](const std::string&) -> Signer& { return t.policy; }, t.online(), t.now);
+}
+TargetFile policy_of(int tenant, std::string_view text) { return {"policy/t" + std::to_string(tenant) + ".json", bytes(text), std::nullopt}; }
+
+TEST(Bins, HoldPoliciesAndOnlyTheChangedOneIsWritten) {
+  Tree t;
+  std::vector<TargetFile> files;
+  for (int i = 0; i < 300; ++i) files.push_back(policy_of(i, "{" + std::to_string(i)));
+  ASSERT_TRUE(publish_policies(t, files));
+  ASSERT_TRUE(t.client.refresh(t.now));
+  EXPECT_EQ(*t.client.download(*t.client.target("policy/t177.json")), bytes("{177"));
+  EXPECT_EQ(t.client.target("policy/t177.json")->role.substr(0, 7), "policy-");
+  EXPECT_EQ(t.client.target("policy/none.json").error().code, ErrorCode::kNotFound);
+  const auto before = t.server.files();
+  ASSERT_TRUE(publish_policies(t, {policy_of(177, "changed")}));
+  std::vector<std::string> written;
+  for (const auto& [name, content] : t.server.files()) {
+    if (!before.contains(name)) written.push_back(name);
+  }
+  EXPECT_EQ(written.size(), 3u);  // the file, its bin, the snapshot; and timestamp.json anew
+  ASSERT_TRUE(t.client.refresh(t.now));
+  EXPECT_EQ(*t.client.download(*t.client.target("policy/t177.json")), bytes("changed"));
+  EXPECT_EQ(*t.client.download(*t.client.target("policy/t178.json")), bytes("{178"));
+  ASSERT_TRUE(publish_policies(t, {}, {"policy/t177.json"}));
+  ASSERT_TRUE(t.client.refresh(t.now));
+  EXPECT_EQ(t.client.target("policy/t177.json").error().code, ErrorCode::kNotFound);
+  Repository again(t.server, "/tree");
+  ASSERT_TRUE(again.load()) << again.load().error().detail;
+  EXPECT_EQ(again.bins("policy"), t.repository.bins("policy"));
+  EXPECT_GT(again.bins("policy").size(), 80u);
+}
+
+TEST(Bins, PoliciesOfOneRoleMoveIntoThem) {
+  Tree t;
+  ASSERT_TRUE(t.repository.publish_files("policy", {policy_of(1, "one"), policy_of(2, "two")}, {}, t.policy, t.online(), t.now));
+  ASSERT_TRUE(publish_policies(t, {policy_of(3, "three")}));
+  ASSERT_TRUE(t.client.refresh(t.now));
+  for (const auto& [tenant, text] : {std::pair{1, "one"}, {2, "two"}, {3, "three"}}) {
+    EXPECT_EQ(*t.client.download(*t.client.target("policy/t" + std::to_string(tenant) + ".json")), bytes(text));
+  }
+}
+
+TEST(Bins, SpeakOnlyAboutTheirOwnPaths) {
+  Tree t;
+  ASSERT_TRUE(publish_policies(t, {policy_of(1, "one")}));
+  const std::string bin = t.repository.bins("policy").at(0);
+  const auto publish = [&](const TargetFile& file) {
+    const Json next = *next_targets(BytesView(*t.repository.metadata(bin)), {file}, {}, t.now + std::chrono::days(1));
+    return t.repository.publish({{bin, t.signed_by(next, {&t.policy}), {file}}}, t.online(), t.now);
+  };
+  int foreign = 2;
+  SuccinctRoles bins;
+  bins.name_prefix = "policy";
+  bins.bit_length = 7;
+  while (bins.bin_of(policy_of(foreign, "").path) == bin) ++foreign;
+  EXPECT_EQ(publish(policy_of(foreign, "x")).error().code, ErrorCode::kDenied);
+  EXPECT_EQ(publish({"rollout/plan.json", bytes("x"), std::nullopt}).error().code, ErrorCode::kDenied);
+  EXPECT_EQ(t.repository.publish({{"policy-80", bytes("{}"), {}}}, t.online(), t.now).error().code, ErrorCode::kDenied);  // no such bin
+}
+
+TEST(Bins, TheMirrorKeepsThePolicyOfItsHost) {
+  Tree t;
+  ASSERT_TRUE(publish_policies(t, {policy_of(1, "one"), policy_of(2, "two")}));
+  RecordingTransport recorder(t.transport, t.host, "/mirror");
+  Client client(recorder, t.host, "/updater");
+  ASSERT_TRUE(client.init(*t.client.stored("root")));
+  ASSERT_TRUE(client.refresh(t.now));
+  const TargetInfo info = *client.target("policy/t1.json");
+  ASSERT_TRUE(client.download(info));
+  ASSERT_TRUE(recorder.prune(*client.trusted()));
+  EXPECT_TRUE(t.host.exists("/mirror/" + info.fetched_as));
+}
+
 // --- power loss and full disks: every changing operation fails, stops before or stops after, in turn
 
 // What a client that knows only the first root sees.
@@ -256,6 +334,70 @@ TEST(PowerLoss, ARefreshLeavesAStateFromWhichTheNextOneGoesOn) {
       Client after(t.transport, t.host, "/cache");
       ASSERT_TRUE(after.refresh(t.now)) << "operation " << k;
       EXPECT_EQ(*after.download(*after.target("rollout/plan.json")), bytes("new")) << "operation " << k;
+    }
+  }
+}
+
+TEST(PowerLoss, AChangeOfBinsIsThereWholeOrNotAtAll) {
+  for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
+    bool finished = false;
+    for (uint64_t k = 0; !finished; ++k) {
+      ASSERT_LT(k, 60u);
+      Tree t;
+      ASSERT_TRUE(publish_policies(t, {policy_of(1, "old"), policy_of(2, "old"), policy_of(3, "old")}));
+      ASSERT_TRUE(t.client.refresh(t.now));
+      t.server.fault_at(k, fault);
+      finished = publish_policies(t, {policy_of(1, "new"), policy_of(2, "new"), policy_of(3, "new")}).has_value();
+      t.server.restart();
+      ASSERT_TRUE(t.client.refresh(t.now)) << "operation " << k;
+      std::set<std::string> seen_texts;
+      for (const int tenant : {1, 2, 3}) seen_texts.insert(std::string(as_text(*t.client.download(*t.client.target(policy_of(tenant, "").path)))));
+      EXPECT_EQ(seen_texts.size(), 1u) << "operation " << k;  // all three, or none of them
+      if (finished) {
+        EXPECT_TRUE(seen_texts.contains("new"));
+      }
+      Repository again(t.server, "/tree");
+      ASSERT_TRUE(again.load()) << "operation " << k;
+    }
+  }
+}
+
+TEST(PowerLoss, AFirstPublicationCanBeTakenUpAgain) {
+  for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
+    bool finished = false;
+    for (uint64_t k = 0; !finished; ++k) {
+      ASSERT_LT(k, 50u);
+      Tree t;
+      fake::MemoryFileSystem disk;
+      const Bytes root = t.root_bytes(1, t.now + std::chrono::days(365));
+      const Bytes top = t.signed_by(make_targets(1, t.now + std::chrono::days(365), t.delegations()), {&t.targets});
+      disk.fault_at(k, fault);
+      Repository first(disk, "/new");
+      finished = first.create(root, top, t.online(), t.now).has_value();
+      disk.restart();
+      Repository again(disk, "/new");
+      if (again.exists()) {
+        EXPECT_TRUE(again.load()) << "operation " << k;
+      } else {
+        EXPECT_TRUE(again.create(root, top, t.online(), t.now)) << "operation " << k;
+      }
+    }
+  }
+}
+
+TEST(PowerLoss, CollectingGarbageTakesNothingThatAReaderNeeds) {
+  for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
+    bool finished = false;
+    for (uint64_t k = 0; !finished; ++k) {
+      ASSERT_LT(k, 80u);
+      Tree t;
+      for (int n = 0; n < 6; ++n) ASSERT_TRUE(t.publish_rollout("plan " + std::to_string(n)));
+      t.server.fault_at(k, fault);
+      finished = t.repository.collect_garbage(1).has_value();
+      t.server.restart();
+      EXPECT_EQ(seen(t), "plan 5") << "operation " << k;
+      EXPECT_TRUE(t.repository.collect_garbage(1)) << "operation " << k;
+      EXPECT_EQ(seen(t), "plan 5");
     }
   }
 }

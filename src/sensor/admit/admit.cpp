@@ -7,6 +7,7 @@
 
 #include "base/digest.hpp"
 #include "plan/decide.hpp"
+#include "plan/evidence.hpp"
 #include "sensor/admit/identity.hpp"
 #include "trust/client/transports.hpp"
 #include "trust/client/updater.hpp"
@@ -173,6 +174,11 @@ class Admission {
     if (wanted.channels.size() > ipc::kChannelsPerSetMax) return fail(ErrorCode::kTooLarge, fmt::format("release `{}` has {} channels, at most {} are taken", wanted.name, wanted.channels.size(), ipc::kChannelsPerSetMax));
     if (whole(folder, digest, wanted)) return {};
     TRY_VOID(files_.remove(folder / ipc::kSetRecordName));  // not whole: what follows is a set again when it is written anew
+    if (local_ && local_->require_evidence) {
+      TRY(const auto evidence, document(plan::Evidence::path(wanted.name)));
+      if (!evidence) return fail(ErrorCode::kDenied, fmt::format("release `{}` has no evidence, and the local file requires it", wanted.name));
+      TRY_VOID(plan::Evidence::check(*evidence, wanted));
+    }
     ipc::SetRecord record;
     record.release = digest.bytes;
     record.name.assign(wanted.name);

@@ -12,6 +12,7 @@
 #include "sensor/update/api.hpp"
 #include "trust/client/http_transport.hpp"
 #include "trust/core/metadata.hpp"
+#include "trust/keys/key_file.hpp"
 
 namespace creance::sensor {
 namespace {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "plan/evidence.hpp"
 #include "plan/plan.hpp"
 #include "plan/policy.hpp"
 #include "plan/release.hpp"
@@ -37,7 +38,7 @@ trust::HttpOptions tree_options(const std::string& server) {
 
 Updater::Updater(UpdaterOptions options, Identity identity, trust::KeyPair& key, ipc::Socket supervisor, FileSystem& files, const Clock& clock)
     : options_(std::move(options)), identity_(std::move(identity)), api_(identity_.server, identity_.sensor_id, key), supervisor_(std::move(supervisor)), files_(files), clock_(clock),
-      http_(tree_options(identity_.server)), recorder_(http_, files, options_.state / "spool"), client_(recorder_, files, options_.state / "spool/.seen"), outbox_(files, options_.state / "outbox"),
+      http_(tree_options(identity_.server)), deltas_(http_, files, options_.state / "spool"), recorder_(deltas_, files, options_.state / "spool"), client_(recorder_, files, options_.state / "spool/.seen"), outbox_(files, options_.state / "outbox"),
       interval_(identity_.report_interval_ms) {}
 
 Status Updater::start(BytesView root) {
@@ -148,6 +149,10 @@ Status Updater::fetch_all() {
   }
   TRY(const auto plan_bytes, spool(std::string(plan::Plan::kPath)));
   if (!plan_bytes) return {};
+  // Only where the owner's file asks for it; a file that cannot be read here is admit's to complain about.
+  const auto local_bytes = files_.read(options_.state / "local.json", 65'536);
+  const auto local = local_bytes ? plan::LocalPolicy::parse(*local_bytes) : Result<plan::LocalPolicy>(plan::LocalPolicy{});
+  const bool wants_evidence = local && local->require_evidence;
   TRY(const plan::Plan plan, plan::Plan::parse(*plan_bytes));
   for (const plan::Rollout& rollout : plan.rollouts) {
     if (rollout.state == plan::RolloutState::kHalted || rollout.state == plan::RolloutState::kWithdrawn) continue;
@@ -160,6 +165,10 @@ Status Updater::fetch_all() {
       if (!channel.cases) continue;
       TRY(const auto cases, spool(channel.cases->path));
       (void)cases;
+    }
+    if (wants_evidence) {
+      TRY(const auto evidence, spool(plan::Evidence::path(release.name)));
+      (void)evidence;
     }
     if (rollout.state == plan::RolloutState::kComplete) break;  // older ones cannot be wanted any more
   }

@@ -18,6 +18,7 @@
 #include "trust/client/http_transport.hpp"
 #include "trust/client/transports.hpp"
 #include "trust/client/updater.hpp"
+#include "trust/delta/delta.hpp"
 
 namespace creance::sensor {
 
@@ -55,6 +56,7 @@ class Updater {
   FileSystem& files_;
   const Clock& clock_;
   trust::HttpTransport http_;
+  trust::DeltaTransport deltas_;
   trust::RecordingTransport recorder_;
   trust::Client client_;
   Outbox outbox_;

@@ -15,6 +15,7 @@
 #include "base/os/sandbox.hpp"
 #include "sensor/update/enrol.hpp"
 #include "sensor/update/updater.hpp"
+#include "trust/keys/key_file.hpp"
 
 namespace creance::sensor {
 namespace {

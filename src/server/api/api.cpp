@@ -193,6 +193,7 @@ HttpResponse Api::operator_call(const HttpRequest& request) {
   if (call == "sensors") return get ? answer(200, fleet_.list(parameter(request.query, "ring"), parameter(request.query, "state"))) : not_allowed();
   if (call == "roles") return get ? roles() : not_allowed();
   if (call == "content") return put ? push_content(request) : not_allowed();
+  if (call == "root" || call == "targets") return put ? put_trust(request, std::string(call)) : not_allowed();
   if (call == "detections") {
     if (!get) return not_allowed();
     const auto limit = static_cast<uint32_t>(number(parameter(request.query, "limit"), 100, 1, 10'000));
@@ -238,6 +239,17 @@ HttpResponse Api::roles() const {
   return json(200, body);
 }
 
+HttpResponse Api::put_trust(const HttpRequest& request, const std::string& role) {
+  const auto published = [&]() -> Result<Json> {
+    TRY(const Json body, body_of(request, limits::kHttpBodyBytesMax));
+    TRY(const auto text, JsonField(body).text_at("metadata", 1, limits::kHttpBodyBytesMax));
+    TRY(const auto metadata, from_base64(text));
+    TRY_VOID(publisher_.publish_trust(role, metadata));
+    return Json::object({{"version", publisher_.repository().version(role)}});
+  }();
+  return answer(201, published);
+}
+
 HttpResponse Api::push_content(const HttpRequest& request) {
   const auto pushed = [&]() -> Result<Json> {
     TRY(const Json body, body_of(request, limits::kContentPushBytesMax));
@@ -254,7 +266,20 @@ HttpResponse Api::push_content(const HttpRequest& request) {
       TRY(file.bytes, from_base64(data));
       files.push_back(std::move(file));
     }
-    TRY_VOID(publisher_.push_content(std::move(metadata), std::move(files)));
+    std::vector<Publisher::Delta> deltas;
+    TRY(const auto given, object.find("deltas"));
+    if (given) {
+      TRY(const auto entries, given->elements());
+      for (const JsonField& entry : entries) {
+        Publisher::Delta delta;
+        TRY(delta.path, entry.text_at("path", 1, 1024));
+        TRY(delta.from_sha256, entry.text_at("from", 64, 64));
+        TRY(const auto data, entry.text_at("data", 0, limits::kContentPushBytesMax));
+        TRY(delta.bytes, from_base64(data));
+        deltas.push_back(std::move(delta));
+      }
+    }
+    TRY_VOID(publisher_.push_content(std::move(metadata), std::move(files), std::move(deltas)));
     return Json::object({{"content_version", publisher_.repository().version("content")}});
   }();
   return answer(201, pushed);
@@ -290,7 +315,8 @@ HttpResponse Api::rollout_call(const HttpRequest& request) {
   if (slash == std::string_view::npos) return request.method == "GET" ? answer(200, rollouts_.status(id)) : not_allowed();
   const std::string_view verb = rest.substr(slash + 1);
   constexpr std::array kVerbs = {std::pair{std::string_view("approve"), OperatorAction::kApprove}, std::pair{std::string_view("pause"), OperatorAction::kPause},
-                                 std::pair{std::string_view("resume"), OperatorAction::kResume}, std::pair{std::string_view("halt"), OperatorAction::kHalt}};
+                                 std::pair{std::string_view("resume"), OperatorAction::kResume}, std::pair{std::string_view("halt"), OperatorAction::kHalt},
+                                 std::pair{std::string_view("withdraw"), OperatorAction::kWithdraw}};
   const auto known = std::ranges::find(kVerbs, verb, &std::pair<std::string_view, OperatorAction>::first);
   if (known == kVerbs.end()) return not_found();
   if (request.method != "POST") return not_allowed();

@@ -32,6 +32,7 @@ class Api final : public HttpHandler {
   HttpResponse announce(const HttpRequest& request, const SensorRecord& sensor);
   HttpResponse report(const HttpRequest& request, SensorRecord sensor);
   HttpResponse push_content(const HttpRequest& request);
+  HttpResponse put_trust(const HttpRequest& request, const std::string& role);
   HttpResponse begin_rollout(const HttpRequest& request);
   HttpResponse rollout_call(const HttpRequest& request);
   HttpResponse make_tokens(const HttpRequest& request);

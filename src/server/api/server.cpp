@@ -71,6 +71,7 @@ Status Server::State::open() {
   TRY_VOID(check_clock(*store, repository, now));
   TRY(signers, RemoteSigners::connect(*link));
   publisher = std::make_unique<Publisher>(repository, *signers, *store, clock);
+  publisher->require_evidence(options.require_evidence);
   TRY_VOID(publisher->renew());
   TRY_VOID(publisher->start());
   options.rollouts.silence.listening_since = now + options.rollouts.restart_grace;

@@ -19,6 +19,7 @@ struct ServerOptions {
   RolloutOptions rollouts;
   std::chrono::milliseconds tick{200};
   std::chrono::milliseconds renew_every{30'000};  // looks whether signed metadata is near its end
+  bool require_evidence = false;                  // of every release that is pushed (plan/evidence.hpp)
   std::function<void(std::string_view)> log = [](std::string_view) {};  // one line; from the thread of run()
 };
 

@@ -8,6 +8,7 @@
 #include "server/signer/link.hpp"
 #include "server/store/sqlite_store.hpp"
 #include "trust/repository/repository.hpp"
+#include "trust/keys/key_file.hpp"
 
 namespace creance::server {
 namespace {

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/digest.hpp"
+#include "plan/evidence.hpp"
+#include "trust/delta/delta.hpp"
 
 namespace creance::server {
 namespace {
@@ -51,10 +54,51 @@ Status Publisher::publish_rollouts(std::vector<plan::Rollout> rollouts) {
   return {};
 }
 
-Status Publisher::push_content(Bytes metadata, std::vector<trust::TargetFile> files) {
+// Every delta is tried before anything is written: what lies in the tree leads somewhere.
+Status Publisher::check_deltas(const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas) {
+  TRY(const Bytes content, repository_.metadata("content"));
+  TRY(const trust::Targets published, trust::Targets::parse(content));
+  for (const Delta& delta : deltas) {
+    const auto to = std::ranges::find(files, delta.path, &trust::TargetFile::path);
+    const auto from = std::ranges::find_if(published.targets, [&](const auto& target) {
+      const auto hash = target.second.hashes.find("sha256");
+      return hash != target.second.hashes.end() && hash->second == delta.from_sha256;
+    });
+    if (to == files.end() || from == published.targets.end()) return fail(ErrorCode::kInvalid, fmt::format("the delta for `{}` does not lead from a published file to one that is pushed", delta.path));
+    TRY(const Bytes base, repository_.target(from->first));
+    const auto made = trust::apply_delta(base, delta.bytes, to->bytes.size());
+    if (!made || *made != to->bytes) return fail(ErrorCode::kInvalid, fmt::format("the delta for `{}` does not make that file", delta.path));
+  }
+  return {};
+}
+
+Status Publisher::check_evidence(const std::vector<trust::TargetFile>& files) const {
+  for (const trust::TargetFile& file : files) {
+    if (!file.path.ends_with("/release.json")) continue;
+    TRY(const plan::Release release, plan::Release::parse(file.bytes));
+    const auto evidence = std::ranges::find(files, plan::Evidence::path(release.name), &trust::TargetFile::path);
+    if (evidence == files.end()) return fail(ErrorCode::kDenied, fmt::format("release `{}` comes without evidence, which this server requires", release.name));
+    TRY_VOID(plan::Evidence::check(evidence->bytes, release));
+  }
+  return {};
+}
+
+Status Publisher::push_content(Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas) {
+  if (require_evidence_) TRY_VOID(check_evidence(files));
+  if (!deltas.empty()) TRY_VOID(check_deltas(files, deltas));
+  // Before the metadata: whoever learns of a new file finds its deltas. Those of a push that fails afterwards are garbage.
+  for (const Delta& delta : deltas) {
+    const auto to = std::ranges::find(files, delta.path, &trust::TargetFile::path);
+    TRY_VOID(repository_.put_delta(delta.from_sha256, sha256(to->bytes).hex(), delta.bytes));
+  }
   std::vector<trust::RoleUpdate> updates;
   updates.push_back({"content", std::move(metadata), std::move(files)});
   return repository_.publish(std::move(updates), online(), clock_.wall());
+}
+
+Status Publisher::publish_trust(const std::string& role, BytesView metadata) {
+  TRY_VOID(signers_.renew_trust(role, metadata));
+  return role == "root" ? repository_.publish_root(metadata, online(), clock_.wall()) : repository_.publish_targets(metadata, online(), clock_.wall());
 }
 
 Result<Publisher::Found> Publisher::release(const std::string& name) {
@@ -81,14 +125,17 @@ const plan::Policy& Publisher::policy(const std::string& tenant) {
 
 Status Publisher::put_policy(plan::Policy next) {
   next.version = policy(next.tenant).version + 1;
-  TRY_VOID(repository_.publish_files("policy", {{plan::Policy::path(next.tenant), next.to_bytes(), std::nullopt}}, {}, signers_.role("policy"), online(), clock_.wall()));
+  TRY_VOID(repository_.publish_binned("policy", kPolicyBinBits, {{plan::Policy::path(next.tenant), next.to_bytes(), std::nullopt}}, {}, [this](const std::string& role) -> trust::Signer& { return signers_.role(role); },
+                                      online(), clock_.wall()));
   policies_[next.tenant] = std::move(next);
   return {};
 }
 
 Status Publisher::renew() {
   const WallTime now = clock_.wall();
-  for (const char* role : {"rollout", "policy"}) {
+  std::vector<std::string> roles = repository_.bins("policy");
+  roles.insert(roles.end(), {"rollout", "policy"});
+  for (const std::string& role : roles) {
     const auto expires = repository_.expires(role);
     if (!expires || *expires > now + std::chrono::hours(24 * 15)) continue;
     TRY_VOID(repository_.publish_files(role, {}, {}, signers_.role(role), online(), now));

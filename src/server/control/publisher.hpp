@@ -24,7 +24,16 @@ class Publisher {
   const plan::Plan& plan() const { return plan_; }
   // Publishes these rollouts under the next sequence, unless they are what the published plan says. On an error the old plan stands; call again.
   Status publish_rollouts(std::vector<plan::Rollout> rollouts);
-  Status push_content(Bytes metadata, std::vector<trust::TargetFile> files);
+  // A delta from a published target file to one of `files`.
+  struct Delta {
+    std::string from_sha256, path;
+    Bytes bytes;
+  };
+  // kInvalid: a delta that does not lead to its file. With `require_evidence`, kDenied for a release without it (plan/evidence.hpp).
+  Status push_content(Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas = {});
+  void require_evidence(bool required) { require_evidence_ = required; }
+  // The next root or top-level targets, signed offline (`role`: "root", "targets"). The signer checks it first, for itself.
+  Status publish_trust(const std::string& role, BytesView metadata);
   // A release of the published content metadata, and its digest. kNotFound.
   struct Found {
     plan::Release release;
@@ -41,11 +50,14 @@ class Publisher {
   Result<Bytes> sign_grant(const plan::Grant& grant);
 
  private:
+  Status check_deltas(const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas);
+  Status check_evidence(const std::vector<trust::TargetFile>& files) const;
   trust::OnlineSigners online();
   trust::Repository& repository_;
   RemoteSigners& signers_;
   Store& store_;
   const Clock& clock_;
+  bool require_evidence_ = false;
   plan::Plan plan_;
   std::map<std::string, plan::Policy> policies_;
 };

@@ -398,15 +398,19 @@ Status Rollouts::act(const std::string& id, OperatorAction action, const std::st
       }
       name = "resume";
       break;
-    case OperatorAction::kHalt: {
-      if (!open(live->state)) return refuse(live->state == RolloutState::kComplete ? "what is complete is taken back by the content signers (deny)" : "it has ended already");
+    case OperatorAction::kHalt:
+    case OperatorAction::kWithdraw: {
+      const bool withdraw = action == OperatorAction::kWithdraw;
+      if (!open(live->state) && !(withdraw && live->state == RolloutState::kHalted)) {
+        return refuse(live->state == RolloutState::kComplete ? "what is complete is taken back by the content signers (deny)" : "it has ended already");
+      }
       Live next = *live;
       next.record.content_version_at_halt = publisher_.repository().version("content");
-      next.state = RolloutState::kHalted;
+      next.state = withdraw ? RolloutState::kWithdrawn : RolloutState::kHalted;
       next.record.reason = said;
       TRY_VOID(save(next));
       *live = std::move(next);
-      name = "halt";
+      name = withdraw ? "withdraw" : "halt";
       break;
     }
   }

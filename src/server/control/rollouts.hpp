@@ -32,7 +32,7 @@ struct StageRequest {
   uint32_t unknown_max = 10;
 };
 
-enum class OperatorAction : uint8_t { kApprove, kPause, kResume, kHalt };
+enum class OperatorAction : uint8_t { kApprove, kPause, kResume, kHalt, kWithdraw };  // kWithdraw: as kHalt, and never resumed
 
 class Rollouts {
  public:

@@ -237,7 +237,10 @@ Result<std::unique_ptr<RemoteSigners>> RemoteSigners::connect(SignerLink& link) 
 }
 
 trust::Signer& RemoteSigners::role(std::string_view name) {
-  const auto found = roles_.find(name);
+  auto found = roles_.find(name);
+  if (found == roles_.end() && name.starts_with("policy-")) {
+    found = roles_.emplace(std::string(name), std::make_unique<RemoteSigner>(*link_, std::string(name), roles_.at("policy")->public_key())).first;
+  }
   CHECK(found != roles_.end());
   return *found->second;
 }
@@ -246,6 +249,12 @@ Status RemoteSigners::approve_plan(const plan::Plan& plan, BytesView content_met
   Json list = Json::array();
   for (const Bytes& release : releases) list.push(to_base64(release));
   const auto answer = ask(*link_, Json::object({{"op", "plan"}, {"plan", to_base64(plan.to_bytes())}, {"content", to_base64(content_metadata)}, {"releases", list}}));
+  if (!answer) return fail(answer.error());
+  return {};
+}
+
+Status RemoteSigners::renew_trust(const std::string& role, BytesView metadata) {
+  const auto answer = ask(*link_, Json::object({{"op", "trust"}, {"role", role}, {"metadata", to_base64(metadata)}}));
   if (!answer) return fail(answer.error());
   return {};
 }

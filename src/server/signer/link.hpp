@@ -43,9 +43,11 @@ Status listen_signer(const std::filesystem::path& socket, SignerCore& core);
 class RemoteSigners {
  public:
   static Result<std::unique_ptr<RemoteSigners>> connect(SignerLink& link);
-  trust::Signer& role(std::string_view name);  // one of kOnlineRoles
+  trust::Signer& role(std::string_view name);  // one of kOnlineRoles, or a bin of policy ("policy-3f")
   // kDenied: the signer's reason.
   Status approve_plan(const plan::Plan& plan, BytesView content_metadata, const std::vector<Bytes>& releases);
+  // A new root or new targets ("root", "targets"): the signer follows it, if it is signed as the one it has asks for.
+  Status renew_trust(const std::string& role, BytesView metadata);
 
  private:
   explicit RemoteSigners(SignerLink& link) : link_(&link) {}

@@ -7,7 +7,8 @@
 #include "base/digest.hpp"
 #include "plan/grant.hpp"
 #include "plan/release.hpp"
-#include "trust/core/metadata.hpp"
+#include "trust/core/trusted_set.hpp"
+#include "trust/keys/key_file.hpp"
 
 namespace creance::server {
 namespace {
@@ -43,6 +44,16 @@ Status check_floor(const plan::Release& release, const plan::Rollout& rollout, W
     if (below) return fail(denied(fmt::format("release `{}` may go beyond {} millionths of ring `{}` only from {}", release.name, entry.share, to_string(entry.ring), format_time(entry.time))));
   }
   return {};
+}
+
+const trust::SuccinctRoles& policy_bins() {
+  static const trust::SuccinctRoles bins = [] {
+    trust::SuccinctRoles made;
+    made.name_prefix = "policy";
+    made.bit_length = kPolicyBinBits;
+    return made;
+  }();
+  return bins;
 }
 
 Json number_map(const std::map<std::string, int64_t>& map) {
@@ -136,10 +147,40 @@ Result<Json> SignerCore::answer(BytesView request) {
   TRY(const auto op, object.text_at("op"));
   if (op == "plan") return approve(object);
   if (op == "sign") return sign(object);
-  if (op != "keys") return fail(ErrorCode::kInvalid, "request.op: must be `keys`, `plan` or `sign`");
+  if (op == "trust") return renew_trust(object);
+  if (op != "keys") return fail(ErrorCode::kInvalid, "request.op: must be `keys`, `plan`, `sign` or `trust`");
   Json keys = Json::object();
   for (const auto& [role, key] : keys_) keys.set(role, key->public_key().json());
   return Json::object({{"keys", keys}});
+}
+
+// One document at a time, each replaced in one step: after a stop the two on the disk still fit each other.
+Result<Json> SignerCore::renew_trust(const JsonField& request) {
+  TRY(const auto role, request.text_at("role"));
+  TRY(const auto next, bytes_at(request, "metadata"));
+  if (role != "root" && role != "targets") return fail(ErrorCode::kInvalid, "request.role: must be `root` or `targets`");
+  const auto path = dir_ / (role + ".json");
+  TRY(const auto root_bytes, files_->read(dir_ / "root.json", limits::kRootBytesMax));
+  TRY(const auto targets_bytes, files_->read(dir_ / "targets.json", limits::kTargetsBytesMax));
+  if (next == (role == "root" ? root_bytes : targets_bytes)) return Json::object();  // asked again after a stop
+  TRY(const auto targets, trust::Targets::parse(role == "root" ? targets_bytes : next));
+  if (role == "root") {
+    TRY(auto set, trust::TrustedSet::start(root_bytes, clock_->wall()));
+    TRY_VOID(set.update_root(next));
+    TRY_VOID(set.finish_root());
+    if (auto fits = trust::check_signatures(targets.envelope, set.root().roles.at("targets"), "the targets metadata under the new root"); !fits) return fail(denied(fits.error().detail + "; publish targets signed by both keys first"));
+  } else {
+    TRY(const auto root, trust::Root::parse(root_bytes));
+    TRY_VOID(trust::check_signatures(targets.envelope, root.roles.at("targets"), "targets"));
+    TRY(const auto before, trust::Targets::parse(targets_bytes));
+    if (targets.version <= before.version) return fail(denied(fmt::format("targets version {} does not follow {}", targets.version, before.version)));
+    if (targets.expired(clock_->wall())) return fail(denied("the targets metadata has expired"));
+  }
+  const auto content = std::ranges::find(targets.delegations, "content", &trust::Delegation::name);
+  if (content == targets.delegations.end()) return fail(denied("the targets metadata delegates to no role `content`"));
+  TRY_VOID(files_->write_atomic(path, next, 0644));
+  content_keys_ = content->role;
+  return Json::object();
 }
 
 Result<Json> SignerCore::approve(const JsonField& request) {
@@ -201,7 +242,7 @@ Status SignerCore::check_rollout(const plan::Rollout& next, const plan::Plan& be
 
 Result<Json> SignerCore::sign(const JsonField& request) {
   TRY(const auto role, request.text_at("role"));
-  const auto key = keys_.find(role);
+  const auto key = keys_.find(policy_bins().has(role) ? "policy" : role);
   if (key == keys_.end()) return fail(denied(fmt::format("it holds no key for role `{}`", role)));
   TRY(const auto message, bytes_at(request, "message"));
   TRY(const Json value, parse_json(message, {.bytes_max = limits::kSignerMessageBytesMax}));
@@ -216,7 +257,7 @@ Status SignerCore::check_message(const std::string& role, const Json& message) {
   const JsonField object(message, "message");
   TRY(const auto type, object.text_at("_type"));
   if (role == "rollout" && type == "grant") return check_grant(message);
-  const std::string expected = role == "rollout" || role == "policy" ? "targets" : role;
+  const std::string expected = role == "rollout" || role == "policy" || policy_bins().has(role) ? "targets" : role;
   if (type != expected) return fail(denied(fmt::format("role `{}` does not sign `{}`", role, type)));
   TRY(const auto version, object.integer_at("version", 1));
   int64_t& last = state_.versions[role];
@@ -235,17 +276,36 @@ Status SignerCore::check_targets(const std::string& role, const Json& message) c
   if (delegations) {
     TRY(const auto roles, delegations->find("roles"));
     TRY(const auto succinct, delegations->find("succinct_roles"));
-    if (succinct || (roles && !(roles->value().is_array() && roles->value().elements().empty()))) return fail(denied(fmt::format("role `{}` delegates to nobody", role)));
+    if (roles && !(roles->value().is_array() && roles->value().elements().empty())) return fail(denied(fmt::format("role `{}` delegates to nobody", role)));
+    if (succinct) TRY_VOID(check_bins(role, *delegations));
   }
   TRY(const auto targets, object.at("targets"));
   TRY(const auto files, targets.members());
   for (const auto& [path, file] : files) {
-    if (!trust::path_matches(role + "/*", path)) return fail(denied(fmt::format("role `{}` does not sign `{}`", role, path)));
+    const bool in_bin = policy_bins().has(role);
+    if (!trust::path_matches((in_bin ? "policy" : role) + "/*", path) || (in_bin && policy_bins().bin_of(path) != role)) return fail(denied(fmt::format("role `{}` does not sign `{}`", role, path)));
     if (role != "rollout") continue;
     TRY(const auto hashes, file.at("hashes"));
     TRY(const auto digest, hashes.text_at("sha256"));
     if (path != plan::Plan::kPath || digest != state_.plan_sha256) return fail(denied(fmt::format("`{}` is not the plan that was approved last", path)));
   }
+  return {};
+}
+
+// Policy delegates to bins of its own key and to nobody else.
+Status SignerCore::check_bins(const std::string& role, const JsonField& delegations) const {
+  TRY(const auto keys, delegations.at("keys"));
+  TRY(const auto listed, keys.members());
+  TRY(const auto bins, delegations.at("succinct_roles"));
+  TRY(const auto prefix, bins.text_at("name_prefix"));
+  TRY(const auto bits, bins.integer_at("bit_length"));
+  const trust::PublicKey& own = keys_.at("policy")->public_key();
+  bool fits = role == "policy" && prefix == "policy" && bits == kPolicyBinBits && listed.size() == 1;
+  if (fits) {
+    TRY(const trust::PublicKey key, trust::PublicKey::from_json(listed[0].second));
+    fits = key == own;
+  }
+  if (!fits) return fail(denied(fmt::format("role `{}` delegates to bins of its own key alone", role)));
   return {};
 }
 

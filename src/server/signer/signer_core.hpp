@@ -4,7 +4,8 @@
 // Requests and answers are JSON (bytes in base64):
 //   {"op":"keys"}                                                      -> {"keys":{"rollout":KEY,…}}
 //   {"op":"plan","plan":B,"content":B,"releases":[B,…]}                -> {}          this plan may be signed next
-//   {"op":"sign","role":"timestamp","message":B (canonical JSON)}      -> {"sig":"<hex>"}
+//   {"op":"sign","role":"timestamp","message":B (canonical JSON)}      -> {"sig":"<hex>"}      role: also a bin of policy, "policy-3f"
+//   {"op":"trust","role":"root"|"targets","metadata":B}                -> {}          the next root or targets, signed offline: followed from now on
 //   any                                                                -> {"error":{"code":"kDenied","detail":"…"}}
 //
 // INVARIANTS (each has a test): versions of a role never go back · plan sequences only grow · a plan that widens anything names a release of the current content metadata, not below
@@ -25,6 +26,7 @@
 
 namespace creance::server {
 
+inline constexpr uint32_t kPolicyBinBits = 7;  // 128 bins: of 10,000 tenants each has 80, and one change rewrites 20 kB of policies and 20 kB of snapshot
 inline constexpr std::array<std::string_view, 4> kOnlineRoles = {"rollout", "policy", "snapshot", "timestamp"};
 
 class SignerCore {
@@ -41,9 +43,11 @@ class SignerCore {
   Result<Json> answer(BytesView request);
   Result<Json> approve(const JsonField& request);
   Result<Json> sign(const JsonField& request);
+  Result<Json> renew_trust(const JsonField& request);
   Status check_rollout(const plan::Rollout& next, const plan::Plan& before, const trust::Targets& content, const std::map<std::string, Bytes>& releases, WallTime now) const;
   Status check_message(const std::string& role, const Json& message);
   Status check_targets(const std::string& role, const Json& message) const;
+  Status check_bins(const std::string& role, const JsonField& delegations) const;
   Status check_grant(const Json& message) const;
   Status check_snapshot(const Json& message);
 

@@ -24,6 +24,8 @@ Result<std::filesystem::path> safe_relative_path(std::string_view path) {
   }
 }
 
+std::string delta_path(const std::string& from_sha256, const std::string& to_sha256) { return "deltas/" + from_sha256 + "/" + to_sha256 + ".zst"; }
+
 DirectoryTransport::DirectoryTransport(FileSystem& files, std::filesystem::path root) : files_(files), root_(std::move(root)) {}
 
 Result<Bytes> DirectoryTransport::fetch(const std::string& path, size_t bytes_max) {
@@ -97,6 +99,7 @@ Status RecordingTransport::prune(const TrustedSet& trusted) {
     const std::string target = (file.parent_path() / stored.substr(dot + 1)).generic_string();
     for (const Delegation& delegation : top->delegations) {
       const Targets* role = trusted.targets(delegation.name, "targets");
+      if (role != nullptr && role->succinct) role = trusted.targets(role->succinct->bin_of(target), delegation.name);
       // The stored name is percent-encoded; one that needed it is left alone.
       if (role == nullptr || target.find('%') != std::string::npos || !delegation.covers(target)) continue;
       const auto named = role->targets.find(target);

@@ -48,6 +48,9 @@ class RecordingTransport final : public Transport {
   std::filesystem::path mirror_;
 };
 
+// Where a tree keeps the delta that leads from one target file to another (delta/delta.hpp): `deltas/<sha256 of the older>/<sha256 of the newer>.zst`.
+std::string delta_path(const std::string& from_sha256, const std::string& to_sha256);
+
 // "metadata/2.root.json" → relative path of path segments; kInvalid for absolute paths, empty, "." and ".." segments, NUL, backslash.
 Result<std::filesystem::path> safe_relative_path(std::string_view path);
 

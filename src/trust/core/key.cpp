@@ -184,6 +184,15 @@ Status PublicKey::usable() const {
   return fail(scheme_ == Scheme::kUnknown ? ErrorCode::kUnsupported : ErrorCode::kInvalid, fmt::format("key {}: {}", id_.substr(0, 12), problem_));
 }
 
+std::string PublicKey::pem() const {
+  if (!key_) return "";
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), BIO_free);
+  if (PEM_write_bio_PUBKEY(bio.get(), static_cast<EVP_PKEY*>(key_.get())) != 1) return "";
+  char* data = nullptr;
+  const long length = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<size_t>(std::max(0L, length)));
+}
+
 std::string PublicKey::ed25519_hex() const {
   if (scheme_ != Scheme::kEd25519 || !key_) return "";
   return to_hex(raw_ed25519(static_cast<EVP_PKEY*>(key_.get())));

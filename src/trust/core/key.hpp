@@ -30,6 +30,7 @@ class PublicKey {
   const std::string& id() const { return id_; }
   // Equal for equal key material, whatever name or spelling: what a threshold counts.
   const std::string& identity() const { return identity_; }
+  std::string pem() const;                    // SubjectPublicKeyInfo; "" for a key that cannot be used
   std::string ed25519_hex() const;            // 64 hexadecimal digits; "" for other schemes
   friend bool operator==(const PublicKey& a, const PublicKey& b) { return a.identity_ == b.identity_ && a.scheme_ == b.scheme_; }
 

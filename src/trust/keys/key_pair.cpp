@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -17,7 +16,6 @@ namespace {
 
 using PkeyPtr = std::shared_ptr<EVP_PKEY>;
 using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free)>;
-constexpr uint64_t kScryptN = 1u << 14;  // 16 MiB with r = 8: the most that OpenSSL's own limit for key files lets another tool open
 constexpr size_t kKeyFileBytesMax = 65'536;
 
 PkeyPtr own(EVP_PKEY* key) { return PkeyPtr(key, EVP_PKEY_free); }
@@ -92,23 +90,9 @@ Result<KeyPair> KeyPair::from_pem(std::string_view pem, std::string_view passphr
   return KeyPair(key, std::move(public_key));
 }
 
-Result<std::string> KeyPair::to_pem(std::string_view passphrase) const {
+std::string KeyPair::to_pem() const {
   const BioPtr bio(BIO_new(BIO_s_mem()), BIO_free);
-  if (passphrase.empty()) {
-    CHECK(PEM_write_bio_PKCS8PrivateKey(bio.get(), pkey(key_), nullptr, nullptr, 0, nullptr, nullptr) == 1);
-    return take(bio.get());
-  }
-  const std::unique_ptr<PKCS8_PRIV_KEY_INFO, decltype(&PKCS8_PRIV_KEY_INFO_free)> plain(EVP_PKEY2PKCS8(pkey(key_)), PKCS8_PRIV_KEY_INFO_free);
-  X509_ALGOR* scheme = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), nullptr, 0, nullptr, kScryptN, 8, 1);
-  if (!plain || scheme == nullptr) return fail(ErrorCode::kUnsupported, "this OpenSSL cannot encrypt keys with scrypt");
-  X509_SIG* encrypted = PKCS8_set0_pbe(passphrase.data(), static_cast<int>(passphrase.size()), plain.get(), scheme);
-  if (encrypted == nullptr) {
-    X509_ALGOR_free(scheme);
-    return fail(ErrorCode::kUnsupported, "this OpenSSL cannot encrypt keys with scrypt");
-  }
-  const int written = PEM_write_bio_PKCS8(bio.get(), encrypted);
-  X509_SIG_free(encrypted);
-  CHECK(written == 1);
+  CHECK(PEM_write_bio_PKCS8PrivateKey(bio.get(), pkey(key_), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   return take(bio.get());
 }
 
@@ -127,37 +111,6 @@ Result<Bytes> KeyPair::sign(BytesView message) {
   if (!ok) return fail(ErrorCode::kUnsupported, "the key cannot sign");
   signature.resize(length);
   return signature;
-}
-
-Status save_key(FileSystem& files, const std::filesystem::path& path, const KeyPair& key, std::string_view passphrase) {
-  if (files.exists(path)) return fail(ErrorCode::kExists, fmt::format("`{}` exists; a key is never overwritten", path.string()));
-  TRY(std::string pem, key.to_pem(passphrase));
-  if (path.has_parent_path()) TRY_VOID(files.make_directories(path.parent_path()));
-  Status written = files.write_atomic(path, as_bytes(pem), 0600);
-  OPENSSL_cleanse(pem.data(), pem.size());
-  return written;
-}
-
-Result<KeyPair> load_key(FileSystem& files, const std::filesystem::path& path, std::string_view passphrase) {
-  TRY(Bytes pem, files.read(path, kKeyFileBytesMax));
-  auto key = KeyPair::from_pem(as_text(pem), passphrase);
-  OPENSSL_cleanse(pem.data(), pem.size());
-  if (!key) return fail(key.error().code, fmt::format("`{}`: {}", path.string(), key.error().detail));
-  return key;
-}
-
-Status save_public_key(FileSystem& files, const std::filesystem::path& path, const PublicKey& key) {
-  if (path.has_parent_path()) TRY_VOID(files.make_directories(path.parent_path()));
-  return files.write_atomic(path, as_bytes(to_json_pretty(key.json())));
-}
-
-Result<PublicKey> load_public_key(FileSystem& files, const std::filesystem::path& path) {
-  TRY(const Bytes bytes, files.read(path, kKeyFileBytesMax));
-  if (as_text(bytes).starts_with("-----BEGIN")) return PublicKey::from_pem(as_text(bytes));
-  TRY(const Json json, parse_json(bytes));
-  TRY(PublicKey key, PublicKey::from_json(JsonField(json)));
-  TRY_VOID(key.usable());
-  return key;
 }
 
 }  // namespace creance::trust

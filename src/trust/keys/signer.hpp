@@ -1,4 +1,4 @@
-// Private keys and signing. A Signer may be a key file, a hardware token or another process (creance-signer); nobody else sees private bytes.
+// Private keys and signing. A Signer may be a key file (key_file.hpp), a hardware token (pkcs11.hpp) or another process (creance-signer); nobody else sees private bytes.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -8,8 +8,6 @@
 #include <string_view>
 
 #include "base/json.hpp"
-#include "base/seams/files.hpp"
-#include "base/seams/random.hpp"
 #include "trust/core/metadata.hpp"
 
 namespace creance::trust {
@@ -28,9 +26,9 @@ class KeyPair final : public Signer {
   static Result<KeyPair> ed25519_from_seed(BytesView seed);  // 32 bytes: for tests and demonstrations that must replay
   static Result<KeyPair> generate_ecdsa_p256();
   static Result<KeyPair> generate_rsa(unsigned bits = 3072);
-  // PKCS#8 PEM, plain or encrypted. kDenied: wrong or missing passphrase; kInvalid: no private key of a kind we use.
+  // PKCS#8 PEM, plain or encrypted (PBES2, as OpenSSL writes it). kDenied: wrong or missing passphrase; kInvalid: no private key of a kind we use.
   static Result<KeyPair> from_pem(std::string_view pem, std::string_view passphrase = "");
-  Result<std::string> to_pem(std::string_view passphrase = "") const;  // passphrase: PBES2 with scrypt (N = 2^14, r = 8) and AES-256-CBC
+  std::string to_pem() const;  // PKCS#8, not encrypted: for key_file.hpp
 
   KeyPair(KeyPair&&) noexcept;
   ~KeyPair() override;
@@ -42,13 +40,6 @@ class KeyPair final : public Signer {
   std::shared_ptr<void> key_;  // EVP_PKEY
   PublicKey public_key_;
 };
-
-// Mode 0600; refuses to replace an existing file (kExists). Folders are made.
-Status save_key(FileSystem& files, const std::filesystem::path& path, const KeyPair& key, std::string_view passphrase = "");
-Result<KeyPair> load_key(FileSystem& files, const std::filesystem::path& path, std::string_view passphrase = "");
-// A public key file holds the TUF key object as JSON.
-Status save_public_key(FileSystem& files, const std::filesystem::path& path, const PublicKey& key);
-Result<PublicKey> load_public_key(FileSystem& files, const std::filesystem::path& path);
 
 // Envelopes: TUF metadata and every other signed document (grants).
 Result<Bytes> sign_document(const Json& signed_part, std::span<Signer* const> signers);

@@ -64,6 +64,15 @@ Json make_targets(int64_t version, WallTime expires, const std::vector<Delegatio
   return targets;
 }
 
+Json with_bins(Json part, std::string_view name_prefix, uint32_t bit_length, const RoleSpec& role) {
+  Json keys = Json::object();
+  Json bins = role_json(role, keys);
+  bins.set("bit_length", bit_length);
+  bins.set("name_prefix", name_prefix);
+  part.set("delegations", Json::object({{"keys", std::move(keys)}, {"succinct_roles", std::move(bins)}}));
+  return part;
+}
+
 Json make_snapshot(int64_t version, WallTime expires, const std::map<std::string, MetaFile>& meta) {
   Json::Object files;
   for (const auto& [name, file] : meta) files.emplace_back(name, meta_json(file));

@@ -30,6 +30,8 @@ struct TargetFile {
 // `roles` needs root, targets, snapshot, timestamp.
 Json make_root(int64_t version, WallTime expires, const std::map<std::string, RoleSpec>& roles);
 Json make_targets(int64_t version, WallTime expires, const std::vector<DelegationSpec>& delegations);  // without targets of its own
+// `part` (targets metadata) with a delegation to 2^bit_length bins in place of any other (TAP 15): "<name_prefix>-<hex>", each signed by `role`.
+Json with_bins(Json part, std::string_view name_prefix, uint32_t bit_length, const RoleSpec& role);
 Json make_snapshot(int64_t version, WallTime expires, const std::map<std::string, MetaFile>& meta);
 Json make_timestamp(int64_t version, WallTime expires, const MetaFile& snapshot);
 Json target_entry(const TargetFile& file);  // length, sha256, custom

@@ -42,8 +42,24 @@ struct Repository::State {
 
   const RoleKeys* keys(const std::string& role) const {
     if (const auto top = root.roles.find(role); top != root.roles.end()) return &top->second;
-    const Delegation* delegation = this->delegation(role);
-    return delegation == nullptr ? nullptr : &delegation->role;
+    if (const Delegation* delegation = this->delegation(role)) return &delegation->role;
+    const Targets* parent = bin_parent(role);
+    return parent == nullptr ? nullptr : &parent->succinct->role;
+  }
+  // The role that delegates to `role` as one of its bins.
+  const Targets* bin_parent(const std::string& role) const {
+    for (const auto& [name, published] : roles) {
+      if (published.parsed.succinct && published.parsed.succinct->has(role) && role.starts_with(name + "-")) return &published.parsed;
+    }
+    return nullptr;
+  }
+  // Whether `role` may say anything about `path`.
+  bool may(const std::string& role, const std::string& path) const {
+    if (const Delegation* own = delegation(role)) return own->covers(path);
+    const Targets* parent = bin_parent(role);
+    if (parent == nullptr) return false;
+    const Delegation* above = delegation(role.substr(0, role.rfind('-')));
+    return above != nullptr && above->covers(path) && parent->succinct->bin_of(path) == role;
   }
   const Delegation* delegation(const std::string& role) const {
     const auto targets = roles.find("targets");
@@ -126,11 +142,10 @@ Status Repository::check_update(const State& state, const RoleUpdate& update, Wa
   const int64_t before = published == state.roles.end() ? 0 : published->second.parsed.version;
   if (parsed->version <= before) return fail(ErrorCode::kDenied, fmt::format("{}: version {} is published already; sign version {}", role, before, before + 1));
   if (parsed->expired(now)) return fail(ErrorCode::kExpired, fmt::format("{}: expired at {}", role, format_time(parsed->expires)));
-  const Delegation* delegation = state.delegation(role);
   std::map<std::string, const TargetFile*> given;
   for (const TargetFile& file : update.files) given.emplace(file.path, &file);
   for (const auto& [path, info] : parsed->targets) {
-    if (role != "targets" && (delegation == nullptr || !delegation->covers(path))) return fail(ErrorCode::kDenied, fmt::format("{}: may not say anything about `{}`", role, path));
+    if (role != "targets" && !state.may(role, path)) return fail(ErrorCode::kDenied, fmt::format("{}: may not say anything about `{}`", role, path));
     TRY(const std::string sha256_hex, sha256_of(info));
     TRY(const std::filesystem::path place, target_file_path(path, sha256_hex));
     if (const auto file = given.find(path); file != given.end()) {
@@ -195,6 +210,74 @@ Status Repository::publish_files(const std::string& role, const std::vector<Targ
   return publish({RoleUpdate{role, std::move(metadata), files}}, online, now);
 }
 
+Status Repository::publish_binned(const std::string& role, uint32_t bit_length, const std::vector<TargetFile>& files, const std::vector<std::string>& removed,
+                                  const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  const RoleKeys* keys = role_keys(role);
+  if (keys == nullptr) return fail(ErrorCode::kDenied, fmt::format("nobody delegates to the role `{}`", role));
+  const WallTime expires = now + lifetimes_.online_role;
+  std::vector<TargetFile> all = files;
+  State next = *state_;
+  std::vector<RoleUpdate> updates;
+  const auto published = state_->roles.find(role);
+  if (published == state_->roles.end() || !published->second.parsed.succinct || published->second.parsed.succinct->bit_length != bit_length) {
+    std::vector<std::string> moved;
+    if (published != state_->roles.end()) {
+      for (const auto& [path, info] : published->second.parsed.targets) {
+        moved.push_back(path);
+        const bool anew = std::ranges::any_of(files, [&](const TargetFile& file) { return file.path == path; }) || std::ranges::find(removed, path) != removed.end();
+        if (anew) continue;
+        TRY(Bytes bytes, target(path));
+        all.push_back({path, std::move(bytes), info.custom});
+      }
+    }
+    RoleSpec spec;
+    spec.threshold = keys->threshold;
+    for (const auto& [id, key] : keys->keys) spec.keys.push_back(key);
+    TRY(Json part, next_targets(published == state_->roles.end() ? std::nullopt : std::optional<BytesView>(published->second.bytes), {}, moved, expires));
+    part = with_bins(std::move(part), role, bit_length, spec);
+    Signer* const signers[] = {&signer_of(role)};
+    TRY(Bytes metadata, sign_document(part, signers));
+    RoleUpdate update{role, std::move(metadata), {}};
+    TRY_VOID(check_update(next, update, now));
+    TRY(Targets parsed, Targets::parse(update.metadata));
+    next.roles.insert_or_assign(role, Published{update.metadata, std::move(parsed)});
+    updates.push_back(std::move(update));
+  }
+  const SuccinctRoles& bins = *next.roles.at(role).parsed.succinct;
+  struct Change {
+    std::vector<TargetFile> files;
+    std::vector<std::string> removed;
+  };
+  std::map<std::string, Change> changes;
+  for (TargetFile& file : all) {
+    const std::string bin = bins.bin_of(file.path);
+    changes[bin].files.push_back(std::move(file));
+  }
+  for (const std::string& path : removed) changes[bins.bin_of(path)].removed.push_back(path);
+  for (auto& [bin, change] : changes) {
+    const auto before = next.roles.find(bin);
+    TRY(const Json part, next_targets(before == next.roles.end() ? std::nullopt : std::optional<BytesView>(before->second.bytes), change.files, change.removed, expires));
+    Signer* const signers[] = {&signer_of(bin)};
+    TRY(Bytes metadata, sign_document(part, signers));
+    RoleUpdate update{bin, std::move(metadata), std::move(change.files)};
+    TRY_VOID(check_update(next, update, now));
+    updates.push_back(std::move(update));
+  }
+  return commit(*state_, updates, false, online, now);
+}
+
+std::vector<std::string> Repository::bins(const std::string& role) const {
+  std::vector<std::string> names;
+  if (!state_) return names;
+  const auto parent = state_->roles.find(role);
+  if (parent == state_->roles.end() || !parent->second.parsed.succinct) return names;
+  for (const auto& [name, published] : state_->roles) {
+    if (parent->second.parsed.succinct->has(name)) names.push_back(name);
+  }
+  return names;
+}
+
 Status Repository::publish_root(BytesView root, OnlineSigners online, WallTime now) {
   CHECK(state_ != nullptr);
   TRY(TrustedSet set, TrustedSet::start(state_->root_bytes, now));
@@ -231,6 +314,12 @@ Result<bool> Repository::renew(OnlineSigners online, WallTime now) {
   return true;
 }
 
+Status Repository::put_delta(const std::string& from_sha256, const std::string& to_sha256, BytesView delta) {
+  TRY(const std::filesystem::path relative, safe_relative_path(delta_path(from_sha256, to_sha256)));
+  TRY_VOID(files_.make_directories((dir_ / relative).parent_path()));
+  return files_.write_atomic(dir_ / relative, delta, 0644);
+}
+
 Result<uint64_t> Repository::collect_garbage(uint32_t snapshots_kept) {
   CHECK(state_ != nullptr);
   const int64_t oldest = state_->snapshot->version - std::max<int64_t>(snapshots_kept, 1) + 1;
@@ -245,6 +334,7 @@ Result<uint64_t> Repository::collect_garbage(uint32_t snapshots_kept) {
     for (const auto& [role, meta] : snapshot.meta) kept_metadata.insert(fmt::format("{}.{}.json", meta.version, percent_encode(role.substr(0, role.size() - std::min<size_t>(role.size(), 5)), false)));
   }
   std::set<std::filesystem::path> kept_targets;
+  std::set<std::string> kept_digests;
   for (const std::string& file : kept_metadata) {
     if (parse_versioned_name(file)->role == "snapshot") continue;
     auto bytes = files_.read(dir_ / "metadata" / file, limits::kTargetsBytesMax);
@@ -255,6 +345,7 @@ Result<uint64_t> Repository::collect_garbage(uint32_t snapshots_kept) {
       TRY(const std::string sha256_hex, sha256_of(info));
       TRY(std::filesystem::path place, target_file_path(path, sha256_hex));
       kept_targets.insert(std::move(place));
+      kept_digests.insert(sha256_hex);
     }
   }
   uint64_t removed = 0;
@@ -263,6 +354,14 @@ Result<uint64_t> Repository::collect_garbage(uint32_t snapshots_kept) {
     if (!name || name->role == "root" || kept_metadata.contains(file)) continue;
     TRY_VOID(files_.remove(dir_ / "metadata" / file));
     ++removed;
+  }
+  if (files_.exists(dir_ / "deltas")) {
+    TRY(const auto deltas, files_below(files_, dir_ / "deltas"));
+    for (const std::filesystem::path& file : deltas) {
+      if (file.extension() != ".zst" || kept_digests.contains(file.stem().string())) continue;
+      TRY_VOID(files_.remove(dir_ / "deltas" / file));
+      ++removed;
+    }
   }
   if (!files_.exists(dir_ / "targets")) return removed;
   TRY(const auto targets, files_below(files_, dir_ / "targets"));

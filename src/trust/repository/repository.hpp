@@ -4,6 +4,7 @@
 // It holds no keys: what it publishes is signed outside (content, root, targets) or by Signers that may live in another process (snapshot, timestamp, rollout, policy).
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,13 +54,21 @@ class Repository {
   Status publish(std::vector<RoleUpdate> updates, OnlineSigners online, WallTime now);
   // Makes, signs and publishes the next version of an online role.
   Status publish_files(const std::string& role, const std::vector<TargetFile>& files, const std::vector<std::string>& removed, Signer& role_signer, OnlineSigners online, WallTime now);
+  // The same for a role whose files are many and change one by one (policies): they stand in 2^bit_length bins of `role`, named "<role>-<hex>" (TAP 15), and only the bins of these files are
+  // written anew. Bins are made when something is first put into them; files that `role` named itself move into theirs. `signer_of` gives the signer of `role` and of each bin (one key). ADR 0096.
+  Status publish_binned(const std::string& role, uint32_t bit_length, const std::vector<TargetFile>& files, const std::vector<std::string>& removed,
+                        const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now);
+  std::vector<std::string> bins(const std::string& role) const;  // those that are published
   // A new root (version + 1, signed by old and new) and, if delegations changed, new top-level targets.
   Status publish_root(BytesView root, OnlineSigners online, WallTime now);
   Status publish_targets(BytesView targets, OnlineSigners online, WallTime now);
   // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles are renewed by publish_files without files.
   Result<bool> renew(OnlineSigners online, WallTime now);
 
-  // Removes metadata and target files that none of the newest `snapshots_kept` snapshots names, directly or through its roles; roots stay for ever. A client in the middle of a refresh needs
+  // Puts a delta (delta/delta.hpp) between two published target files into the tree: an unsigned hint, checked by the caller. Never named by metadata.
+  Status put_delta(const std::string& from_sha256, const std::string& to_sha256, BytesView delta);
+
+  // Removes metadata, target files and deltas that none of the newest `snapshots_kept` snapshots names, directly or through its roles (deltas: leads to); roots stay for ever. A client in the middle of a refresh needs
   // the snapshot of the timestamp that it read: keep more than are published during one refresh. Returns how many files went.
   Result<uint64_t> collect_garbage(uint32_t snapshots_kept = 64);
 

@@ -1,0 +1,210 @@
+// What reaches the tree from people over the server's calls: taking back, deny, new keys, evidence, deltas; and what creance-signer thinks of it.
+#include "harness.hpp"
+#include "plan/evidence.hpp"
+#include "plan/policy.hpp"
+#include "trust/delta/delta.hpp"
+
+namespace creance::server::testing {
+namespace {
+
+struct Delivery : World {
+  trust::KeyPair root = std::move(*trust::load_key(files, folder.path / "offline-keys/root.pem"));
+  trust::KeyPair targets = std::move(*trust::load_key(files, folder.path / "offline-keys/targets.pem"));
+  Folder metadata;
+
+  WallTime now() const { return std::chrono::floor<std::chrono::seconds>(clock.wall()); }
+  Json document(const std::string& role) {  // what is published, without signatures
+    return trust::Envelope::parse(*files.read(folder.path / "tuf/metadata" / (std::to_string(role == "root" ? root_version : targets_version) + "." + role + ".json"), 1u << 20), 1u << 20)->signed_part;
+  }
+  Answer put(const std::string& role, const Json& part, std::vector<trust::Signer*> signers) {
+    return operate("PUT", "/api/v1/" + role, Json::object({{"metadata", to_base64(*trust::sign_document(part, signers))}}));
+  }
+  // Content metadata with these files added, signed by the author (or another).
+  Answer push_files(const std::vector<trust::TargetFile>& list, trust::Signer* by = nullptr, Json deltas = Json()) {
+    const auto part = trust::next_targets(content ? std::optional<BytesView>(*content) : std::nullopt, list, {}, now() + std::chrono::hours(24 * 90));
+    trust::Signer* const signers[] = {by == nullptr ? &author : by};
+    const Bytes next = *trust::sign_document(*part, signers);
+    Json targets_list = Json::array();
+    for (const trust::TargetFile& file : list) targets_list.push(Json::object({{"path", file.path}, {"data", to_base64(file.bytes)}}));
+    Json body = Json::object({{"metadata", to_base64(next)}, {"targets", targets_list}});
+    if (deltas.is_array()) body.set("deltas", deltas);
+    const Answer answer = operate("PUT", "/api/v1/content", body);
+    if (answer.status == 201) content = next;
+    return answer;
+  }
+  // A file of the tree as a host gets it.
+  Result<Bytes> host_reads(const std::string& path) {
+    trust::HttpTransport transport({.base_url = url() + "/tuf/"});
+    trust::Client client_(transport, files, metadata.path);
+    TRY(const auto first, files.read(folder.path / "root.json", 1u << 20));
+    TRY_VOID(client_.init(first));
+    TRY_VOID(client_.refresh(clock.wall()));
+    TRY(const auto info, client_.target(path));
+    return client_.download(info);
+  }
+  int64_t root_version = 1, targets_version = 1;
+};
+
+TEST(Withdraw, EndsWhatIsRollingOutForGood) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  world.push("r-1");
+  const std::string rollout = world.begin("r-1", Json::array({World::stage("canary", 50, 3600)}));
+  const std::string base = "/api/v1/rollouts/" + rollout;
+  EXPECT_EQ(world.operate("POST", base + "/halt", Json::object({{"reason", "look"}})).string("state"), "halted");
+  EXPECT_EQ(world.operate("POST", base + "/withdraw", Json::object({{"reason", "bad"}})).string("state"), "withdrawn");
+  EXPECT_EQ(world.plan()->rollouts[0].state, plan::RolloutState::kWithdrawn);
+  EXPECT_EQ(world.operate("POST", base + "/withdraw").status, 409);
+  world.push("r-2");
+  EXPECT_EQ(world.operate("POST", base + "/resume").status, 409);  // also under newer content metadata
+}
+
+TEST(Deny, ReachesTheTreeWithTheContentThresholdOnly) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const Digest release = world.push("r-1");
+  plan::DenyList list{1, {{release, "crashes hosts"}}, {}};
+  auto stranger = trust::KeyPair::generate_ed25519();
+  EXPECT_EQ(world.push_files({{std::string(plan::DenyList::kPath), list.to_bytes(), std::nullopt}}, &*stranger).status, 403);
+  EXPECT_EQ(world.push_files({{std::string(plan::DenyList::kPath), list.to_bytes(), std::nullopt}}).status, 201);
+  EXPECT_EQ(*plan::DenyList::parse(*world.host_reads(std::string(plan::DenyList::kPath))), list);
+  list = {2, {}, {release}};
+  EXPECT_EQ(world.push_files({{std::string(plan::DenyList::kPath), list.to_bytes(), std::nullopt}}).status, 201);
+  EXPECT_EQ(plan::DenyList::parse(*world.host_reads(std::string(plan::DenyList::kPath)))->retry, std::vector<Digest>{release});
+}
+
+TEST(NewKeys, OfContentAreFollowedByServerSignerAndHosts) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  world.push("r-1");
+  auto carla = trust::KeyPair::generate_ed25519();
+  Json part = world.document("targets");
+  const auto delegations = [&](const trust::PublicKey& content_key) {
+    const trust::Targets now = *trust::Targets::parse(*world.files.read(world.folder.path / "tuf/metadata/1.targets.json", 1u << 20));
+    std::vector<trust::DelegationSpec> specs;
+    for (const trust::Delegation& d : now.delegations) {
+      trust::RoleSpec role{{}, d.role.threshold};
+      if (d.name == "content") role.keys = {content_key};
+      else for (const auto& [id, key] : d.role.keys) role.keys.push_back(key);
+      specs.push_back({d.name, role, d.paths, d.terminating});
+    }
+    return specs;
+  };
+  const Json next = trust::make_targets(2, world.now() + std::chrono::hours(24 * 300), delegations(carla->public_key()));
+  EXPECT_EQ(world.put("targets", next, {&world.author}).status, 403);  // not the targets key
+  EXPECT_EQ(world.put("targets", part, {&world.targets}).status, 403);  // the very same version again
+  EXPECT_EQ(world.put("targets", next, {&world.targets}).status, 201);
+  EXPECT_EQ(world.push_files({{"content/r-2/x", {1}, std::nullopt}}).status, 403);  // the author's key is out
+  EXPECT_EQ(world.push_files({{"content/r-2/x", {1}, std::nullopt}}, &*carla).status, 201);
+  EXPECT_EQ(*world.host_reads("content/r-2/x"), Bytes{1});
+  // The signer follows too: a plan for content of the new key.
+  plan::Release release;
+  release.name = "r-3", release.created = world.now(), release.category = "rapid";
+  release.floor.approved_until = world.now() + std::chrono::hours(24);
+  release.channels = {{"windows.x", {}, "content/r-3/windows.x.channel", sha256(Bytes{7}), 1, 1}};
+  EXPECT_EQ(world.push_files({{release.path(), release.to_bytes(), std::nullopt}, {"content/r-3/windows.x.channel", {7}, std::nullopt}}, &*carla).status, 201);
+  world.begin("r-3", Json::array({World::stage("canary", 50, 3600)}));
+  EXPECT_EQ(world.plan()->rollouts.at(0).release, "r-3");
+  world.stop();
+  ASSERT_TRUE(world.start());  // and remembers
+}
+
+TEST(NewKeys, OfTheRootNeedOldAndNew) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  auto second = trust::KeyPair::generate_ed25519();
+  const trust::Root now = *trust::Root::parse(*world.files.read(world.folder.path / "root.json", 1u << 20));
+  std::map<std::string, trust::RoleSpec> roles;
+  for (const auto& [name, role] : now.roles) {
+    trust::RoleSpec spec{{}, role.threshold};
+    for (const auto& [id, key] : role.keys) spec.keys.push_back(key);
+    roles[name] = spec;
+  }
+  roles["root"] = {{world.root.public_key(), second->public_key()}, 2};
+  const Json next = trust::make_root(2, world.now() + std::chrono::hours(24 * 300), roles);
+  EXPECT_EQ(world.put("root", next, {&world.root}).status, 403);
+  EXPECT_EQ(world.put("root", next, {&*second}).status, 403);
+  EXPECT_EQ(world.put("root", next, {&world.root, &*second}).status, 201);
+  EXPECT_TRUE(world.plan());  // hosts follow from the first root
+  EXPECT_EQ(world.operate("GET", "/api/v1/roles").integer("root_version"), 2);
+}
+
+TEST(Deltas, AreTriedBeforeTheyAreStored) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const Bytes old_file(50'000, 7);
+  Bytes new_file = old_file;
+  new_file[1'000] = 8;
+  ASSERT_EQ(world.push_files({{"content/r-1/x.channel", old_file, std::nullopt}}).status, 201);
+  const auto delta = [&](const Bytes& bytes, const std::string& from) {
+    return Json::array({Json::object({{"path", "content/r-2/x.channel"}, {"from", from}, {"data", to_base64(bytes)}})});
+  };
+  const std::vector<trust::TargetFile> next{{"content/r-2/x.channel", new_file, std::nullopt}};
+  const Bytes good = *trust::make_delta(old_file, new_file);
+  EXPECT_EQ(world.push_files(next, nullptr, delta({1, 2, 3}, sha256(old_file).hex())).status, 400);
+  EXPECT_EQ(world.push_files(next, nullptr, delta(good, std::string(64, '0'))).status, 400);
+  EXPECT_EQ(world.push_files(next, nullptr, delta(good, sha256(old_file).hex())).status, 201);
+  EXPECT_EQ(world.call("GET", "/tuf/" + trust::delta_path(sha256(old_file).hex(), sha256(new_file).hex())).status, 200);
+}
+
+TEST(Evidence, IsRequiredWhereTheServerIsSetTo) {
+  Delivery world;
+  world.require_evidence = true;
+  ASSERT_TRUE(world.start());
+  plan::Release release;
+  release.name = "r-1", release.created = world.now(), release.category = "rapid";
+  release.floor.approved_until = world.now() + std::chrono::hours(24);
+  const Bytes channel{1, 2, 3};
+  release.channels = {{"windows.x", {}, "content/r-1/windows.x.channel", sha256(channel), 3, 1}};
+  plan::Evidence evidence;
+  evidence.subjects = {{"windows.x.channel", sha256(channel)}};
+  const auto push = [&](bool named, bool sent) {
+    release.evidence.reset();
+    if (named) release.evidence = sha256(evidence.to_bytes());
+    std::vector<trust::TargetFile> list{{release.path(), release.to_bytes(), std::nullopt}, {"content/r-1/windows.x.channel", channel, std::nullopt}};
+    if (sent) list.push_back({plan::Evidence::path("r-1"), evidence.to_bytes(), std::nullopt});
+    return world.push_files(list).status;
+  };
+  EXPECT_EQ(push(false, false), 403);
+  EXPECT_EQ(push(true, false), 403);
+  EXPECT_EQ(push(false, true), 403);
+  EXPECT_EQ(push(true, true), 201);
+}
+
+TEST(PolicyBins, AreSignedForTheirOwnPathsOnly) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  for (const char* tenant : {"one", "two", "three"}) world.tokens("canary", 1, tenant);  // publishes the tenant's policy
+  for (const char* tenant : {"one", "two", "three"}) EXPECT_EQ(plan::Policy::parse(*world.host_reads(plan::Policy::path(tenant)))->tenant, tenant);
+  world.stop();
+  // The signer by itself: bins of its own key, each for its paths.
+  auto core = SignerCore::open(world.files, world.folder.path / "signer", world.clock);
+  ASSERT_TRUE(core);
+  LocalLink link(std::move(*core));
+  const auto signers = std::move(*RemoteSigners::connect(link));
+  trust::SuccinctRoles bins;
+  bins.name_prefix = "policy";
+  bins.bit_length = kPolicyBinBits;
+  const auto sign = [&](const std::string& role, const std::string& path, int64_t version) {
+    Json part = trust::make_targets(version, world.now() + std::chrono::hours(24), {});
+    part.set("targets", Json::object({{path, trust::target_entry({path, {1}, std::nullopt})}}));
+    return signers->role(role).sign(*canonical_json(part)).has_value();
+  };
+  const std::string bin = bins.bin_of("policy/new.json");
+  const std::string other = bin == "policy-00" ? "policy-01" : "policy-00";
+  EXPECT_FALSE(sign(other, "policy/new.json", 90));
+  EXPECT_FALSE(sign(bin, "rollout/plan.json", 90));
+  EXPECT_TRUE(sign(bin, "policy/new.json", 90));
+  EXPECT_FALSE(sign(bin, "policy/new.json", 89));  // each bin's versions only grow
+  trust::KeyPair stranger = std::move(*trust::KeyPair::generate_ed25519());
+  const auto delegate = [&](uint32_t bits, const trust::PublicKey& key) {
+    Json part = trust::make_targets(99, world.now() + std::chrono::hours(24), {});
+    return signers->role("policy").sign(*canonical_json(trust::with_bins(part, "policy", bits, {{key}, 1}))).has_value();
+  };
+  EXPECT_FALSE(delegate(kPolicyBinBits, stranger.public_key()));
+  EXPECT_FALSE(delegate(3, signers->role("policy").public_key()));
+  EXPECT_TRUE(delegate(kPolicyBinBits, signers->role("policy").public_key()));
+}
+
+}  // namespace
+}  // namespace creance::server::testing
