@@ -75,6 +75,11 @@ std::string help_for(const schema::LogSource& wanted, const schema::Catalog& cat
   for (const auto& [text, part] : {std::pair{wanted.category, &schema::LogSource::category}, std::pair{wanted.product, &schema::LogSource::product}, std::pair{wanted.service, &schema::LogSource::service}}) {
     if (std::string help = advise(text, part); !help.empty()) return help;
   }
+  // A log without a Type of its own still reaches the Type of unclaimed events; only the rule's site knows which log it is.
+  const auto takes_unclaimed = [](const schema::Catalog::Answer& answer) { return std::ranges::any_of(answer.type->sources, &schema::EventSource::unclaimed); };
+  if (!wanted.product.empty() && !wanted.service.empty() && std::ranges::any_of(catalog.answers({wanted.product, wanted.category, ""}), takes_unclaimed)) {
+    return fmt::format("say in a pipeline which log it is: `logsource: {{product: {0}, service: {1}}}`, `to: {{product: {0}}}`, `add: {{Channel: …}}`", wanted.product, wanted.service);
+  }
   return "";
 }
 

@@ -124,6 +124,43 @@ TEST(Catalog, SysmonIsAServiceOfAllItsTypes) {
   }
 }
 
+TEST(Catalog, OtherLogsOfWindowsAreServicesRestrictedToThem) {
+  const Catalog& catalog = Catalog::embedded();
+  const TemplateType& other = *catalog.find("windows.other");
+  const auto answers = catalog.answers({"windows", "", "winrm"});
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].type, &other);
+  std::set<std::string> services;
+  for (const AnsweredLogSource& answered : other.logsources) {
+    EXPECT_TRUE(services.insert(answered.logsource.service).second) << answered.logsource.service << " stands twice";
+    if (answered.logsource.service.empty()) continue;
+    EXPECT_EQ(catalog.answers(answered.logsource).size(), 1u) << answered.logsource.service << " has a Type of its own";
+    ASSERT_EQ(answered.when.size(), 1u) << answered.logsource.service << " would be every log";
+    for (const std::string& name : answered.when[0].values) {
+      for (const TemplateType& type : catalog.types()) {
+        for (const EventSource& source : type.sources) {
+          const auto& taken = answered.when[0].input == "Channel" ? source.channels : source.providers;
+          EXPECT_TRUE(std::ranges::find(taken, name) == taken.end()) << "events of " << name << " go to " << type.id;
+        }
+      }
+    }
+  }
+}
+
+TEST(Catalog, ARestrictionToALogNamesOneThatReachesTheType) {
+  for (const TemplateType& type : Catalog::embedded().types()) {
+    if (std::ranges::any_of(type.sources, [](const EventSource& source) { return source.unclaimed; })) continue;
+    for (const AnsweredLogSource& answered : type.logsources) {
+      for (const Restriction& when : answered.when) {
+        if (when.input != "Channel") continue;
+        for (const std::string& channel : when.values) {
+          EXPECT_TRUE(std::ranges::any_of(type.sources, [&](const EventSource& source) { return std::ranges::find(source.channels, channel) != source.channels.end(); })) << type.id << " never sees " << channel;
+        }
+      }
+    }
+  }
+}
+
 TEST(TemplateType, ExactNameWinsOverAnotherCase) {
   const TemplateType& auditd = *Catalog::embedded().find("linux.auditd");
   const auto number = auditd.input_index("syscall"), name = auditd.input_index("SYSCALL");

@@ -86,6 +86,10 @@ size_t LinuxInputs::fill(const KernelRecord& record, WallTime time, std::span<sc
           .ParentCommandLine = kUnavailable,  // another process's memory
           .ParentUser = kUnavailable,
           .UserId = text(uid_),
+          .md5 = kUnavailable,  // nothing here reads the file
+          .sha1 = kUnavailable,
+          .sha256 = kUnavailable,
+          .Imphash = kUnavailable,
       };
       event.write(out.first<types::LinuxProcessCreation::kInputCount>());
       return types::LinuxProcessCreation::kInputCount;
