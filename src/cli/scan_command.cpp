@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -23,6 +24,7 @@ struct ScanOptions {
   std::string types;
   unsigned threads = 0;
   bool strict = false;
+  bool allow_skipped = false;
 };
 
 std::string json_text(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
@@ -88,9 +90,21 @@ void report_refused(const scan::Ruleset& ruleset, const Diagnostics& diagnostics
 }
 
 struct Totals {
-  uint64_t lines = 0, events = 0, routed = 0, malformed = 0, matches = 0, faults = 0;
+  uint64_t lines = 0, events = 0, routed = 0, looked_at = 0, malformed = 0, matches = 0, faults = 0;
   bool unreadable = false;
+  bool skipped = false;  // some input was not looked at, or not to its end
 };
+
+void report_remarks(const scan::FileReport& report, const Terminal& terminal) {
+  for (const scan::Remark& each : report.first_remarks) {
+    const std::string column = each.column == 0 ? "" : fmt::format(":{}", each.column);
+    terminal.warning(fmt::format("{}:{}{}: {}{}", printable(report.file, 4096), each.line, column, each.kind == scan::Remark::Kind::kMalformed ? "malformed event skipped: " : "", printable(each.reason, 200)));
+  }
+  constexpr std::array<std::string_view, scan::Remark::kKinds> kMore = {"malformed events skipped", "events nested too deep", "events with bytes that JSON forbids", "entries whose long fields journalctl left out", "damaged parts"};
+  for (size_t kind = 0; kind < kMore.size(); ++kind) {
+    if (report.remarks[kind] > scan::kRemarksListedMax) terminal.warning(fmt::format("{}: {} more {}", printable(report.file, 4096), report.remarks[kind] - scan::kRemarksListedMax, kMore[kind]));
+  }
+}
 
 Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal& terminal) {
   Totals totals;
@@ -98,18 +112,21 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
     totals.lines += report.lines;
     totals.events += report.events;
     totals.routed += report.routed;
-    totals.malformed += report.malformed;
+    totals.looked_at += report.looked_at;
+    totals.malformed += report.malformed();
     totals.matches += report.matches;
     totals.faults += report.faults;
-    for (const auto& [line, reason] : report.first_malformed) terminal.warning(fmt::format("{}:{}: malformed event skipped: {}", report.file, line, printable(reason, 200)));
-    if (report.malformed > report.first_malformed.size()) terminal.warning(fmt::format("{}: {} more malformed events skipped", report.file, report.malformed - report.first_malformed.size()));
+    totals.skipped = totals.skipped || report.malformed() > 0 || report.count(scan::Remark::Kind::kTooDeep) > 0 || report.values_cut > 0;
+    report_remarks(report, terminal);
     if (report.values_cut > 0) terminal.warning(fmt::format("{}: {} values were longer than {} bytes and were matched up to there", report.file, report.values_cut, limits::kInputBytesMax));
     if (report.error) {
       terminal.error(report.error->detail);
       totals.unreadable = true;
-    } else if (report.events == 0 && report.malformed > 0) {
+    } else if (report.events == 0 && report.malformed() > 0) {
       terminal.error(fmt::format("{}: none of its {} lines is an event; --format says what it is where the content does not", report.file, report.lines));
       totals.unreadable = true;
+    } else if (report.events > 0 && report.looked_at == 0) {
+      terminal.warning(fmt::format("{}: no rule looks at any of its {} events", printable(report.file, 4096), report.events));
     }
   }
   if (totals.faults > 0) terminal.error(fmt::format("{} run-time faults in instances; please report it with the rules", totals.faults));
@@ -167,8 +184,12 @@ int scan_files(const ScanOptions& options, const Session& session) {
   if (!session.json) counts.print(terminal);
   const Totals totals = report_files(reports, terminal);
   report_correlations(correlated, terminal);
-  terminal.note(fmt::format("{} rules over {} events in {} lines ({} of no Template Type in use, {} malformed): {} matches", ruleset->running().size() + ruleset->running_correlations().size(), totals.events, totals.lines, totals.events - totals.routed, totals.malformed,
-                            totals.matches));
+  terminal.note(fmt::format("{} rules over {} events in {} lines ({} that no rule looks at, {} of them of no Template Type; {} malformed): {} matches", ruleset->running().size() + ruleset->running_correlations().size(), totals.events, totals.lines,
+                            totals.events - totals.looked_at, totals.events - totals.routed, totals.malformed, totals.matches));
+  if (totals.skipped && !options.allow_skipped) {
+    terminal.error("some input was skipped, as said above: the result is not complete (--allow-skipped takes it as it is)");
+    return kUnreadable;
+  }
   if (totals.unreadable || !events.complete) return kUnreadable;
   return totals.matches > 0 || totals.faults > 0 ? kFindings : kOk;
 }
@@ -184,6 +205,7 @@ void add_scan(CLI::App& app, Session& session) {
   command->add_option("--format", options->format, "What the events are; auto: as their content says")->check(CLI::IsMember({"auto", "json", "evtx", "auditd", "syslog"}))->capture_default_str();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--threads", options->threads, "Threads that read and match; without: one per core");
+  command->add_flag("--allow-skipped", options->allow_skipped, "Malformed events, parts of events that are nested too deep and values cut at a limit do not change the exit code");
   command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");
   command->callback([&session, options] { session.run = [&session, options] { return scan_files(*options, session); }; });
 }

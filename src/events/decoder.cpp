@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
+#include "events/json_fault.hpp"
 #include "events/json_text.hpp"
 #include "events/nested.hpp"
 #include "events/router.hpp"
@@ -21,6 +23,7 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 constexpr uint32_t kNobody = 0xffffffff;
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // An object or list that the walk is inside of.
 struct Frame {
@@ -51,17 +54,7 @@ std::optional<FieldTable::Found> find_without_blanks(const FieldTable& table, st
 }
 
 Error malformed(std::string reason) { return Error{ErrorCode::kInvalid, std::move(reason)}; }
-Error malformed(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::UTF8_ERROR: return malformed("not valid UTF-8");
-    case simdjson::UNESCAPED_CHARS: return malformed("a control character inside a string");
-    case simdjson::UNCLOSED_STRING: return malformed("a string without an end");
-    case simdjson::EMPTY: return malformed("no JSON on this line");
-    case simdjson::INCORRECT_TYPE: return malformed("not a JSON object");
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT: return malformed("an object or list without an end");
-    default: return malformed("not well-formed JSON");
-  }
-}
+Error malformed(simdjson::error_code) { return malformed("not well-formed JSON"); }  // json_fault.hpp says more
 
 }  // namespace
 
@@ -97,9 +90,21 @@ struct Decoder::State {
   size_t whole_used = 0;
   uint64_t duplicates = 0;
 
+  std::string_view event_text;  // the event at hand, as it was read
+  Origin origin;
+  std::string mended;
+  Notices notices;
+  size_t fault_offset = 0;
+  bool has_lists = false;      // or objects, at the top level
+  bool of_journal = false;     // lists at the top level are what systemd's journal means by them
+
   Status read(std::string_view json);
   Result<Field> read_field(ondemand::field& field);
   Status walk(ondemand::value& value, Field& field);
+  Status read_journal_list(ondemand::value& value, Field& field);
+  Status read_event(std::string_view json);
+  Error explain(Error error);
+  void add_value(Field& field, std::string_view value);
   Result<std::optional<std::string_view>> scalar(ondemand::value& value);
   Result<std::string_view> key_of(ondemand::field& field);
   std::string_view digits_of(std::string_view text);
@@ -137,7 +142,6 @@ Result<std::string_view> Decoder::State::key_of(ondemand::field& field) {
 Status Decoder::State::walk(ondemand::value& value, Field& field) {
   size_t depth = 0;
   const auto enter = [&](ondemand::value& from, bool is_object, const Context& context) -> Status {
-    if (depth + 1 >= frames.size()) return fail(malformed(fmt::format("nested deeper than {}", limits::kEventDepthMax)));
     Frame& frame = frames[depth];
     frame.is_object = is_object;
     frame.context = is_object ? nested.open_object(context) : nested.open_list(context);
@@ -182,21 +186,77 @@ Status Decoder::State::walk(ondemand::value& value, Field& field) {
     }
     JSON_TRY(const ondemand::json_type type, element.type());
     if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
+      if (depth + 1 >= frames.size()) {  // passed over by the next step of the frame's iterator
+        notices.too_deep = true;
+        continue;
+      }
       TRY_VOID(enter(element, type == ondemand::json_type::object, context));
       fresh = true;
       continue;
     }
     TRY(const auto text, scalar(element));
     const bool own = depth == 1 && !frame.is_object;
-    if (!own || context.mode != Context::kPlain) {
-      nested.scalar(context, text);
-    } else if (text && field.has_value) {
-      more.push_back(*text);
-    } else if (text) {
-      field.text = *text;
-      field.has_value = true;
+    if (!own || context.mode != Context::kPlain) nested.scalar(context, text);
+    else if (text) add_value(field, *text);
+  }
+  return {};
+}
+
+void Decoder::State::add_value(Field& field, std::string_view value) {
+  if (field.has_value) {
+    more.push_back(value);
+    return;
+  }
+  field.text = value;
+  field.has_value = true;
+}
+
+// What `journalctl -o json` writes as a list (systemd.journal-fields(7), journalctl(1)): bytes, where the value is no text; values, where the field occurs more than once, each a text, bytes or null.
+Status Decoder::State::read_journal_list(ondemand::value& value, Field& field) {
+  std::string bytes;
+  const auto take_byte = [&](ondemand::value& from) {
+    const std::string_view token = trimmed(from.raw_json_token());
+    uint32_t byte = 0;
+    const auto parsed = std::from_chars(token.data(), token.data() + token.size(), byte);
+    if (parsed.ec != std::errc{} || parsed.ptr != token.data() + token.size() || byte > 255) return false;
+    bytes.push_back(static_cast<char>(byte));
+    return true;
+  };
+  const auto end_bytes = [&] {
+    if (bytes.empty()) return;
+    char* const begin = arena.reserve(0);
+    char* out = begin;
+    for (std::string_view rest = bytes; !rest.empty();) {  // no longer than its numbers were
+      const size_t valid = invalid_utf8_at(rest).value_or(rest.size());
+      out = std::copy_n(rest.data(), valid, out);
+      if (valid < rest.size()) out = std::ranges::copy(kReplacement, out).out;
+      rest.remove_prefix(std::min(valid + 1, rest.size()));
+    }
+    arena.commit(out);
+    add_value(field, {begin, static_cast<size_t>(out - begin)});
+    bytes.clear();
+  };
+  JSON_TRY(ondemand::array array, value.get_array());
+  for (auto each : array) {
+    JSON_TRY(ondemand::value element, std::move(each));
+    JSON_TRY(const ondemand::json_type type, element.type());
+    if (type == ondemand::json_type::number && take_byte(element)) continue;
+    end_bytes();
+    if (type == ondemand::json_type::array) {
+      JSON_TRY(ondemand::array inner, element.get_array());
+      for (auto one : inner) {
+        JSON_TRY(ondemand::value number, std::move(one));
+        JSON_TRY(const ondemand::json_type inner_type, number.type());
+        if (inner_type == ondemand::json_type::number) (void)take_byte(number);
+      }
+      end_bytes();
+    } else if (type != ondemand::json_type::object) {  // which journalctl does not write
+      TRY(const auto scalar_text, scalar(element));
+      if (scalar_text) add_value(field, *scalar_text);
+      else notices.left_out = true;
     }
   }
+  end_bytes();
   return {};
 }
 
@@ -206,8 +266,9 @@ Result<Field> Decoder::State::read_field(ondemand::field& field) {
   ondemand::value& value = field.value();
   JSON_TRY(const ondemand::json_type type, value.type());
   if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
+    has_lists = true;
     out.more_begin = static_cast<uint32_t>(more.size());
-    TRY_VOID(walk(value, out));
+    TRY_VOID(of_journal && type == ondemand::json_type::array ? read_journal_list(value, out) : walk(value, out));
     out.more_end = static_cast<uint32_t>(more.size());
     return out;
   }
@@ -222,7 +283,8 @@ Status Decoder::State::read(std::string_view json) {
   more.clear();
   nested.clear();
   whole_used = 0;
-  if (json.size() > limits::kEventLineBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kEventLineBytesMax));
+  has_lists = false;
+  event_text = json;
   const size_t room = json.size() + simdjson::SIMDJSON_PADDING;
   if (padded.size() < room) padded.resize(std::bit_ceil(room));
   if (!json.empty()) std::memcpy(padded.data(), json.data(), json.size());
@@ -243,8 +305,41 @@ Status Decoder::State::read(std::string_view json) {
   return {};
 }
 
+// The reason, and the place, in the words of a reader that is slow and exact.
+Error Decoder::State::explain(Error error) {
+  fault_offset = 0;
+  if (auto found = find_json_fault(event_text)) {
+    fault_offset = found->offset;
+    error.detail = std::move(found->reason);
+  }
+  return error;
+}
+
+// The event with all that has to be read twice: strings with bytes that JSON forbids, lists of the journal, JSON inside a string.
+Status Decoder::State::read_event(std::string_view json) {
+  if (json.size() > limits::kEventLineBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kEventLineBytesMax));
+  notices = {};
+  if (auto first = read(json); !first) {
+    if (!mend_strings(json, mended)) return fail(explain(std::move(first.error())));
+    if (auto second = read(mended); !second) {
+      event_text = json;
+      return fail(explain(std::move(second.error())));
+    }
+    notices.mended = true;
+  }
+  origin = origin_of(fields);
+  if (!origin.is_journal) return {};
+  if (has_lists) {
+    of_journal = true;
+    const auto again = read(event_text);
+    of_journal = false;
+    if (!again) return fail(explain(again.error()));
+  }
+  notices.left_out = notices.left_out || std::ranges::any_of(fields, [](const Field& field) { return !field.has_value; });
+  return {};
+}
+
 std::span<const Route* const> Decoder::State::find_routes() {
-  Origin origin = origin_of(fields);
   if (!origin.type.empty()) {  // else one that we do not know is somebody else's word (Elasticsearch's documents have a `_type`)
     if (const auto named = router.route_to(origin.type); !named.empty()) return named;
   }
@@ -323,13 +418,16 @@ Decoder::~Decoder() = default;
 Result<std::span<const Decoded>> Decoder::decode(std::string_view json) {
   State& s = *state_;
   s.decoded.clear();
-  TRY_VOID(s.read(json));
+  TRY_VOID(s.read_event(json));
   const auto routes = s.find_routes();
   if (s.built.size() < routes.size()) s.built.resize(routes.size());
   for (size_t i = 0; i < routes.size(); ++i) s.decoded.push_back(s.build(*routes[i], s.built[i]));
   return std::span<const Decoded>(s.decoded);
 }
 
+const Decoder::Notices& Decoder::notices() const { return state_->notices; }
+std::string_view Decoder::json() const { return state_->event_text; }
+size_t Decoder::fault_offset() const { return state_->fault_offset; }
 uint64_t Decoder::duplicate_keys() const { return state_->duplicates; }
 
 }  // namespace creance::events

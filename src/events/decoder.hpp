@@ -6,7 +6,8 @@
 // Fields: a field is the input of the same name, compared without ASCII case (an exact name wins over another case; of equal names the last one wins), or of the name
 // that the source's `rename` gives it. Numbers and booleans are their text, as written. null and an empty list are absent. Of a list of scalars the first value stands in
 // `values`, the rest in `further`. What is no input (further fields, leaves of nested objects, losers among equal names) is in `others`, if the Type wants them.
-// `_source` and `_type` are never values. A lone UTF-16 surrogate in an escape becomes U+FFFD: an attacker's odd file name does not make an event disappear.
+// `_source` and `_type` are never values. A lone UTF-16 surrogate in an escape becomes U+FFFD, and so does a byte that is no UTF-8; what is nested too deep is left out alone, and told:
+// an attacker's odd file name does not make an event disappear.
 //
 // One thread at a time. Never throws. No allocation in the steady state (buffers grow to the largest event seen).
 #pragma once
@@ -36,10 +37,20 @@ class Decoder {
   Decoder& operator=(Decoder&&) noexcept;
   ~Decoder();
 
-  // Empty: well-formed, and no Type takes it. The views are valid until the next call. kInvalid: not one JSON object in valid UTF-8, or nested deeper than
-  // limits::kEventDepthMax; kTooLarge: longer than limits::kEventLineBytesMax. The detail is the reason alone; the caller knows file and line.
+  // Empty: well-formed, and no Type takes it. The views are valid until the next call, and as long as `json`. kInvalid: not one JSON object; kTooLarge: longer than
+  // limits::kEventLineBytesMax. The detail is the reason alone; the caller knows file and line, and fault_offset() says where in the line.
   Result<std::span<const Decoded>> decode(std::string_view json);
 
+  // Of the last call that gave an event.
+  struct Notices {
+    bool mended = false;     // bytes that are no UTF-8, or control characters inside strings: read as U+FFFD, and as themselves
+    bool too_deep = false;   // what is nested deeper than limits::kEventDepthMax was left out
+    bool left_out = false;   // a field of the journal that journalctl left out, since it was long (null)
+  };
+  const Notices& notices() const;
+  std::string_view json() const;  // the event as it was read: `json`, or mended
+
+  size_t fault_offset() const;  // of the last call that gave kInvalid
   uint64_t duplicate_keys() const;  // fields that lost against another of the same name, so far
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "events/json_fault.hpp"
 
 namespace creance::events {
 namespace {
@@ -45,7 +46,7 @@ size_t DocumentSplitter::feed(std::string_view text, std::string& out, std::vect
     const char c = text[i];
     if (in_string_) {
       if (c == '\n') {  // no string goes over a line's end: this one has no end, and the rest of the event is read as if it had one
-        put('\x01');    // what the decoder refuses, as it would the line's end itself
+        for (const char m : escaped_ ? kMissingEnd.substr(1) : kMissingEnd) put(m);  // what the decoder refuses, as it would the line's end itself
         in_string_ = escaped_ = false;
         ++line_;
         continue;

@@ -69,6 +69,9 @@ Origin origin_of(std::span<const Field> fields) {
       case 10:
         if (field.key == "SourceName") out.says_source = true;
         break;
+      case 20:
+        if (field.key == "__REALTIME_TIMESTAMP") out.is_journal = true;
+        break;
       case 13: take(field, "Provider_Name", out.provider, exact_provider); break;
       default: break;
     }

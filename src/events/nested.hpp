@@ -50,6 +50,7 @@ struct Context {
 struct Origin {
   std::string_view type, channel, provider, event_id;
   bool says_source = false;  // nxlog's name for the provider
+  bool is_journal = false;   // an entry of systemd's journal, as `journalctl -o json` writes it
   bool is_flat() const { return channel.data() != nullptr && (provider.data() != nullptr || !says_source); }
 };
 Origin origin_of(std::span<const Field> fields);

@@ -56,6 +56,7 @@ bool RecordReader::State::next_line(Record& out) {
     if (block->format == Format::kJson) {
       out.json = text;
       out.in_block = true;
+      out.on_one_line = block->numbers.empty();
       return true;
     }
     if (convert(text, out)) return true;

@@ -12,7 +12,9 @@ struct Record {
   std::string_view json;      // valid until the next call; in_block: as long as the block
   uint64_t number = 0;        // line, 1-based; of an EVTX file the record's number
   std::string_view problem;   // not empty: there is no event, for this reason (and `json` is empty)
+  bool damaged = false;       // then: it is about the file around the events, which are read nonetheless
   bool in_block = false;
+  bool on_one_line = false;   // `json` is line `number` of the file, from its begin
 };
 
 class RecordReader {

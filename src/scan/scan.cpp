@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 #include "events/decoder.hpp"
 #include "events/records.hpp"
 #include "interpreter/correlation.hpp"
@@ -39,10 +40,6 @@ struct Findings {
     Event event;
     Hit hit;
   };
-  struct Malformed {
-    uint64_t line;
-    std::string reason;
-  };
   // What correlations want to see of one event: its time, some of its inputs, and the sources that it matched.
   struct Observed {
     Event event;
@@ -56,7 +53,7 @@ struct Findings {
     schema::Presence presence;
   };
   std::vector<Matched> matches;
-  std::vector<Malformed> malformed;
+  std::vector<Remark> remarks;
   std::vector<Observed> observed;
   std::vector<uint32_t> sources;
   std::vector<Kept> values;
@@ -65,18 +62,19 @@ struct Findings {
   uint64_t records = 0;
   uint64_t events = 0;
   uint64_t routed = 0;
+  uint64_t looked_at = 0;
   uint64_t faults = 0;
   uint64_t values_cut = 0;
 
   void clear() {
     matches.clear();
-    malformed.clear();
+    remarks.clear();
     observed.clear();
     sources.clear();
     values.clear();
     text.clear();
     made.clear();
-    records = events = routed = faults = values_cut = 0;
+    records = events = routed = looked_at = faults = values_cut = 0;
   }
 
   std::string_view text_of(const Event& event) const { return event.in_block.empty() ? std::string_view(made).substr(event.made_begin, event.made_size) : event.in_block; }
@@ -112,28 +110,39 @@ class Evaluator {
  private:
   void look_at(const events::Record& record, Findings& out) {
     if (!record.problem.empty()) {
-      out.malformed.push_back({record.number, std::string(record.problem)});
+      out.remarks.push_back({record.damaged ? Remark::Kind::kDamaged : Remark::Kind::kMalformed, record.number, 0, std::string(record.problem)});
       return;
     }
     const auto decoded = decoder_.decode(record.json);
     if (!decoded) {
-      out.malformed.push_back({record.number, decoded.error().detail});
+      const bool has_place = record.on_one_line && decoded.error().code == ErrorCode::kInvalid;
+      out.remarks.push_back({Remark::Kind::kMalformed, record.number, has_place ? span_of(record.json, decoder_.fault_offset()).column : 0, decoded.error().detail});
       return;
     }
     ++out.events;
     if (!decoded->empty()) ++out.routed;
+    if (std::ranges::any_of(*decoded, [&](const events::Decoded& each) { return rules_.channel_for(*each.type) != nullptr; })) ++out.looked_at;
+    if (const auto& notices = decoder_.notices(); notices.mended || notices.too_deep || notices.left_out) remark(notices, record.number, out);
     hits_.clear();
     const size_t observed = out.observed.size();
     for (const events::Decoded& each : *decoded) interpret(each, out);
     if (hits_.empty()) return;
     std::stable_sort(hits_.begin(), hits_.end());
     hits_.erase(std::unique(hits_.begin(), hits_.end()), hits_.end());
-    const Findings::Event event{out.records, record.number, record.in_block ? record.json : std::string_view(), out.made.size(), record.in_block ? 0 : record.json.size()};
-    if (!record.in_block) out.made.append(record.json);
+    const bool in_block = record.in_block && !decoder_.notices().mended;
+    const std::string_view json = decoder_.json();
+    const Findings::Event event{out.records, record.number, in_block ? json : std::string_view(), out.made.size(), in_block ? 0 : json.size()};
+    if (!in_block) out.made.append(json);
     for (const Hit& hit : hits_) {
       if (!rules_.silent[hit.rule]) out.matches.push_back({event, hit});
     }
     for (size_t i = observed; i < out.observed.size(); ++i) out.observed[i].event = event;
+  }
+
+  static void remark(const events::Decoder::Notices& notices, uint64_t line, Findings& out) {
+    if (notices.mended) out.remarks.push_back({Remark::Kind::kMended, line, 0, "bytes that are no UTF-8, or control characters inside a string: read as U+FFFD, and as themselves"});
+    if (notices.too_deep) out.remarks.push_back({Remark::Kind::kTooDeep, line, 0, fmt::format("nested deeper than {}: what is below was left out, the rest was judged", limits::kEventDepthMax)});
+    if (notices.left_out) out.remarks.push_back({Remark::Kind::kLeftOut, line, 0, "a field is null: journalctl leaves long ones out without --all"});
   }
 
   void interpret(const events::Decoded& event, Findings& out) {
@@ -186,14 +195,14 @@ class Reporter {
     to.lines += piece.block.format == events::Format::kEvtx ? findings.records : piece.block.lines;
     to.events += findings.events;
     to.routed += findings.routed;
-    to.malformed += findings.malformed.size();
+    to.looked_at += findings.looked_at;
     to.matches += findings.matches.size();
     to.faults += findings.faults;
     to.values_cut += findings.values_cut;
     if (piece.error) to.error = piece.error;
-    for (const Findings::Malformed& each : findings.malformed) {
-      if (to.first_malformed.size() < kMalformedListedMax) to.first_malformed.emplace_back(each.line, each.reason);
-      if (sinks_.on_malformed) sinks_.on_malformed(to.file, each.line, each.reason);
+    for (const Remark& each : findings.remarks) {
+      if (to.remarks[static_cast<size_t>(each.kind)]++ < kRemarksListedMax) to.first_remarks.push_back(each);
+      if (sinks_.on_remark) sinks_.on_remark(to.file, each);
     }
     size_t observed = 0;
     const auto correlate_before = [&](uint64_t record) {

@@ -1,6 +1,7 @@
 // Runs rules over files of events: what `creance scan` does, without its screen. Compiles one channel per Template Type, verifies it, and interprets every event.
 // Not a judge of rules: parsing is sigma/parser.hpp, binding happens in prepare().
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,24 +73,44 @@ struct CorrelationReport {
   uint64_t dropped = 0;
 };
 
-inline constexpr size_t kMalformedListedMax = 20;
+// Something about one event that its reader must know.
+struct Remark {
+  enum class Kind : uint8_t {
+    kMalformed,  // no event: it was passed over
+    kTooDeep,    // what is nested too deep was left out, the rest was judged
+    kMended,     // it has bytes that JSON forbids: read as U+FFFD, control characters as themselves
+    kLeftOut,    // journalctl left a long field out before we could see it
+    kDamaged,    // a checksum of the file is wrong; what could be read was judged
+  };
+  static constexpr size_t kKinds = 5;
+  Kind kind;
+  uint64_t line;       // as Match::line
+  uint32_t column;     // 1-based, in characters; 0: not known
+  std::string reason;
+};
+
+inline constexpr size_t kRemarksListedMax = 20;
 struct FileReport {
   std::string file;
   uint64_t lines = 0;      // all of them, blank ones too; of an EVTX file the records
   uint64_t events = 0;     // well-formed
   uint64_t routed = 0;     // events that some Type took
-  uint64_t malformed = 0;
+  uint64_t looked_at = 0;  // of these, those of a Type that a running rule is of
+  std::array<uint64_t, Remark::kKinds> remarks{};  // by kind
   uint64_t matches = 0;
   uint64_t faults = 0;     // run-time checks that failed in instances: a finding about content
   uint64_t values_cut = 0; // values cut or left out because of a limit
-  std::vector<std::pair<uint64_t, std::string>> first_malformed;  // line, reason; at most kMalformedListedMax
-  std::optional<Error> error;                                     // could not be opened, or not be read to its end; what was read counts
+  std::vector<Remark> first_remarks;  // at most kRemarksListedMax of each kind
+  std::optional<Error> error;         // could not be opened, or not be read to its end; what was read counts
+
+  uint64_t count(Remark::Kind kind) const { return remarks[static_cast<size_t>(kind)]; }
+  uint64_t malformed() const { return count(Remark::Kind::kMalformed); }
 };
 
 // Called by one thread at a time (not always the same one), for files in the order given and lines ascending, whatever the number of threads. Any may be empty.
 struct Sinks {
   std::function<void(const Match&)> on_match;  // one call for each rule and event; hits of correlations follow the matches of the same line
-  std::function<void(std::string_view file, uint64_t line, std::string_view reason)> on_malformed;
+  std::function<void(std::string_view file, const Remark&)> on_remark;
   // Bytes of the files as stored; total is nothing while a pipe is among them.
   std::function<void(uint64_t bytes_done, std::optional<uint64_t> bytes_total)> on_progress;
   std::function<void(const CorrelationReport&)> on_correlated;  // once, at the end, if correlations ran

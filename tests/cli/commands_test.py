@@ -257,6 +257,32 @@ class Scan(Case):
         self.assertIn(f"{events}:1:".encode(), done.stderr)
         self.assertIn(f"{events}:10:".encode(), done.stderr)
 
+    def test_what_is_skipped_is_no_clean_result(self):
+        good, plain = self.event(PipeName="\\msagent_1"), self.event(PipeName="other")
+        deep = plain[:-1] + ',"x":' + "[" * 100 + "]" * 100 + "}"
+        long = self.event(PipeName=" " * 70_000 + "x")
+        for name, skipped in (("malformed", plain[:-2]), ("deep", deep), ("long", long)):
+            events = self.write(name + ".jsonl", plain + "\n" + skipped + "\n")
+            done = self.scan("--rules", self.rule, "--events", events)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(b"the result is not complete", done.stderr)
+            self.assertEqual(self.scan("--rules", self.rule, "--events", events, "--allow-skipped").returncode, 0)
+            with_match = self.write(name + ".jsonl", good + "\n" + skipped + "\n")
+            self.assertEqual(self.scan("--rules", self.rule, "--events", with_match).returncode, 2)
+            self.assertEqual(self.scan("--rules", self.rule, "--events", with_match, "--allow-skipped").returncode, 1)
+        events = self.write("e.jsonl", plain + "\n" + plain[:-1] + " trailing}\n")
+        self.assertIn(f"{events}:2:{len(plain) + 1}: malformed event skipped: `,` or `}}` was expected".encode(), self.scan("--rules", self.rule, "--events", events).stderr)
+        bytes_only = self.scan("--rules", self.rule, "--events", self.write("b.jsonl", good.encode().replace(b"_1", b"_\xff\x01")), "--json")
+        self.assertEqual(bytes_only.returncode, 1, bytes_only.stderr)
+        self.assertIn("\ufffd\x01", json.loads(bytes_only.stdout)["event"]["PipeName"])
+
+    def test_events_that_no_rule_looks_at_are_told(self):
+        events = self.write("e.jsonl", json.dumps({"Channel": "Setup", "EventID": 1}) + "\n" + json.dumps({"a": 1}) + "\n")
+        done = self.scan("--rules", self.rule, "--events", events)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"no rule looks at any of its 2 events", done.stderr)
+        self.assertIn(b"(2 that no rule looks at, 1 of them of no Template Type; 0 malformed)", done.stderr)
+
     def test_a_line_of_fifty_megabytes(self):
         good = self.event(PipeName="\\msagent_1").encode()
         events = self.write("e.jsonl", b'{"a":"' + b"x" * 50_000_000 + b'"}\n' + good + b"\n")

@@ -254,7 +254,7 @@ struct EventShapes : testing::Test {
     const std::vector<std::string> files = {path};
     const auto reports = scan::run(rules, files, 2, sinks);
     EXPECT_EQ(reports[0].events, events) << name;
-    EXPECT_EQ(reports[0].malformed, 0u) << name << ": " << (reports[0].first_malformed.empty() ? "" : reports[0].first_malformed[0].second);
+    EXPECT_EQ(reports[0].malformed(), 0u) << name << ": " << (reports[0].first_remarks.empty() ? "" : reports[0].first_remarks[0].reason);
     EXPECT_FALSE(reports[0].error.has_value()) << name;
     return out;
   }

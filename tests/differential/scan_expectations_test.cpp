@@ -35,7 +35,7 @@ void compare(bool quick_only) {
   uint64_t events = 0, faults = 0, matches = 0;
   for (const scan::FileReport& report : reports) {
     EXPECT_FALSE(report.error.has_value()) << report.file;
-    EXPECT_EQ(report.malformed, 0u) << report.file;
+    EXPECT_EQ(report.malformed(), 0u) << report.file;
     EXPECT_EQ(report.events, report.lines) << report.file;
     events += report.events;
     faults += report.faults;

@@ -218,12 +218,13 @@ TEST_F(DecoderTest, MalformedLinesAreRefusedWithAReason) {
   EXPECT_EQ(reason("   "), "no JSON on this line");
   EXPECT_EQ(reason("[]"), "not a JSON object");
   EXPECT_EQ(reason("7"), "not a JSON object");
-  EXPECT_EQ(reason("{\"a\":\"\xff\"}"), "not valid UTF-8");
-  EXPECT_EQ(reason("{\"a\":\"\x01\"}"), "a control character inside a string");
+  EXPECT_EQ(reason("{\"a\":1\xff}"), "`1\\xff` is no JSON value");
+  EXPECT_EQ(reason("{\"a\":\"\xff\",}"), "not valid UTF-8") << "what comes first is named";
+  EXPECT_EQ(reason("{\"a\":\"\x01\",}"), "a control character inside a string");
   EXPECT_EQ(reason(R"({"a":"b)"), "a string without an end");
   EXPECT_EQ(reason(R"({"a":"\x"})"), "a bad escape inside a string");
   EXPECT_EQ(reason(R"({"a":"\u12g4"})"), "a bad escape inside a string");
-  EXPECT_EQ(reason(R"({"a":1} {"b":2})"), "something behind the object");
+  EXPECT_EQ(reason(R"({"a":1} {"b":2})"), "a second object behind the first one; give each event a line of its own");
   for (const char* bad : {R"({"a":1)", R"({"a":1,})", R"({"a" "b"})", R"({"a":1 "b":2})", R"({"a":01})", R"({"a":1.})", R"({"a":-})", R"({"a":nul})", R"({"a":tru})", R"({"a":truex})",
                           R"({"a":})", R"({a:1})", R"({"a":[1,2})", R"({"a":{"b":1]})", R"({"a":[1 2]})", R"({"a":1}x)", R"({"a":"b"c})", R"({,})", "{", "}", R"({"a":[nope]})", R"({"a":+1})",
                           R"({"a":{"b" 1}})", R"({"a":[1,]})"}) {
@@ -239,11 +240,47 @@ TEST_F(DecoderTest, NestingIsBounded) {
     text += "1" + std::string(levels, close) + "}";
     return text;
   };
-  EXPECT_EQ(reason(nested(limits::kEventDepthMax - 1, '[', ']')), "accepted");
-  EXPECT_EQ(reason(nested(limits::kEventDepthMax, '[', ']')), "nested deeper than 64");
-  EXPECT_EQ(reason(nested(limits::kEventDepthMax - 1, '{', '}')), "accepted");
-  EXPECT_EQ(reason(nested(limits::kEventDepthMax, '{', '}')), "nested deeper than 64");
-  EXPECT_EQ(reason(nested(1'000'000, '[', ']')), "nested deeper than 64");
+  for (const auto& [open, close] : {std::pair('[', ']'), std::pair('{', '}')}) {
+    const auto whole = decode(nested(limits::kEventDepthMax - 1, open, close));
+    EXPECT_FALSE(decoder.notices().too_deep);
+    EXPECT_EQ(others(whole[0]), (std::vector<std::string>{"1"}));
+    for (const size_t levels : {size_t{limits::kEventDepthMax}, size_t{1'000'000}}) {
+      std::string line = nested(levels, open, close);
+      line.insert(line.size() - 1, R"(,"b":[["2"]],"Path":"p")");
+      const auto got = decode(line);
+      ASSERT_EQ(got.size(), 1u);
+      EXPECT_TRUE(decoder.notices().too_deep);
+      EXPECT_EQ(others(got[0]), (std::vector<std::string>{"2"})) << "what is too deep is left out alone";
+      EXPECT_EQ(input(got[0], "Path").text(), "p");
+    }
+  }
+  EXPECT_EQ(reason(R"({"a":)" + std::string(1'000'000, '[')), "a list without an end");
+}
+
+TEST_F(DecoderTest, FaultsAreToldWithTheirPlace) {
+  const std::tuple<std::string, size_t, const char*> cases[] = {
+      {R"({"a":1)", 6, "an object without an end"},      {R"({"a":[1)", 7, "a list without an end"},          {R"({"a":1,})", 7, "a name in quotes was expected"},
+      {R"({"a" "b"})", 5, "`:` was expected"},           {R"({"a":1 "b":2})", 7, "`,` or `}` was expected"},    {R"({"a":[1 2]})", 8, "`,` or `]` was expected"},
+      {R"({"a":01})", 5, "`01` is no JSON value"},       {R"({"a":})", 5, "a value was expected"},              {R"({"a":1}x)", 7, "text behind the object"},
+      {R"({"a":1}{"b":2})", 7, "a second object behind the first one; give each event a line of its own"},              {R"({"a":"\u00g0"})", 6, "a bad escape inside a string"},
+      {R"({"a":"b)", 5, "a string without an end"},      {"  ", 2, "no JSON on this line"},                     {"\xff\xfe{\0", 0, "not valid UTF-8"},
+  };
+  for (const auto& [json, offset, wanted] : cases) {
+    EXPECT_EQ(reason(json), wanted) << json;
+    EXPECT_EQ(decoder.fault_offset(), offset) << json;
+  }
+}
+
+TEST_F(DecoderTest, BytesThatJsonForbidsDoNotHideAnEvent) {
+  const auto got = decode("{\"_type\":\"t.process\",\"Image\":\"a\xff\xc0\xafz\",\"CommandLine\":\"\x01\t\\\"\",\"User\":\"\xe2\x82\",\"\xff\":\"k\"}");
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_TRUE(decoder.notices().mended);
+  EXPECT_EQ(input(got[0], "Image").text(), "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz");
+  EXPECT_EQ(input(got[0], "CommandLine").text(), "\x01\t\"");
+  EXPECT_EQ(input(got[0], "User").text(), "\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(others(got[0]), (std::vector<std::string>{"k"}));
+  EXPECT_EQ(decode(decoder.json()).size(), 1u) << "what was read is JSON";
+  EXPECT_FALSE(decoder.notices().mended);
 }
 
 TEST_F(DecoderTest, LengthIsBounded) {

@@ -143,6 +143,24 @@ TEST(NestedEvents, JournalEntriesAreSyslog) {
   EXPECT_EQ(inputs_of(R"({"_channel":"auditd","_provider":"EXECVE","type":"EXECVE","a0":"sh"})"), "t.execve type=EXECVE a0=sh") << "where a line of text came from is no value";
 }
 
+TEST(NestedEvents, ListsInTheJournalAreBytesOrSeveralValues) {
+  const auto entry = [](const std::string& fields) { return inputs_of(R"({"__REALTIME_TIMESTAMP":"0","SYSLOG_IDENTIFIER":"sshd",)" + fields + "}"); };
+  const std::string head = "t.sshd message=", tail = " program=sshd time=1970-01-01T00:00:00.000000Z";
+  const std::string text = head + "Hi!" + tail;
+  EXPECT_EQ(entry(R"("MESSAGE":"Hi!")"), text);
+  EXPECT_EQ(entry(R"("MESSAGE":[72,105,33])"), text) << "bytes";
+  EXPECT_EQ(entry(R"("MESSAGE":[[72,105,33]])"), text);
+  EXPECT_EQ(entry(R"("MESSAGE":["Hi!"])"), text);
+  EXPECT_EQ(entry(R"("MESSAGE":[72])"), head + "H" + tail) << "one byte";
+  EXPECT_EQ(entry(R"("MESSAGE":[72,255,33,0])"), head + "H\xEF\xBF\xBD!" + std::string(1, '\0') + tail);
+  EXPECT_EQ(entry(R"("MESSAGE":["a",[98,98],null,"c"])"), head + "a" + tail + " +message=bb +message=c") << "a field that occurs several times";
+  EXPECT_EQ(entry(R"("MESSAGE":[])"), "t.sshd" + tail);
+  EXPECT_EQ(entry(R"("MESSAGE":null)"), "t.sshd" + tail);
+  EXPECT_EQ(entry(R"("MESSAGE":[300,1.5,true,{"x":1},[[1],"y",104]])"), head + "300" + tail + " +message=1.5 +message=true +message=h") << "what journalctl does not write";
+  EXPECT_EQ(entry(R"("MESSAGE":"m","MY_FIELD":[115,104])"), head + "m" + tail + " | sh") << "other fields too";
+  EXPECT_EQ(inputs_of(R"({"SYSLOG_IDENTIFIER":["sshd",[115,115,104,100]],"MESSAGE":[72,105,33],"__REALTIME_TIMESTAMP":"0"})"), text.substr(0, text.size() - tail.size()) + " program=sshd time=1970-01-01T00:00:00.000000Z +program=sshd") << "in any order";
+}
+
 TEST(NestedEvents, NxlogsOwnEventTypeIsNotTheEvents) {
   const auto event_type = [](const std::string& more) {
     return inputs_of(R"({"SourceName":"Microsoft-Windows-Sysmon","Channel":"Microsoft-Windows-Sysmon/Operational",)" + more + "}");

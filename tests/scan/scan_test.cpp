@@ -28,7 +28,9 @@ const schema::Catalog& catalog() {
       out.fingerprint[0] = static_cast<uint8_t>(out.id.size());
       return out;
     };
-    return std::vector{type("windows.process", "process_creation", {{"Log"}, {}, {1}, {}}), type("windows.anything", "anything", {{"Log"}, {}, {}, {}})};
+    std::vector<schema::TemplateType> types{type("windows.process", "process_creation", {{"Log"}, {}, {1}, {}}), type("windows.anything", "anything", {{"Log"}, {}, {}, {}}), type("other.idle", "idle", {{"Idle"}, {}, {}, {}})};
+    types.back().logsources[0].logsource.product = "other";  // that no rule is of
+    return types;
   }());
   return made;
 }
@@ -80,7 +82,7 @@ struct ScanTest : testing::Test {
   struct Seen {
     std::vector<std::string> matches;  // "file:line title"
     std::vector<std::string> events;
-    std::vector<std::string> malformed;
+    std::vector<std::string> remarks;
     std::vector<FileReport> reports;
     uint64_t progress_last = 0;
     std::optional<uint64_t> progress_total;
@@ -92,8 +94,8 @@ struct ScanTest : testing::Test {
       seen.matches.push_back(fs::path(match.file).filename().string() + ":" + std::to_string(match.line) + " " + match.rule->title);
       seen.events.emplace_back(match.event);
     };
-    sinks.on_malformed = [&](std::string_view file, uint64_t line, std::string_view reason) {
-      seen.malformed.push_back(fs::path(file).filename().string() + ":" + std::to_string(line) + " " + std::string(reason));
+    sinks.on_remark = [&](std::string_view file, const Remark& remark) {
+      seen.remarks.push_back(fs::path(file).filename().string() + ":" + std::to_string(remark.line) + ":" + std::to_string(remark.column) + " " + remark.reason);
     };
     sinks.on_progress = [&](uint64_t done, std::optional<uint64_t> total) {
       EXPECT_GE(done, seen.progress_last);
@@ -141,11 +143,11 @@ TEST_F(ScanTest, OrderDoesNotDependOnThreads) {
   const Ruleset rules = prepare();
   const Seen one = run(rules, files, 1);
   EXPECT_GT(one.matches.size(), 1000u);
-  EXPECT_EQ(one.malformed.size(), 99u);  // one of the 100 lines stands where a match does
+  EXPECT_EQ(one.remarks.size(), 99u);  // one of the 100 lines stands where a match does
   for (const unsigned threads : {0u, 2u, 3u, 7u, 1000u}) {
     const Seen many = run(rules, files, threads);
     EXPECT_EQ(many.matches, one.matches) << threads;
-    EXPECT_EQ(many.malformed, one.malformed) << threads;
+    EXPECT_EQ(many.remarks, one.remarks) << threads;
     EXPECT_EQ(many.events, one.events) << threads;
   }
 }
@@ -155,15 +157,38 @@ TEST_F(ScanTest, MalformedLinesAreCountedAndNeverStopTheScan) {
   for (int i = 0; i < 30; ++i) text += "no\n";
   const Seen seen = run(prepare(), {write("a.jsonl", text)});
   EXPECT_EQ(seen.matches, (Texts{"a.jsonl:1 Mimikatz", "a.jsonl:8 Mimikatz"}));
-  ASSERT_GE(seen.malformed.size(), 4u);
-  EXPECT_EQ(seen.malformed[1], "a.jsonl:5 not a JSON object");
-  EXPECT_EQ(seen.malformed[2], "a.jsonl:6 not valid UTF-8");
-  EXPECT_EQ(seen.malformed[3], "a.jsonl:7 longer than 16777216 bytes");
-  EXPECT_EQ(seen.reports[0].malformed, 34u);
-  EXPECT_EQ(seen.reports[0].first_malformed.size(), kMalformedListedMax);
-  EXPECT_EQ(seen.reports[0].first_malformed[0].first, 4u);
+  ASSERT_GE(seen.remarks.size(), 4u);
+  EXPECT_EQ(seen.remarks[0], "a.jsonl:4:6 an object without an end");
+  EXPECT_EQ(seen.remarks[1], "a.jsonl:5:1 not a JSON object");
+  EXPECT_EQ(seen.remarks[2], "a.jsonl:6:0 bytes that are no UTF-8, or control characters inside a string: read as U+FFFD, and as themselves");
+  EXPECT_EQ(seen.remarks[3], "a.jsonl:7:0 longer than 16777216 bytes");
+  EXPECT_EQ(seen.reports[0].malformed(), 33u);
+  EXPECT_EQ(seen.reports[0].count(Remark::Kind::kMended), 1u);
+  EXPECT_EQ(seen.reports[0].first_remarks.size(), kRemarksListedMax + 1) << "as many of each kind";
   EXPECT_EQ(seen.reports[0].lines, 38u);
-  EXPECT_EQ(seen.reports[0].events, 2u);
+  EXPECT_EQ(seen.reports[0].events, 3u);
+}
+
+TEST_F(ScanTest, AnEventIsJudgedWhateverItsBytesAndItsDepth) {
+  const std::string odd = std::string(R"({"Channel":"Log","EventID":1,"Image":"C:\\)") + "\xff\x01\xed\xa0\x80" + R"(\\mimikatz.exe"})";
+  std::string deep = R"({"Channel":"Log","EventID":1,"Odd":)";
+  for (int i = 0; i < 5000; ++i) deep += R"({"k":[)";
+  deep += "1";
+  for (int i = 0; i < 5000; ++i) deep += "]}";
+  deep += R"(,"Image":"C:\\mimikatz.exe","More":[[["SecretWord"]]]})";
+  const Seen seen = run(prepare(), {write("a.jsonl", odd + "\n" + deep + "\n")});
+  EXPECT_EQ(seen.matches, (Texts{"a.jsonl:1 Mimikatz", "a.jsonl:2 Mimikatz", "a.jsonl:2 Word anywhere"}));
+  EXPECT_EQ(seen.events.at(0), std::string(R"({"Channel":"Log","EventID":1,"Image":"C:\\)") + "\xEF\xBF\xBD\\u0001\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" + R"(\\mimikatz.exe"})") << "what is reported is JSON again";
+  EXPECT_EQ(seen.reports[0].count(Remark::Kind::kMended), 1u);
+  EXPECT_EQ(seen.reports[0].count(Remark::Kind::kTooDeep), 1u);
+  EXPECT_EQ(seen.reports[0].malformed(), 0u);
+}
+
+TEST_F(ScanTest, EventsThatNoRuleLooksAtAreCounted) {
+  const Seen seen = run(prepare(), {write("a.jsonl", std::string(kMimikatz) + "\n" + R"({"Channel":"Unknown","EventID":1})" + "\n" + R"({"Channel":"Idle","EventID":1})" + "\n")});
+  EXPECT_EQ(seen.reports[0].events, 3u);
+  EXPECT_EQ(seen.reports[0].routed, 2u);
+  EXPECT_EQ(seen.reports[0].looked_at, 1u);
 }
 
 TEST_F(ScanTest, FilesThatCannotBeReadAreReportedAndTheOthersScanned) {
