@@ -1,6 +1,7 @@
 // A sample of the public events, written in every form in which tools export them (nested JSON of four kinds, nxlog, a list, a packed file, EVTX): the whole scan finds exactly the same matches.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <chrono>
@@ -237,7 +238,7 @@ std::string gzip(const std::string& text) {
 }
 
 struct EventShapes : testing::Test {
-  std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "creance_event_shapes";
+  std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("creance_event_shapes_" + std::to_string(::getpid()));
   void SetUp() override { std::filesystem::create_directories(folder); }
   void TearDown() override { std::filesystem::remove_all(folder); }
 

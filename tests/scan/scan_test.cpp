@@ -2,6 +2,7 @@
 #include "scan/scan.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -66,7 +67,7 @@ Ruleset prepare(std::string_view yaml = kRules) {
 }
 
 struct ScanTest : testing::Test {
-  fs::path folder = fs::path(testing::TempDir()) / ("creance_scan_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+  fs::path folder = fs::path(testing::TempDir()) / ("creance_scan_" + std::to_string(::getpid()) + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
   void SetUp() override {
     fs::remove_all(folder);
     fs::create_directories(folder);
