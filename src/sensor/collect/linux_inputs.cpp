@@ -90,6 +90,9 @@ size_t LinuxInputs::fill(const KernelRecord& record, WallTime time, std::span<sc
           .sha1 = kUnavailable,
           .sha256 = kUnavailable,
           .Imphash = kUnavailable,
+          .EventID = kUnavailable,  // of an event log; there is none
+          .Channel = kUnavailable,
+          .Provider_Name = kUnavailable,
       };
       event.write(out.first<types::LinuxProcessCreation::kInputCount>());
       return types::LinuxProcessCreation::kInputCount;
