@@ -32,7 +32,7 @@ const std::vector<Bytes>& samples() {
       }
       auto parsed = sigma::parse(yaml + test::rule_documents(), "c.yml");
       const auto built = compiler::compile_correlations(parsed.correlations, parsed.rules, test::types_of(parsed.rules), parsed.diagnostics, test::kSmallest);
-      if (built && *built) out.push_back((*built)->bytes);
+      if (built && built->built) out.push_back(built->built->bytes);
     }
     return out;
   }();

@@ -12,6 +12,7 @@
 #include "cli/file_search.hpp"
 #include "sigma/parser.hpp"
 #include "sigma/resolve.hpp"
+#include "validator/judge/codes.hpp"
 
 namespace creance::cli {
 namespace {
@@ -19,8 +20,16 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPipelineFile = "pipeline.yml";
 
-bool is_rule_file(std::string_view name) {
-  return (name.ends_with(".yml") || name.ends_with(".yaml")) && !name.ends_with(".cases.yml") && !name.ends_with(".cases.yaml") && !name.starts_with(".");
+bool is_cases_file(std::string_view name) { return (name.ends_with(".cases.yml") || name.ends_with(".cases.yaml")) && !name.starts_with("."); }
+bool is_rule_file(std::string_view name) { return (name.ends_with(".yml") || name.ends_with(".yaml")) && !is_cases_file(name) && !name.starts_with("."); }
+
+// Beside `x.cases.yml`: is there no `x.yml`? Its cases would be run by nobody.
+bool is_orphan(const std::string& path) {
+  if (!is_cases_file(fs::path(path).filename().string())) return false;
+  std::string rule = path;
+  rule.erase(rule.rfind(".cases."), std::string_view(".cases").size());
+  std::error_code ec;
+  return !fs::exists(rule, ec);
 }
 
 // The pipelines that were named, and those of the folders; none of their files is a rule.
@@ -74,6 +83,9 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
       terminal.error("cannot read rules: " + problem);
       loaded.unreadable = true;
     }
+    for (const std::string& other : found.passed_over) {
+      if (is_orphan(other)) loaded.diagnostics.push_back(validator::judge_diagnostic("J016", other, {1, 1}, "there is no rule file of this name: its cases are not run"));
+    }
     for (const std::string& file : found.files) {
       const auto bytes = file_system.read(file, limits::kRuleFileBytesMax * 16);
       if (!bytes) {
@@ -91,7 +103,9 @@ LoadedRules load_rules(const RuleSources& sources, const Terminal& terminal) {
       std::ranges::move(parsed.diagnostics, std::back_inserter(loaded.diagnostics));
     }
   }
-  loaded.rules = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, pipeline, loaded.diagnostics);
+  sigma::Resolved resolved = sigma::resolve(std::move(loaded.rules), filters, loaded.correlations, pipeline, loaded.diagnostics);
+  loaded.rules = std::move(resolved.rules);
+  loaded.settings_broken = loaded.settings_broken || resolved.filter_lost;
   sort(loaded.diagnostics);
   return loaded;
 }

@@ -29,11 +29,11 @@ void add_rule_options(CLI::App& command, RuleSources& sources);
 
 struct LoadedRules {
   std::vector<sigma::Rule> rules;  // as they run: filters, mappings and placeholders applied
-  std::vector<sigma::Correlation> correlations;
+  std::vector<sigma::Correlation> correlations;  // refused ones too, as sigma/parser.hpp gives them
   Diagnostics diagnostics;      // of the rule files, sorted
   uint32_t files = 0;
   uint32_t documents = 0;       // rules and correlations, unusable ones too
-  bool settings_broken = false; // a filter or pipeline has errors: the rules would find something else than what was asked for
+  bool settings_broken = false; // a filter or pipeline has errors, or could not be put into a rule: the rules would find something else than what was asked for
   bool unreadable = false;      // a path was not there or could not be read; told on standard error
 };
 

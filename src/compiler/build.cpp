@@ -45,7 +45,7 @@ class Ids {
   std::vector<bool> repeated(std::span<const What> all, Diagnostics& diagnostics) {
     std::vector<bool> out(all.size());
     for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i].id.empty()) continue;
+      if (all[i].id.empty() || is_refused(all[i])) continue;
       const auto [known, is_new] = first_.emplace(all[i].id, &all[i]);
       if (is_new) continue;
       out[i] = true;
@@ -56,6 +56,9 @@ class Ids {
   }
 
  private:
+  static bool is_refused(const sigma::Rule&) { return false; }
+  static bool is_refused(const sigma::Correlation& correlation) { return correlation.refused; }
+
   std::map<std::string_view, const sigma::Metadata*> first_;
 };
 
@@ -77,31 +80,45 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
   }
   Build built;
   std::vector<std::vector<const schema::TemplateType*>> runs_over(rules.size());
-  for (auto& [id, entry] : by_type) {
-    auto& [type, bound] = entry;
+  std::vector<BuiltChannel> channels;
+  const auto make = [&](const schema::TemplateType& type, const Bound& bound, Diagnostics& found) -> Result<BuiltChannel> {
     Options options;
-    if (const auto sample = samples.find(type); sample != samples.end()) options.sample = sample->second;
-    TRY(Bytes bytes, compile(*type, bound.rules, diagnostics, options));
-    TRY(BuiltChannel channel, checked(std::move(bytes), *type, bound, rules));
-    for (const uint32_t index : channel.rules) runs_over[index].push_back(type);
+    if (const auto sample = samples.find(&type); sample != samples.end()) options.sample = sample->second;
+    TRY(Bytes bytes, compile(type, bound.rules, found, options));
+    return checked(std::move(bytes), type, bound, rules);
+  };
+  for (const auto& [id, entry] : by_type) {
+    TRY(BuiltChannel channel, make(*entry.first, entry.second, diagnostics));
+    for (const uint32_t index : channel.rules) runs_over[index].push_back(entry.first);
+    channels.push_back(std::move(channel));
+  }
+  std::vector<sigma::Correlation> usable(correlations.begin(), correlations.end());
+  for (uint32_t i = 0; i < correlations.size(); ++i) usable[i].refused = usable[i].refused || is_duplicate_correlation[i];
+  TRY(CompiledCorrelations correlated, compile_correlations(usable, rules, runs_over, diagnostics));
+  built.correlations = std::move(correlated.built);
+  for (BuiltChannel& channel : channels) {  // once more without the rules that are held: what does not run is in no channel
+    const auto is_held = [&](uint32_t index) { return std::ranges::binary_search(correlated.held, index); };
+    if (std::ranges::any_of(channel.rules, is_held)) {
+      const Bound& whole = by_type.at(channel.type->id).second;
+      Bound rest;
+      for (size_t i = 0; i < whole.indices.size(); ++i) {
+        if (is_held(whole.indices[i])) continue;
+        rest.rules.push_back(whole.rules[i]);
+        rest.indices.push_back(whole.indices[i]);
+      }
+      Diagnostics told_already;
+      TRY(channel, make(*channel.type, rest, told_already));
+    }
     if (!channel.rules.empty()) built.channels.push_back(std::move(channel));
   }
   for (uint32_t i = 0; i < rules.size(); ++i) {
-    if (runs_over[i].empty()) built.refused.push_back(i);
+    if (runs_over[i].empty() || std::ranges::binary_search(correlated.held, i)) built.refused.push_back(i);
   }
-  std::vector<sigma::Correlation> usable;
-  std::vector<uint32_t> indices;
-  for (uint32_t i = 0; i < correlations.size(); ++i) {
-    if (is_duplicate_correlation[i]) continue;
-    usable.push_back(correlations[i]);
-    indices.push_back(i);
-  }
-  TRY(built.correlations, compile_correlations(usable, rules, runs_over, diagnostics));
   std::vector<bool> runs(correlations.size());
   if (built.correlations) {
     const auto verified = channel::VerifiedCorrelations::verify(built.correlations->bytes);
     if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses what the compiler made of the correlations: {} {}; please report it", verified.error().code, verified.error().detail));
-    for (uint32_t& index : built.correlations->correlations) runs[index = indices[index]] = true;
+    for (const uint32_t index : built.correlations->correlations) runs[index] = true;
   }
   for (uint32_t i = 0; i < correlations.size(); ++i) {
     if (!runs[i]) built.refused_correlations.push_back(i);

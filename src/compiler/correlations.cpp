@@ -131,21 +131,29 @@ class Fingerprint {
 class Builder {
  public:
   Builder(std::span<const sigma::Correlation> correlations, std::span<const sigma::Rule> rules, std::span<const std::vector<const schema::TemplateType*>> runs_over, Diagnostics& diagnostics, uint64_t state_bytes)
-      : correlations_(correlations), rules_(rules), runs_over_(runs_over), diagnostics_(diagnostics), state_bytes_(state_bytes) {}
+      : correlations_(correlations), rules_(rules), runs_over_(runs_over), diagnostics_(diagnostics), state_bytes_(state_bytes), references_(sigma::references(correlations, rules)) {}
 
-  Result<std::optional<BuiltCorrelations>> run(std::span<const sigma::LinkedCorrelation> linked) {
+  Result<CompiledCorrelations> run(std::span<const sigma::LinkedCorrelation> linked) {
     plans_.resize(correlations_.size());
+    runs_.assign(correlations_.size(), false);
     for (const sigma::LinkedCorrelation& each : linked) {
-      if (plan(each)) kept_.push_back(&each);
+      runs_[each.index] = plan(each);
+      if (!runs_[each.index]) plans_[each.index].feeds.clear();  // so that none refers to it
     }
-    if (kept_.empty()) return std::nullopt;
+    CompiledCorrelations out;
+    out.held = hold(linked);
+    for (const sigma::LinkedCorrelation& each : linked) {
+      if (runs_[each.index]) kept_.push_back(&each);
+    }
+    if (kept_.empty()) return out;
     for (size_t i = 0; i < kept_.size(); ++i) plans_[kept_[i]->index].position = static_cast<uint32_t>(i);
     add_sources();
     for (const sigma::LinkedCorrelation* each : kept_) add_correlation(*each);
     wire();
     draft_.state_bytes = state_bytes_;
     TRY(built_.bytes, channel::write(draft_));
-    return std::move(built_);
+    out.built = std::move(built_);
+    return out;
   }
 
  private:
@@ -168,6 +176,46 @@ class Builder {
     return false;
   }
 
+  // The one that refers to `what`, does not run, and says why `what` must not report by itself; nothing: it may, or it is counted by one that runs.
+  const sigma::Correlation* holder_of(const sigma::Target& what) const {
+    const sigma::Correlation* holder = nullptr;
+    for (uint32_t i = 0; i < correlations_.size(); ++i) {
+      if (std::ranges::find(references_[i], what) == references_[i].end() || what == sigma::Target{true, i}) continue;
+      if (correlations_[i].generate || runs_[i]) return nullptr;
+      if (holder == nullptr) holder = &correlations_[i];
+    }
+    return holder;
+  }
+
+  void report_held(const sigma::Metadata& what, const sigma::Correlation& holder) {
+    diagnostics_.push_back({what.file, what.span, Severity::kError, "C047", fmt::format("{} is held: it reports only through the correlation {} ({}:{}), which does not run", sigma::quote(what.title), sigma::quote(holder.title), holder.file, holder.span.line),
+                            "correct the correlation, or give it `generate: true` if the rules that it names are findings by themselves"});
+  }
+
+  // Whatever only correlations that do not run refer to does not run either: first correlations, those that refer before those that they refer to, then rules.
+  std::vector<uint32_t> hold(std::span<const sigma::LinkedCorrelation> linked) {
+    for (size_t i = linked.size(); i-- > 0;) {
+      const sigma::Correlation* holder = runs_[linked[i].index] ? holder_of({true, linked[i].index}) : nullptr;
+      if (holder == nullptr) continue;
+      runs_[linked[i].index] = false;
+      report_held(correlations_[linked[i].index], *holder);
+    }
+    std::set<uint32_t> named;
+    for (const auto& targets : references_) {
+      for (const sigma::Target& target : targets) {
+        if (!target.is_correlation) named.insert(target.index);
+      }
+    }
+    std::vector<uint32_t> held;
+    for (const uint32_t rule : named) {
+      const sigma::Correlation* holder = holder_of({false, rule});
+      if (holder == nullptr) continue;
+      held.push_back(rule);
+      if (!runs_over_[rule].empty()) report_held(rules_[rule], *holder);
+    }
+    return held;
+  }
+
   // The first rule of a correlation by which a leaf comes; where it comes by several, the first one's aliases count.
   uint32_t rule_with(uint32_t correlation, uint32_t leaf) const {
     for (const Feed& feed : plans_[correlation].feeds) {
@@ -188,7 +236,7 @@ class Builder {
         break;
       }
       const sigma::Target& target = plans_[correlation].linked->targets[rule];
-      if (!target.is_correlation) return field;
+      if (!target.is_correlation) return sigma::mapped_field(rules_[leaf], field);
       correlation = target.index;
       rule = rule_with(correlation, leaf);
     }
@@ -268,10 +316,10 @@ class Builder {
       for (const auto& [leaf, ids] : leaves) {
         std::vector<const schema::TemplateType*> over;
         for (const std::string_view id : ids) over.push_back(types[id]);
-        if (!add_leaf(c, linked.index, rule, leaf, over, target.index)) return plan.feeds.clear(), false;
+        if (!add_leaf(c, linked.index, rule, leaf, over, target.index)) return false;
       }
     }
-    return plan_condition(c, plan) || (plan.feeds.clear(), false);
+    return plan_condition(c, plan);
   }
 
   bool plan_condition(const sigma::Correlation& c, Plan& plan) {
@@ -407,7 +455,9 @@ class Builder {
   std::span<const std::vector<const schema::TemplateType*>> runs_over_;
   Diagnostics& diagnostics_;
   uint64_t state_bytes_;
+  std::vector<std::vector<sigma::Target>> references_;  // by index of the correlation, refused ones too
   std::vector<Plan> plans_;  // by index of the correlation
+  std::vector<bool> runs_;   // likewise
   std::vector<const sigma::LinkedCorrelation*> kept_;
   std::map<std::pair<const schema::TemplateType*, uint32_t>, uint32_t> source_at_;
   std::map<uint32_t, std::array<uint8_t, 32>> digests_;
@@ -417,9 +467,9 @@ class Builder {
 
 }  // namespace
 
-Result<std::optional<BuiltCorrelations>> compile_correlations(std::span<const sigma::Correlation> correlations, std::span<const sigma::Rule> rules,
-                                                              std::span<const std::vector<const schema::TemplateType*>> runs_over, Diagnostics& diagnostics, uint64_t state_bytes) {
-  if (correlations.empty()) return std::nullopt;
+Result<CompiledCorrelations> compile_correlations(std::span<const sigma::Correlation> correlations, std::span<const sigma::Rule> rules,
+                                                  std::span<const std::vector<const schema::TemplateType*>> runs_over, Diagnostics& diagnostics, uint64_t state_bytes) {
+  if (correlations.empty()) return CompiledCorrelations{};
   // The order of the given ones must not show.
   std::vector<uint32_t> order(correlations.size());
   std::iota(order.begin(), order.end(), 0u);
@@ -427,10 +477,11 @@ Result<std::optional<BuiltCorrelations>> compile_correlations(std::span<const si
   std::vector<sigma::Correlation> sorted;
   for (const uint32_t i : order) sorted.push_back(correlations[i]);
   const std::vector<sigma::LinkedCorrelation> linked = sigma::link(sorted, rules, diagnostics);
-  TRY(auto built, Builder(sorted, rules, runs_over, diagnostics, state_bytes).run(linked));
-  if (!built) return std::nullopt;
-  for (uint32_t& index : built->correlations) index = order[index];
-  return built;
+  TRY(CompiledCorrelations compiled, Builder(sorted, rules, runs_over, diagnostics, state_bytes).run(linked));
+  if (compiled.built) {
+    for (uint32_t& index : compiled.built->correlations) index = order[index];
+  }
+  return compiled;
 }
 
 }  // namespace creance::compiler

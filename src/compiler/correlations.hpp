@@ -23,9 +23,16 @@ struct BuiltCorrelations {
   std::vector<Source> sources;         // of the file
 };
 
-// `runs_over[i]`: the Types over which rule i runs. Correlations that cannot run are left out with a diagnostic (S12x, C041 to C046); nothing: none is left.
-Result<std::optional<BuiltCorrelations>> compile_correlations(std::span<const sigma::Correlation> correlations, std::span<const sigma::Rule> rules,
-                                                              std::span<const std::vector<const schema::TemplateType*>> runs_over, Diagnostics& diagnostics,
-                                                              uint64_t state_bytes = limits::kCorrelationStateBytes);
+struct CompiledCorrelations {
+  std::optional<BuiltCorrelations> built;  // nothing: none runs
+  // Rules that are named by correlations only to be counted, none of which runs: they would report what is no finding by itself. Each has an error (C047). Ascending.
+  std::vector<uint32_t> held;
+};
+
+// `runs_over[i]`: the Types over which rule i runs. Correlations that cannot run are left out with a diagnostic (S12x, C041 to C047), unless they were refused when they were
+// read; so are those that only such ones refer to.
+Result<CompiledCorrelations> compile_correlations(std::span<const sigma::Correlation> correlations, std::span<const sigma::Rule> rules,
+                                                  std::span<const std::vector<const schema::TemplateType*>> runs_over, Diagnostics& diagnostics,
+                                                  uint64_t state_bytes = limits::kCorrelationStateBytes);
 
 }  // namespace creance::compiler

@@ -201,7 +201,7 @@ class RuleCompiler {
         case Modifier::kLessOrEqual: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kLessOrEqual; break;
         case Modifier::kGreater: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreater; break;
         case Modifier::kGreaterOrEqual: plan.mode = Mode::kCompare, plan.comparison = PredicateKind::kGreaterOrEqual; break;
-        case Modifier::kExpand: return no_plan(item, "C008", "the modifier `expand` is not supported: placeholders have no values here", "write the values into the rule");
+        case Modifier::kExpand: return no_plan(item, "C008", "a placeholder (`expand`) was left in the parsed rule", "give the rules to sigma::resolve first, which puts the values of placeholders into them");
         default: return no_plan(item, "C003", fmt::format("the modifier `{}` is not supported", sigma::to_string(m)), "write the line without it");
       }
     }

@@ -131,7 +131,7 @@ std::optional<std::vector<std::string>> CorrelationJudge::values(uint32_t correl
       rule = first_rule_with(at, arrival.leaf);
       CHECK(rule.has_value());
     }
-    const auto input = event.type->input_index(field);
+    const auto input = event.type->input_index(sigma::mapped_field(rules_[arrival.leaf], field));
     if (!input || !event.inputs.values[*input].has_value()) return std::nullopt;
     out.emplace_back(event.inputs.values[*input].text().substr(0, limits::kInputBytesMax));
   }

@@ -48,6 +48,7 @@ constexpr std::array kCodes{
     CodeInfo{"S035", kWarning, "An entry of `related` is incomplete or unknown.", "an entry has an id (UUID) and a type: correlation, derived, obsolete, merged, renamed or similar"},
     CodeInfo{"S036", kError, "Two rules of one file have the same id.", "give each rule an id of its own"},
     CodeInfo{"S037", kError, "No mapping knows the taxonomy of the rule.", "give a pipeline with a mapping for this taxonomy, or use the names of the Sigma taxonomy and remove the key"},
+    CodeInfo{"S038", kWarning, "A text is written as a number or truth value.", "quote it; it is taken as it is written, but other tools take it as something else or refuse it"},
     // --- detection
     CodeInfo{"S041", kError, "The detection has no search identifier.", "add at least one map or list of values and name it in the condition"},
     CodeInfo{"S042", kError, "A search identifier is neither a map nor a list, or its name is too long.", "write `name:` and below it a map of fields, or a list of keywords"},

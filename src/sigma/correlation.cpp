@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
@@ -37,7 +38,7 @@ class CorrelationReader {
     }
     const Entry entry = find(root, "correlation");
     out_.correlation_span = entry.key->span;
-    if (entry.value->kind != YamlKind::kMap) return wrong_kind(entry.key->span, "`correlation` must be a map"), false;
+    if (entry.value->kind != YamlKind::kMap) return wrong_kind(place(entry), fmt::format("`correlation` must be a map, not {}", describe(*entry.value))), false;
     map_ = entry.value;
     known_keys(*map_, kKeys, "a correlation");
     type();
@@ -65,9 +66,12 @@ class CorrelationReader {
     }
     return {};
   }
+  // Of a value; where there is nothing, of its key.
+  static Span place(const Entry& entry) { return entry.value->kind == YamlKind::kScalar && entry.value->type == ValueKind::kNull ? entry.key->span : entry.value->span; }
   static bool is_text(const YamlNode& node) { return node.kind == YamlKind::kScalar && node.type != ValueKind::kNull && !node.text.empty(); }
   void wrong_kind(Span span, std::string message) { reporter_.report("S101", span, std::move(message)); }
-  void missing(std::string message) { reporter_.report("S100", out_.correlation_span, std::move(message)); }
+  void missing(std::string message) { missing(out_.correlation_span, std::move(message)); }
+  void missing(Span span, std::string message) { reporter_.report("S100", span, std::move(message)); }
 
   void known_keys(const YamlNode& map, std::span<const std::string_view> known, std::string_view what) {
     for (size_t i = 0; i + 1 < map.children.size() && !reporter_.is_full(); i += 2) {
@@ -81,7 +85,7 @@ class CorrelationReader {
   void type() {
     const Entry entry = find(*map_, "type");
     if (entry.key == nullptr) return missing("the correlation has no `type`");
-    if (!is_text(*entry.value)) return wrong_kind(entry.key->span, "`type` must be text");
+    if (!is_text(*entry.value)) return wrong_kind(place(entry), fmt::format("`type` must be text, not {}", describe(*entry.value)));
     const auto kind = std::ranges::find(kKinds, entry.value->text);
     if (kind == kKinds.end()) {
       const auto like = nearest(entry.value->text, kKinds);
@@ -92,18 +96,18 @@ class CorrelationReader {
   }
 
   // One text or a list of texts, without repeats.
-  bool names(const Entry& entry, std::string_view key, uint32_t count_max, std::vector<Name>& to) {
+  void names(const Entry& entry, std::string_view key, uint32_t count_max, std::vector<Name>& to) {
     std::vector<const YamlNode*> nodes;
     if (is_text(*entry.value)) nodes.push_back(entry.value);
-    else if (entry.value->kind != YamlKind::kSequence || entry.value->children.empty()) return wrong_kind(entry.key->span, fmt::format("`{}` must be a list of texts with at least one entry", key)), false;
+    else if (entry.value->kind != YamlKind::kSequence || entry.value->children.empty()) return wrong_kind(place(entry), fmt::format("`{}` must be a list of texts with at least one entry, not {}", key, describe(*entry.value)));
     else for (const uint32_t child : entry.value->children) nodes.push_back(&document_.at(child));
-    if (nodes.size() > count_max) return reporter_.report("S115", entry.key->span, fmt::format("`{}` has {} entries, at most {} are allowed", key, nodes.size(), count_max)), false;
+    if (nodes.size() > count_max) reporter_.report("S115", entry.key->span, fmt::format("`{}` has {} entries, at most {} are allowed", key, nodes.size(), count_max));
+    std::set<std::string_view> seen;
     for (const YamlNode* node : nodes) {
-      if (!is_text(*node)) return wrong_kind(node->span, fmt::format("an entry of `{}` must be text", key)), false;
-      if (std::ranges::find(to, node->text, &Name::text) != to.end()) return reporter_.report("S110", node->span, fmt::format("{} occurs twice in `{}`", quote(node->text), key)), false;
-      to.push_back({node->text, node->span});
+      if (!is_text(*node)) wrong_kind(node->span, fmt::format("an entry of `{}` must be text, not {}", key, describe(*node)));
+      else if (!seen.insert(node->text).second) reporter_.report("S110", node->span, fmt::format("{} occurs twice in `{}`", quote(node->text), key));
+      else warn_of_number(*node, fmt::format("an entry of `{}`", key), reporter_), to.push_back({node->text, node->span});
     }
-    return true;
   }
 
   void rules() {
@@ -146,7 +150,7 @@ class CorrelationReader {
     const bool one_letter = error == std::errc() && end + 1 == text.data() + text.size();
     const auto unit = one_letter ? std::ranges::find(kUnits, *end, &Unit::letter) : kUnits.end();
     if (!is_text(*entry.value) || unit == kUnits.end() || number < 1 || number > limits::kTimespanSecondsMax / unit->seconds) {
-      return reporter_.report("S104", entry.value->span, fmt::format("{} is no timespan", quote(text)));
+      return reporter_.report("S104", place(entry), fmt::format("`timespan` must be a number and a unit such as `5m`, not {}", describe(*entry.value)));
     }
     if (!unit->specified) reporter_.report("S116", entry.value->span, fmt::format("the unit `{}` is not in the specification", unit->letter), fmt::format("other tools may refuse it; here one `{}` is {} seconds", unit->letter, unit->seconds));
     out_.timespan_us = number * unit->seconds * 1'000'000;
@@ -161,15 +165,15 @@ class CorrelationReader {
       return;
     }
     if (is_text(*entry.value)) return words(entry);
-    if (entry.value->kind != YamlKind::kMap) return wrong_kind(entry.key->span, "`condition` must be a map, or text for the temporal types");
+    if (entry.value->kind != YamlKind::kMap) return wrong_kind(place(entry), fmt::format("`condition` must be a map, or text for the temporal types, not {}", describe(*entry.value)));
     known_keys(*entry.value, kConditionKeys, "the condition of a correlation");
     for (size_t i = 0; i < kComparisons.size(); ++i) threshold(find(*entry.value, kComparisons[i]), static_cast<Comparison>(i));
     percentile(find(*entry.value, "percentile"));
     const Entry field = find(*entry.value, "field");
     if (field.key != nullptr && !wants_field) reporter_.report("S107", field.key->span, fmt::format("{} takes no `field`", to_string(out_.kind)));
     else if (field.key != nullptr) names(field, "field", out_.kind == CorrelationKind::kValueCount ? limits::kCorrelationFieldsMax : 1, out_.fields);
-    else if (wants_field) missing(fmt::format("{} needs `field` in the condition", to_string(out_.kind)));
-    if (out_.thresholds.empty() && !bad_threshold_) missing("the condition has none of gt, gte, lt, lte, eq and neq");
+    else if (wants_field) missing(entry.key->span, fmt::format("{} needs `field` in the condition", to_string(out_.kind)));
+    if (out_.thresholds.empty() && !bad_threshold_) missing(entry.key->span, "the condition has none of gt, gte, lt, lte, eq and neq");
     else if (!bad_threshold_) check_range(entry.key->span);
   }
 
@@ -179,14 +183,14 @@ class CorrelationReader {
     const bool whole = value && *value >= 0 && *value % kDecimalUnits == 0;
     if (value && (whole || !counts(out_.kind))) return out_.thresholds.push_back({comparison, *value, entry.value->span});
     bad_threshold_ = true;
-    reporter_.report("S105", entry.value->span, fmt::format("{} is no {}", quote(entry.value->text), counts(out_.kind) ? "whole number of zero or more" : "decimal number"));
+    reporter_.report("S105", place(entry), fmt::format("`{}` must be a {}, not {}", entry.key->text, counts(out_.kind) ? "whole number of zero or more" : "decimal number", describe(*entry.value)));
   }
 
   void percentile(const Entry& entry) {
     if (entry.key == nullptr) return;
     if (out_.kind != CorrelationKind::kValuePercentile) return reporter_.report("S107", entry.key->span, fmt::format("{} takes no `percentile`", to_string(out_.kind)));
     const auto value = is_text(*entry.value) ? parse_decimal(entry.value->text) : std::nullopt;
-    if (!value || *value < 0 || *value > Int128{100} * kDecimalUnits) return reporter_.report("S105", entry.value->span, fmt::format("{} is no percentile from 0 to 100", quote(entry.value->text)));
+    if (!value || *value < 0 || *value > Int128{100} * kDecimalUnits) return reporter_.report("S105", place(entry), fmt::format("`percentile` must be a number from 0 to 100, not {}", describe(*entry.value)));
     out_.percentile = value;
   }
 
@@ -215,7 +219,7 @@ class CorrelationReader {
   }
 
   void words(const Entry& entry) {
-    if (!is_temporal(out_.kind)) return reporter_.report("S107", entry.key->span, fmt::format("{} takes no condition in words", to_string(out_.kind)), "write a map such as `gte: 10`");
+    if (!is_temporal(out_.kind)) return reporter_.report("S107", entry.key->span, fmt::format("{} takes no condition in words, and this is {}", to_string(out_.kind), describe(*entry.value)), "write a map such as `gte: 10`");
     std::vector<Selection> names;
     for (const Name& rule : out_.rules) names.push_back({rule.text, rule.span, {}});
     std::vector<bool> used(names.size(), false);
@@ -239,7 +243,7 @@ class CorrelationReader {
   void aliases() {
     const Entry entry = find(*map_, "aliases");
     if (entry.key == nullptr) return;
-    if (entry.value->kind != YamlKind::kMap) return wrong_kind(entry.key->span, "`aliases` must be a map from aliases to rules and fields");
+    if (entry.value->kind != YamlKind::kMap || entry.value->children.empty()) return wrong_kind(place(entry), fmt::format("`aliases` must be a map from aliases to rules and fields, not {}", describe(*entry.value)));
     const YamlNode& map = *entry.value;
     if (map.children.size() / 2 > limits::kCorrelationFieldsMax * 2) return reporter_.report("S115", entry.key->span, fmt::format("{} aliases are too many", map.children.size() / 2));
     std::vector<std::string_view> known;
@@ -249,7 +253,7 @@ class CorrelationReader {
       const YamlNode& value = document_.at(map.children[i + 1]);
       FieldAlias alias{{key.text, key.span}, {}};
       if (value.kind != YamlKind::kMap || value.children.empty()) {
-        wrong_kind(key.span, fmt::format("the alias {} must be a map from rules to fields", quote(key.text)));
+        wrong_kind(place({&key, &value}), fmt::format("the alias {} must be a map from rules to fields, not {}", quote(key.text), describe(value)));
         continue;
       }
       for (size_t j = 0; j + 1 < value.children.size(); j += 2) {
@@ -260,8 +264,9 @@ class CorrelationReader {
           const auto like = nearest(rule.text, known);
           reporter_.report("S109", rule.span, fmt::format("the alias {} names {}, which is not in `rules`", quote(key.text), quote(rule.text)), like ? fmt::format("did you mean {}?", quote(*like)) : "");
         } else if (!is_text(field)) {
-          wrong_kind(field.span, "the field of an alias must be text");
+          wrong_kind(place({&rule, &field}), fmt::format("the field of an alias must be text, not {}", describe(field)));
         } else {
+          warn_of_number(field, "the field of an alias", reporter_);
           alias.sources.push_back({static_cast<uint32_t>(at - out_.rules.begin()), {field.text, field.span}});
         }
       }
@@ -288,7 +293,7 @@ class CorrelationReader {
     const Entry outer = find(root, "generate");
     const Entry entry = inner.key != nullptr ? inner : outer;  // 2.1.0 lists it beside `level`, tools read it inside
     if (entry.key == nullptr) return;
-    if (entry.value->kind != YamlKind::kScalar || entry.value->type != ValueKind::kBoolean) return wrong_kind(entry.key->span, "`generate` must be true or false");
+    if (entry.value->kind != YamlKind::kScalar || entry.value->type != ValueKind::kBoolean) return wrong_kind(place(entry), fmt::format("`generate` must be true or false, not {}", describe(*entry.value)));
     out_.generate = to_ascii_lower(entry.value->text) == "true";
     if (inner.key != nullptr && outer.key != nullptr && inner.value->text != outer.value->text) wrong_kind(outer.key->span, "`generate` is given twice, with different values");
   }

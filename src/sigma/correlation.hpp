@@ -47,22 +47,28 @@ struct Correlation : Metadata {
   std::optional<Int128> percentile;       // in units of 10^-9 percent
   std::vector<ConditionNode> expression;  // conditions in words: kSelection is an index into `rules`
   bool generate = false;
+  bool refused = false;  // it had errors when it was read: it finds nothing, but what it names does not report in its stead
 };
 
-// The keys of the document are read already (`correlation` has its Metadata). False: there were errors.
+// The keys of the document are read already (`correlation` has its Metadata). False: there were errors; `rules` and `generate` are then as far as they could be read.
 bool read_correlation(const YamlDocument& document, const YamlNode& root, std::string_view text, Correlation& correlation, Reporter& reporter);
 
 struct Target {
   bool is_correlation = false;
-  uint32_t index = 0;
+  uint32_t index = 0;  // into the given rules or correlations
+  friend auto operator<=>(const Target&, const Target&) = default;
 };
 struct LinkedCorrelation {
   uint32_t index = 0;           // into the given correlations
   std::vector<Target> targets;  // of each name in `rules`
 };
 
-// Finds what each correlation names: by id, else by name; a rule of the same file wins over others. Reports S120 to S123. The result holds the correlations without an
-// error, referred ones before those that refer to them (then in the order given); one that refers to a refused correlation is refused, too.
+// Finds what each correlation names (rule_index.hpp). Reports S120 to S123. The result holds the correlations without an
+// error, referred ones before those that refer to them (then in the order given); one that refers to a refused correlation is refused, too. Of those that were refused
+// when they were read nothing is reported again.
 std::vector<LinkedCorrelation> link(std::span<const Correlation> correlations, std::span<const Rule> rules, Diagnostics& diagnostics);
+
+// All that each correlation names, as far as it is there; of an ambiguous name all that have it. Refused correlations included.
+std::vector<std::vector<Target>> references(std::span<const Correlation> correlations, std::span<const Rule> rules);
 
 }  // namespace creance::sigma

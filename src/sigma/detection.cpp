@@ -48,8 +48,7 @@ class DetectionReader {
     }
     Selection selection{key.text, key.span, {}, {}};
     if (value.kind == YamlKind::kScalar) {
-      const std::string what = value.type == ValueKind::kNull ? "empty" : "a single value";
-      reporter_.report("S042", key.span, fmt::format("the search identifier {} is {}, not a map or list", quote(key.text), what));
+      reporter_.report("S042", value.type == ValueKind::kNull ? key.span : value.span, fmt::format("the search identifier {} must be a map or a list, not {}", quote(key.text), describe(value)));
     } else if (value.children.empty()) {
       reporter_.report("S043", value.span, fmt::format("the search identifier {} is empty", quote(key.text)));
     } else if (value.kind == YamlKind::kMap) {
@@ -160,7 +159,7 @@ class DetectionReader {
 
   void condition(const YamlNode& node) {
     std::vector<ConditionText> texts;
-    if (node.kind == YamlKind::kMap) return reporter_.report("S021", node.span, "`condition` must be text or a list of texts");
+    if (node.kind == YamlKind::kMap) return reporter_.report("S021", node.span, fmt::format("`condition` must be text or a list of texts, not {}", describe(node)));
     if (node.kind == YamlKind::kScalar) {
       if (node.type == ValueKind::kNull) return reporter_.report("S020", node.span, "`condition` is empty");
       texts.push_back(place(node));
@@ -168,7 +167,7 @@ class DetectionReader {
       if (node.children.empty()) return reporter_.report("S043", node.span, "the list of conditions is empty");
       for (const uint32_t child : node.children) {
         const YamlNode& element = document_.at(child);
-        if (element.kind != YamlKind::kScalar || element.type == ValueKind::kNull) return reporter_.report("S021", element.span, "`condition` must be text or a list of texts");
+        if (element.kind != YamlKind::kScalar || element.type == ValueKind::kNull) return reporter_.report("S021", element.span, fmt::format("an entry of `condition` must be text, not {}", describe(element)));
         texts.push_back(place(element));
       }
     }

@@ -60,6 +60,16 @@ class Lines {
     }
     return true;
   }
+  bool is_written_null(size_t offset) const {
+    const std::string_view rest = text_.substr(std::min(offset, text_.size()));
+    return rest.starts_with('~') || rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL");
+  }
+  // The dash behind which, but for blanks, there is nothing before `offset`.
+  std::optional<size_t> dash_before(size_t offset) const {
+    const size_t at = offset == 0 ? std::string_view::npos : text_.find_last_not_of(" \t\r\n", offset - 1);
+    return at != std::string_view::npos && text_[at] == '-' ? std::optional(at) : std::nullopt;
+  }
+  Span span_at(size_t offset) const { return span_of(text_, offset); }
   std::string_view line(size_t index) const {
     if (index >= starts_.size()) return {};
     const size_t end = index + 1 < starts_.size() ? starts_[index + 1] - 1 : text_.size();
@@ -98,7 +108,10 @@ class Builder final : public YAML::EventHandler {
     documents_.push_back(std::move(current_));
     current_ = {};
   }
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(mark, anchor, YamlKind::kScalar, ValueKind::kNull, ""); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const uint32_t node = add(mark, anchor, YamlKind::kScalar, ValueKind::kNull, "");
+    place_of_nothing(mark, current_.nodes[node]);
+  }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     ValueKind type = ValueKind::kString;
     if (tag == "?" || tag.empty()) {
@@ -115,8 +128,15 @@ class Builder final : public YAML::EventHandler {
     if (found == anchors_.end()) throw Refused{"S004", lines_.span(mark), "the alias has no anchor before it"};
     const uint32_t node = found->second;
     if (std::ranges::any_of(open_, [&](const Open& o) { return o.node == node; })) throw Refused{"S010", lines_.span(mark), "the alias refers to the node that it stands in"};
-    attach(mark, node, current_.nodes[node]);
-    count(mark, expanded_[node]);
+    // A node of its own with the same children, so that what is wrong with it is told where it is used.
+    const auto index = static_cast<uint32_t>(current_.nodes.size());
+    YamlNode again = current_.nodes[node];
+    again.span = lines_.span(mark);
+    again.offset = static_cast<uint32_t>(lines_.offset(mark));
+    attach(mark, index, again);
+    current_.nodes.push_back(std::move(again));
+    expanded_.push_back(expanded_[node]);
+    count(mark, expanded_.back());
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, YamlKind::kSequence);
@@ -171,6 +191,19 @@ class Builder final : public YAML::EventHandler {
     if (anchor != 0) anchors_[anchor] = index;
     count(mark, expanded_.back());
     return index;
+  }
+  // yaml-cpp gives the place of whatever follows; what has no value is its key, or the dash in front of it.
+  void place_of_nothing(const YAML::Mark& mark, YamlNode& node) {
+    if (open_.empty() || lines_.is_written_null(node.offset)) return;
+    const YamlNode& parent = current_.nodes[open_.back().node];
+    if (parent.kind == YamlKind::kMap) {
+      const YamlNode& key = current_.nodes[parent.children[parent.children.size() - 2]];
+      node.span = key.span;
+      node.offset = key.offset;
+    } else if (const auto dash = lines_.dash_before(lines_.offset(mark))) {
+      node.span = lines_.span_at(*dash);
+      node.offset = static_cast<uint32_t>(*dash);
+    }
   }
   void attach(const YAML::Mark& mark, uint32_t index, const YamlNode& node) {
     if (open_.empty()) return;
@@ -248,6 +281,24 @@ ValueKind plain_type(std::string_view text) {
   if (text.starts_with("0o") && is_digits(text.substr(2)) && text.find_first_of("89") == std::string_view::npos) return ValueKind::kInteger;
   if (is_float(text) || text == ".nan" || text == ".NaN" || text == ".NAN") return ValueKind::kFloat;
   return ValueKind::kString;
+}
+
+std::string describe(const YamlNode& node) {
+  if (node.kind == YamlKind::kMap) return node.children.empty() ? "an empty map" : "a map";
+  if (node.kind == YamlKind::kSequence) return node.children.empty() ? "an empty list" : "a list";
+  switch (node.type) {
+    case ValueKind::kNull: return "nothing";
+    case ValueKind::kBoolean: return fmt::format("the truth value {}", quote(node.text));
+    case ValueKind::kInteger:
+    case ValueKind::kFloat: return fmt::format("the number {}", quote(node.text));
+    case ValueKind::kString: break;
+  }
+  return node.text.empty() ? "an empty text" : fmt::format("the text {}", quote(node.text));
+}
+
+void warn_of_number(const YamlNode& node, std::string_view what, Reporter& reporter) {
+  if (node.kind != YamlKind::kScalar || node.type == ValueKind::kString || node.type == ValueKind::kNull) return;
+  reporter.report("S038", node.span, fmt::format("{} should be text, and is {}", what, describe(node)));
 }
 
 YamlOutcome read_yaml(std::string_view text, Reporter& reporter) {

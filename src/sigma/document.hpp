@@ -1,4 +1,4 @@
-// YAML text -> flat trees with spans, as Sigma rules need them: aliases kept as shared nodes, scalars typed. Judges YAML only, knows nothing of rules.
+// YAML text -> flat trees with spans, as Sigma rules need them: an alias is a node of its own at its place that shares the children of the anchor's, scalars are typed. Judges YAML only, knows nothing of rules.
 // yaml-cpp's own parser recurses with the nesting of its input; the event handler ends the parse at limits::kYamlDepthMax, before that can matter. Never throws.
 #pragma once
 #include <cstdint>
@@ -21,7 +21,7 @@ struct YamlNode {
   std::string text;                   // scalars: after YAML's quotes and escapes
   Span span;
   uint32_t offset = 0;             // byte offset of the span in the text
-  std::vector<uint32_t> children;  // sequence: items; map: key, value, key, value, … An aliased node is the child of several.
+  std::vector<uint32_t> children;  // sequence: items; map: key, value, key, value, … Those of an anchor are children of its aliases, too.
 };
 
 struct YamlDocument {
@@ -36,6 +36,12 @@ struct YamlOutcome {
   std::vector<YamlDocument> documents;
   bool complete = false;
 };
+// What the node is, for messages: "a map", "an empty list", "nothing", "the number `5`", "the text `x`", …
+std::string describe(const YamlNode& node);
+
+// S038 where a scalar that is taken as text is a number or a truth value to YAML. `what` names the place.
+void warn_of_number(const YamlNode& node, std::string_view what, Reporter& reporter);
+
 YamlOutcome read_yaml(std::string_view text, Reporter& reporter);
 
 // Type of a plain scalar by the core schema of YAML 1.2, section 10.3.2 (null, booleans, integers in three bases, floats; the rest is text).

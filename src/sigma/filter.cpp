@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "sigma/rule_index.hpp"
 
 namespace creance::sigma {
 namespace {
@@ -21,42 +21,40 @@ bool has_not(const std::vector<ConditionNode>& condition) { return std::ranges::
 
 void read_rules(const YamlDocument& document, const YamlNode& key, const YamlNode& value, Filter& out, Reporter& reporter) {
   const auto name = [&](const YamlNode& node) {
-    if (node.kind != YamlKind::kScalar || node.type == ValueKind::kNull || node.text.empty()) return reporter.report("S141", node.span, "`rules` holds something that is no id and no name of a rule");
+    if (node.kind != YamlKind::kScalar || node.type == ValueKind::kNull || node.text.empty()) return reporter.report("S141", node.span, fmt::format("an entry of `rules` must be an id or a name of a rule, not {}", describe(node)));
     if (std::ranges::find(out.rules, node.text, &Name::text) != out.rules.end()) return reporter.report("S141", node.span, fmt::format("`rules` names {} twice", quote(node.text)));
+    warn_of_number(node, "an entry of `rules`", reporter);
     out.rules.push_back({node.text, node.span});
   };
   if (value.kind == YamlKind::kScalar && equal_ignoring_ascii_case(value.text, "any")) {
     out.any = true;
-  } else if (value.kind == YamlKind::kScalar) {
+  } else if (value.kind == YamlKind::kScalar && value.type != ValueKind::kNull) {
     name(value);
   } else if (value.kind == YamlKind::kSequence && !value.children.empty()) {
     for (const uint32_t child : value.children) name(document.at(child));
   } else {
-    reporter.report("S141", key.span, "`rules` must be a list of ids and names, or `any`");
+    reporter.report("S141", value.kind == YamlKind::kScalar ? key.span : value.span, fmt::format("`rules` must be a list of ids and names, or `any`, not {}", describe(value)));
   }
 }
 
 class Applier {
  public:
-  Applier(std::span<Rule> rules, std::span<const Metadata* const> correlations, Diagnostics& diagnostics) : rules_(rules), diagnostics_(diagnostics) {
-    for (uint32_t i = 0; i < rules.size(); ++i) note(by_name_, rules[i], i);
-    for (uint32_t i = 0; i < correlations.size(); ++i) note(correlations_, *correlations[i], i);
+  Applier(std::span<Rule> rules, std::span<const Correlation> correlations, Diagnostics& diagnostics) : rules_(rules), diagnostics_(diagnostics), index_(rules, correlations) {}
+
+  // False: it could not be put into all the rules that it is for.
+  bool apply(const Filter& filter) {
+    Reporter reporter(filter.file, diagnostics_);
+    put(filter, reporter);
+    return reporter.errors() == 0;
   }
 
-  void apply(const Filter& filter) {
-    Reporter reporter(filter.file, diagnostics_);
+ private:
+  void put(const Filter& filter, Reporter& reporter) {
     if (!has_not(filter.detection.condition)) {
       reporter.report("S146", filter.span, "the filter keeps only the events that it describes: its condition has no `not`");
     }
     if (filter.any) return apply_to_all(filter, reporter);
     for (const Name& name : filter.rules) apply_to(filter, name, reporter);
-  }
-
- private:
-  using Index = std::multimap<std::string, uint32_t, std::less<>>;
-  static void note(Index& index, const Metadata& what, uint32_t i) {
-    if (!what.id.empty()) index.emplace(what.id, i);
-    if (!what.name.empty()) index.emplace(what.name, i);
   }
 
   void apply_to_all(const Filter& filter, Reporter& reporter) {
@@ -70,16 +68,11 @@ class Applier {
   }
 
   void apply_to(const Filter& filter, const Name& name, Reporter& reporter) {
-    auto [first, last] = by_name_.equal_range(name.text);
-    if (first == last) std::tie(first, last) = by_name_.equal_range(to_ascii_lower(name.text));  // ids are kept in lower case
-    if (first == last) {
-      const bool is_correlation = correlations_.contains(name.text) || correlations_.contains(to_ascii_lower(name.text));
-      if (is_correlation) reporter.report("S145", name.span, fmt::format("{} is a correlation", quote(name.text)));
-      else reporter.report("S142", name.span, fmt::format("no rule has the id or name {}", quote(name.text)));
-      return;
-    }
-    if (std::next(first) != last) return reporter.report("S147", name.span, fmt::format("several rules have the name {}", quote(name.text)));
-    Rule& rule = rules_[first->second];
+    const std::vector<Target> found = index_.find(name.text, filter.file);
+    if (found.empty()) return reporter.report("S142", name.span, fmt::format("no rule has the id or name {}", quote(name.text)));
+    if (found.size() > 1) return reporter.report("S147", name.span, fmt::format("{} rules have the name {}, as in {}:{} and {}:{}", found.size(), quote(name.text), index_.what(found[0]).file, index_.what(found[0]).span.line, index_.what(found[1]).file, index_.what(found[1]).span.line));
+    if (found.front().is_correlation) return reporter.report("S145", name.span, fmt::format("{} is a correlation", quote(name.text)));
+    Rule& rule = rules_[found.front().index];
     if (!agrees(filter.logsource, rule.logsource)) return reporter.report("S143", name.span, fmt::format("the rule {} has another log source than the filter", quote(rule.title)));
     add(filter, rule, reporter);
   }
@@ -93,14 +86,13 @@ class Applier {
 
   std::span<Rule> rules_;
   Diagnostics& diagnostics_;
-  Index by_name_;
-  Index correlations_;
+  RuleIndex index_;
 };
 
 }  // namespace
 
 void read_filter(const YamlDocument& document, const YamlNode& key, const YamlNode& filter, std::string_view text, Filter& out, Reporter& reporter) {
-  if (filter.kind != YamlKind::kMap) return reporter.report("S140", key.span, "`filter` must be a map of rules, selections and a condition");
+  if (filter.kind != YamlKind::kMap) return reporter.report("S140", filter.kind == YamlKind::kScalar && filter.type == ValueKind::kNull ? key.span : filter.span, fmt::format("`filter` must be a map of rules, selections and a condition, not {}", describe(filter)));
   const YamlNode* rules = nullptr;
   for (size_t i = 0; i + 1 < filter.children.size(); i += 2) {
     if (document.at(filter.children[i]).text != "rules") continue;
@@ -111,10 +103,12 @@ void read_filter(const YamlDocument& document, const YamlNode& key, const YamlNo
   out.detection = read_detection(document, filter, text, reporter, "rules");
 }
 
-void apply_filters(std::span<Rule> rules, std::span<const Filter> filters, std::span<const Metadata* const> correlations, Diagnostics& diagnostics) {
-  if (filters.empty()) return;
+bool apply_filters(std::span<Rule> rules, std::span<const Filter> filters, std::span<const Correlation> correlations, Diagnostics& diagnostics) {
+  if (filters.empty()) return true;
   Applier applier(rules, correlations, diagnostics);
-  for (const Filter& filter : filters) applier.apply(filter);
+  bool all = true;
+  for (const Filter& filter : filters) all = applier.apply(filter) && all;
+  return all;
 }
 
 void join(Rule& rule, const Detection& more, const std::string& origin) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sigma/correlation.hpp"
 #include "sigma/detection.hpp"
 #include "sigma/rule.hpp"
 
@@ -21,8 +22,9 @@ struct Filter : Metadata {
 // `filter`: the value of the key of that name; everything else of the document is read already.
 void read_filter(const YamlDocument& document, const YamlNode& key, const YamlNode& filter, std::string_view text, Filter& out, Reporter& reporter);
 
-// Each rule that a filter is for matches only where the filter's condition holds, too. Reports S142 to S147. Correlations are named only to say that they take no filter.
-void apply_filters(std::span<Rule> rules, std::span<const Filter> filters, std::span<const Metadata* const> correlations, Diagnostics& diagnostics);
+// Each rule that a filter is for matches only where the filter's condition holds, too. Reports S064 and S142 to S147. Correlations are named only to say that they take
+// no filter. False: a filter was lost, wholly or for one of its rules (an error says which): the rules would find what it should leave out.
+[[nodiscard]] bool apply_filters(std::span<Rule> rules, std::span<const Filter> filters, std::span<const Correlation> correlations, Diagnostics& diagnostics);
 
 // Joins `more` to the rule: both must hold. The selections remember the file that they came from.
 void join(Rule& rule, const Detection& more, const std::string& origin);

@@ -2,31 +2,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 
 #include "base/text.hpp"
 #include "sigma/correlation.hpp"
+#include "sigma/rule_index.hpp"
 
 namespace creance::sigma {
 namespace {
 
-struct Known {
-  Target target;
-  const Metadata* what;
-};
-using Index = std::multimap<std::string, Known, std::less<>>;
-
 class Linker {
  public:
-  Linker(std::span<const Correlation> correlations, std::span<const Rule> rules, Diagnostics& diagnostics) : correlations_(correlations), diagnostics_(diagnostics) {
-    for (uint32_t i = 0; i < rules.size(); ++i) add({{false, i}, &rules[i]});
-    for (uint32_t i = 0; i < correlations.size(); ++i) add({{true, i}, &correlations[i]});
-  }
+  Linker(std::span<const Correlation> correlations, std::span<const Rule> rules, Diagnostics& diagnostics) : correlations_(correlations), diagnostics_(diagnostics), index_(rules, correlations) {}
 
   std::vector<LinkedCorrelation> run() {
     std::vector<std::vector<Target>> targets(correlations_.size());
     good_.assign(correlations_.size(), true);
     for (uint32_t i = 0; i < correlations_.size(); ++i) {
+      if (correlations_[i].refused) {
+        good_[i] = false;
+        continue;
+      }
       for (const Name& name : correlations_[i].rules) {
         const auto target = resolve(correlations_[i], name);
         if (!target) good_[i] = false;
@@ -38,11 +34,6 @@ class Linker {
   }
 
  private:
-  void add(const Known& known) {
-    if (!known.what->id.empty()) by_id_.emplace(known.what->id, known);
-    if (!known.what->name.empty()) by_name_.emplace(known.what->name, known);
-  }
-
   void report(std::string_view code, uint32_t correlation, Span span, std::string message, std::string help = "") {
     good_[correlation] = false;
     const CodeInfo& info = code_info(code);
@@ -51,24 +42,16 @@ class Linker {
 
   std::optional<Target> resolve(const Correlation& from, const Name& name) {
     const auto at = static_cast<uint32_t>(&from - correlations_.data());
-    auto [begin, end] = by_id_.equal_range(to_ascii_lower(name.text));
-    if (begin == end) std::tie(begin, end) = by_name_.equal_range(name.text);
-    std::vector<const Known*> all;
-    std::vector<const Known*> beside;
-    for (auto it = begin; it != end; ++it) {
-      all.push_back(&it->second);
-      if (it->second.what->file == from.file) beside.push_back(&it->second);
-    }
-    const auto& found = beside.empty() ? all : beside;
-    if (found.size() == 1) return found.front()->target;
+    const std::vector<Target> found = index_.find(name.text, from.file);
+    if (found.size() == 1) return found.front();
     if (found.empty()) {
-      std::vector<std::string_view> names;
-      for (const auto& [known, what] : by_name_) names.push_back(known);
-      const auto like = nearest(name.text, names);
+      const auto like = nearest(name.text, index_.names());
       report("S120", at, name.span, fmt::format("there is no rule {}", quote(name.text)), like ? fmt::format("did you mean {}?", quote(*like)) : "");
       return std::nullopt;
     }
-    report("S121", at, name.span, fmt::format("{} rules have the name {}, as in {}:{} and {}:{}", found.size(), quote(name.text), found[0]->what->file, found[0]->what->span.line, found[1]->what->file, found[1]->what->span.line));
+    const Metadata& first = index_.what(found[0]);
+    const Metadata& second = index_.what(found[1]);
+    report("S121", at, name.span, fmt::format("{} rules have the name {}, as in {}:{} and {}:{}", found.size(), quote(name.text), first.file, first.span.line, second.file, second.span.line));
     return std::nullopt;
   }
 
@@ -102,15 +85,23 @@ class Linker {
 
   std::span<const Correlation> correlations_;
   Diagnostics& diagnostics_;
+  RuleIndex index_;
   std::vector<bool> good_;
-  Index by_id_;
-  Index by_name_;
 };
 
 }  // namespace
 
 std::vector<LinkedCorrelation> link(std::span<const Correlation> correlations, std::span<const Rule> rules, Diagnostics& diagnostics) {
   return Linker(correlations, rules, diagnostics).run();
+}
+
+std::vector<std::vector<Target>> references(std::span<const Correlation> correlations, std::span<const Rule> rules) {
+  const RuleIndex index(rules, correlations);
+  std::vector<std::vector<Target>> out(correlations.size());
+  for (uint32_t i = 0; i < correlations.size(); ++i) {
+    for (const Name& name : correlations[i].rules) std::ranges::copy(index.find(name.text, correlations[i].file), std::back_inserter(out[i]));
+  }
+  return out;
 }
 
 }  // namespace creance::sigma

@@ -77,7 +77,7 @@ class RuleReader {
   std::optional<Rule> read() {
     const YamlNode& root = document_.root();
     if (root.kind != YamlKind::kMap) {
-      reporter_.report("S013", root.span, "the document is not a map of keys");
+      reporter_.report("S013", root.span, fmt::format("the document must be a map of keys, not {}", sigma::describe(root)));
       return std::nullopt;
     }
     if (refused_kind(root)) return std::nullopt;
@@ -109,14 +109,14 @@ class RuleReader {
     if (reporter_.errors() != errors) return std::nullopt;
     return out;
   }
-  std::optional<Correlation> correlation() {
+  Correlation correlation() {
     const YamlNode& root = document_.root();
-    if (refused_kind(root)) return std::nullopt;
     const uint32_t errors = reporter_.errors();
+    (void)refused_kind(root);
     describe(root);
     Correlation out;
     static_cast<Metadata&>(out) = static_cast<Metadata&&>(rule_);
-    if (!read_correlation(document_, root, text_, out, reporter_) || reporter_.errors() != errors) return std::nullopt;
+    out.refused = !read_correlation(document_, root, text_, out, reporter_) || reporter_.errors() != errors;
     return out;
   }
 
@@ -135,6 +135,8 @@ class RuleReader {
     const YamlNode* key = nullptr;
     const YamlNode* value = nullptr;
   };
+  // Of a value; where there is nothing, of its key.
+  static Span place(const Entry& entry) { return entry.value->kind == YamlKind::kScalar && entry.value->type == ValueKind::kNull ? entry.key->span : entry.value->span; }
   Entry find(const YamlNode& map, std::string_view name) const {
     for (size_t i = 0; i + 1 < map.children.size(); i += 2) {
       if (document_.at(map.children[i]).text == name) return {&document_.at(map.children[i]), &document_.at(map.children[i + 1])};
@@ -166,12 +168,14 @@ class RuleReader {
     }
   }
 
+  void not_plain_text(const YamlNode& node, std::string_view name) { warn_of_number(node, fmt::format("`{}`", name), reporter_); }
+
   // The text of an optional key; nothing if absent, empty (a warning) or no scalar (an error).
   const YamlNode* scalar(const YamlNode& map, std::string_view name) {
     const Entry entry = find(map, name);
     if (entry.key == nullptr) return nullptr;
     if (entry.value->kind != YamlKind::kScalar) {
-      reporter_.report("S021", entry.key->span, fmt::format("`{}` must be text", name));
+      reporter_.report("S021", entry.value->span, fmt::format("`{}` must be text, not {}", name, sigma::describe(*entry.value)));
       return nullptr;
     }
     if (entry.value->type == ValueKind::kNull || entry.value->text.empty()) {
@@ -185,7 +189,9 @@ class RuleReader {
     title(root);
     const auto copy = [&](std::string_view name, std::string& to) {
       const YamlNode* node = scalar(root, name);
-      if (node != nullptr) to = node->text;
+      if (node == nullptr) return node;
+      to = node->text;
+      not_plain_text(*node, name);
       return node;
     };
     if (find(root, "id").key == nullptr) reporter_.report("S028", root.span, "the rule has no id");
@@ -203,15 +209,16 @@ class RuleReader {
     }
     if (const YamlNode* node = copy("status", rule_.status)) one_of(*node, "status", "S025", kStatuses);
     if (const YamlNode* node = scalar(root, "level")) level(*node);
-    if (const YamlNode* node = scalar(root, "taxonomy"); node != nullptr && node->text != "sigma") rule_.taxonomy = {node->text, node->span};
+    if (const YamlNode* node = scalar(root, "taxonomy"); node != nullptr && node->text != "sigma") not_plain_text(*node, "taxonomy"), rule_.taxonomy = {node->text, node->span};
   }
 
   void title(const YamlNode& root) {
     const Entry entry = find(root, "title");
     if (entry.key == nullptr) return reporter_.report("S020", root.span, "the rule has no `title`");
-    if (entry.value->kind != YamlKind::kScalar) return reporter_.report("S021", entry.key->span, "`title` must be text");
+    if (entry.value->kind != YamlKind::kScalar) return reporter_.report("S021", entry.value->span, fmt::format("`title` must be text, not {}", sigma::describe(*entry.value)));
     if (entry.value->text.empty()) return reporter_.report("S020", entry.key->span, "`title` is empty");
     rule_.title = entry.value->text;
+    not_plain_text(*entry.value, "title");
     long_text(*entry.value, "title", kTitleCharactersMax);
   }
 
@@ -244,20 +251,22 @@ class RuleReader {
     const Entry entry = find(root, name);
     if (entry.key == nullptr) return;
     const YamlNode& value = *entry.value;
-    if (value.kind == YamlKind::kScalar && value.type != ValueKind::kNull && scalar_is_fine) {
+    if (value.kind == YamlKind::kScalar && !value.text.empty() && scalar_is_fine) {
+      not_plain_text(value, name);
       to.push_back(value.text);
       return;
     }
-    if ((value.kind == YamlKind::kScalar && value.type == ValueKind::kNull) || (value.kind == YamlKind::kSequence && value.children.empty())) {
+    if ((value.kind == YamlKind::kScalar && value.text.empty()) || (value.kind == YamlKind::kSequence && value.children.empty())) {
       return reporter_.report("S031", entry.key->span, fmt::format("`{}` has no value", name));
     }
-    if (value.kind != YamlKind::kSequence) return reporter_.report("S021", entry.key->span, fmt::format("`{}` must be a list of texts", name));
+    if (value.kind != YamlKind::kSequence) return reporter_.report("S021", value.span, fmt::format("`{}` must be a list of texts, not {}", name, sigma::describe(value)));
     for (const uint32_t child : value.children) {
       const YamlNode& node = document_.at(child);
       if (node.kind != YamlKind::kScalar || node.type == ValueKind::kNull) {
-        reporter_.report("S021", node.span, fmt::format("`{}` must be a list of texts", name));
+        reporter_.report("S021", node.span, fmt::format("an entry of `{}` must be text, not {}", name, sigma::describe(node)));
         continue;
       }
+      warn_of_number(node, fmt::format("an entry of `{}`", name), reporter_);
       if (!tag_code.empty() && !is_tag(node.text)) reporter_.report(tag_code, node.span, fmt::format("the tag {} is not of the form `namespace.name`", quote(node.text)));
       to.push_back(node.text);
     }
@@ -266,25 +275,29 @@ class RuleReader {
   void related(const YamlNode& root) {
     const Entry entry = find(root, "related");
     if (entry.key == nullptr) return;
-    if (entry.value->kind != YamlKind::kSequence) return reporter_.report("S035", entry.key->span, "`related` must be a list");
+    if (entry.value->kind == YamlKind::kScalar && entry.value->type == ValueKind::kNull) return reporter_.report("S031", entry.key->span, "`related` has no value");
+    if (entry.value->kind != YamlKind::kSequence) return reporter_.report("S035", entry.value->span, fmt::format("`related` must be a list of maps with id and type, not {}", sigma::describe(*entry.value)));
+    if (entry.value->children.empty()) return reporter_.report("S031", entry.key->span, "`related` has no value");
     for (const uint32_t child : entry.value->children) {
       const YamlNode& node = document_.at(child);
-      const Entry id = find_in(node, "id");
-      const Entry type = find_in(node, "type");
-      if (id.value == nullptr || !is_uuid(id.value->text)) {
-        reporter_.report("S035", node.span, "an entry of `related` has no UUID as its id");
-      } else if (type.value == nullptr || std::ranges::find(kRelations, type.value->text) == kRelations.end()) {
-        reporter_.report("S035", node.span, "an entry of `related` has no known type");
+      if (node.kind != YamlKind::kMap) {
+        reporter_.report("S035", node.span, fmt::format("an entry of `related` must be a map with id and type, not {}", sigma::describe(node)));
+        continue;
       }
+      const Entry id = find(node, "id");
+      const Entry type = find(node, "type");
+      if (id.value == nullptr) reporter_.report("S035", node.span, "an entry of `related` has no id");
+      else if (!is_uuid(id.value->text)) reporter_.report("S035", place(id), fmt::format("the id of an entry of `related` must be a UUID, not {}", sigma::describe(*id.value)));
+      else if (type.value == nullptr) reporter_.report("S035", node.span, "an entry of `related` has no type");
+      else if (std::ranges::find(kRelations, type.value->text) == kRelations.end()) reporter_.report("S035", place(type), fmt::format("the type of an entry of `related` is {}", sigma::describe(*type.value)));
     }
   }
-  Entry find_in(const YamlNode& node, std::string_view name) const { return node.kind == YamlKind::kMap ? find(node, name) : Entry{}; }
 
   void log_source(const YamlNode& root) {
     const Entry entry = find(root, "logsource");
     if (entry.key == nullptr) return reporter_.report("S020", root.span, "the rule has no `logsource`");
     rule_.logsource_span = entry.key->span;
-    if (entry.value->kind != YamlKind::kMap) return reporter_.report("S021", entry.key->span, "`logsource` must be a map");
+    if (entry.value->kind != YamlKind::kMap) return reporter_.report("S021", place(entry), fmt::format("`logsource` must be a map, not {}", sigma::describe(*entry.value)));
     const YamlNode& map = *entry.value;
     for (size_t i = 0; i + 1 < map.children.size() && !reporter_.is_full(); i += 2) {
       const YamlNode& key = document_.at(map.children[i]);
@@ -296,18 +309,22 @@ class RuleReader {
       const YamlNode* node = scalar(map, name);
       if (node == nullptr) return;
       to = to_ascii_lower(node->text);
+      not_plain_text(*node, name);
       if (to != node->text) reporter_.report("S034", node->span, fmt::format("the name {} is not in lower case", quote(node->text)));
     };
     part("product", rule_.logsource.product);
     part("category", rule_.logsource.category);
     part("service", rule_.logsource.service);
+    if (const Entry given = find(map, "definition"); given.key != nullptr && given.value->kind != YamlKind::kScalar) {
+      reporter_.report("S033", given.value->span, fmt::format("`definition` should be text, not {}", sigma::describe(*given.value)));
+    }
     if (rule_.logsource == schema::LogSource{}) reporter_.report("S032", entry.key->span, "the log source names neither product, category nor service");
   }
 
   void detection(const YamlNode& root) {
     const Entry entry = find(root, "detection");
     if (entry.key == nullptr) return reporter_.report("S020", root.span, "the rule has no `detection`");
-    if (entry.value->kind != YamlKind::kMap) return reporter_.report("S021", entry.key->span, "`detection` must be a map");
+    if (entry.value->kind != YamlKind::kMap) return reporter_.report("S021", place(entry), fmt::format("`detection` must be a map, not {}", sigma::describe(*entry.value)));
     Detection detection = read_detection(document_, *entry.value, text_, reporter_);
     rule_.selections = std::move(detection.selections);
     rule_.condition = std::move(detection.condition);
@@ -318,6 +335,15 @@ class RuleReader {
   Reporter& reporter_;
   Rule rule_;
 };
+
+// Of a text that is no YAML behind its last good document: would it be a filter?
+bool looks_like_filter(std::string_view text, const std::vector<YamlDocument>& good) {
+  constexpr std::string_view kKey = "filter:";
+  size_t at = text.starts_with(kKey) ? 0 : std::string_view::npos;
+  for (size_t found = text.find("\nfilter:"); found != std::string_view::npos; found = text.find("\nfilter:", found + 1)) at = found + 1;
+  const size_t known = good.empty() ? 0 : std::ranges::max(good.back().nodes, {}, &YamlNode::offset).offset;
+  return at != std::string_view::npos && (good.empty() || at > known);
+}
 
 }  // namespace
 
@@ -330,10 +356,13 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
   for (const YamlDocument& document : read.documents) {
     if (document.is_blank()) continue;
     ++outcome.documents;
+    const auto is_new = [&](const Metadata& parsed) {
+      if (parsed.id.empty() || ids.insert(parsed.id).second) return true;
+      reporter.report("S036", parsed.span, fmt::format("the id {} is that of an earlier rule of this file", quote(parsed.id)));
+      return false;
+    };
     const auto keep = [&](auto parsed, auto& to) {
-      if (!parsed) return;
-      if (parsed->id.empty() || ids.insert(parsed->id).second) return to.push_back(std::move(*parsed));
-      reporter.report("S036", parsed->span, fmt::format("the id {} is that of an earlier rule of this file", quote(parsed->id)));
+      if (parsed && is_new(*parsed)) to.push_back(std::move(*parsed));
     };
     RuleReader reader(document, yaml, file, reporter);
     if (reader.is_filter()) {
@@ -341,10 +370,16 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
       keep(reader.filter(), outcome.filters);
       if (outcome.filters.size() == before) ++outcome.refused_filters;
     } else if (reader.is_correlation()) {
-      keep(reader.correlation(), outcome.correlations);
+      Correlation correlation = reader.correlation();
+      if (!correlation.refused && !is_new(correlation)) correlation.refused = true;
+      outcome.correlations.push_back(std::move(correlation));
     } else {
       keep(reader.read(), outcome.rules);
     }
+  }
+  if (!read.complete) {
+    ++outcome.documents;
+    if (looks_like_filter(yaml, read.documents)) ++outcome.refused_filters;
   }
   if (read.complete && outcome.documents == 0) reporter.report("S012", {1, 1}, "the file has no rule");
   sort(outcome.diagnostics);

@@ -15,11 +15,12 @@ namespace creance::sigma {
 
 struct ParseOutcome {
   std::vector<Rule> rules;   // only those without an error; each document of the file gives at most one rule, correlation or filter
-  std::vector<Correlation> correlations;
+  std::vector<Correlation> correlations;  // those with an error, too, as `refused`: what they name must not report in their stead
   std::vector<Filter> filters;
   uint32_t refused_filters = 0;  // those with an error: what they leave out would be found without them
   Diagnostics diagnostics;   // of all documents, sorted
-  uint32_t documents = 0;    // documents seen
+  // Seen, those with errors too. A document that is no YAML counts as one, and the file ends with it; where one of its lines begins with `filter:` it is a refused filter.
+  uint32_t documents = 0;
 };
 
 ParseOutcome parse(std::string_view yaml, const std::string& file);

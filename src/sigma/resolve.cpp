@@ -27,6 +27,12 @@ void rename(const Mapping& mapping, std::string& field) {
   if (found != mapping.fields.end()) field = found->second;
 }
 
+// The correlations over a rule name its fields as it did: they need to know what became of them.
+void remember(const Mapping& mapping, Rule& rule) {
+  for (auto& [from, to] : rule.field_names) rename(mapping, to);
+  rule.field_names.insert(mapping.fields.begin(), mapping.fields.end());  // names that an earlier mapping made something of are there already
+}
+
 void apply(const Mapping& mapping, Rule& rule) {
   for (Selection& selection : rule.selections) {
     for (Alternative& alternative : selection.alternatives) {
@@ -46,11 +52,12 @@ void apply(const Mapping& mapping, Rule& rule) {
 }
 
 // False: the rule is of a taxonomy that no mapping knows.
-bool apply_mappings(Rule& rule, const Pipeline& pipeline, Reporter& reporter) {
+bool apply_mappings(Rule& rule, bool correlated, const Pipeline& pipeline, Reporter& reporter) {
   bool known = rule.taxonomy.text.empty();
   for (const Mapping& mapping : pipeline.mappings) {
     if (!is_for(mapping, rule)) continue;
     known = true;
+    if (correlated) remember(mapping, rule);
     apply(mapping, rule);
   }
   if (!known) reporter.report("S037", rule.taxonomy.span, fmt::format("no mapping knows the taxonomy {}", quote(rule.taxonomy.text)));
@@ -181,17 +188,29 @@ class Expander {
   bool good_ = true;
 };
 
+// Which of the rules a correlation names.
+std::vector<bool> referred(std::span<const Correlation> correlations, std::span<const Rule> rules) {
+  std::vector<bool> out(rules.size());
+  if (correlations.empty()) return out;
+  for (const std::vector<Target>& targets : references(correlations, rules)) {
+    for (const Target& target : targets) {
+      if (!target.is_correlation) out[target.index] = true;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-std::vector<Rule> resolve(std::vector<Rule> rules, std::span<const Filter> filters, std::span<const Correlation> correlations, const Pipeline& pipeline, Diagnostics& diagnostics) {
-  std::vector<const Metadata*> named;
-  for (const Correlation& correlation : correlations) named.push_back(&correlation);
-  apply_filters(rules, filters, named, diagnostics);
-  std::vector<Rule> out;
-  for (Rule& rule : rules) {
+Resolved resolve(std::vector<Rule> rules, std::span<const Filter> filters, std::span<const Correlation> correlations, const Pipeline& pipeline, Diagnostics& diagnostics) {
+  Resolved out;
+  out.filter_lost = !apply_filters(rules, filters, correlations, diagnostics);
+  const std::vector<bool> correlated = referred(correlations, rules);
+  for (size_t i = 0; i < rules.size(); ++i) {
+    Rule& rule = rules[i];
     Reporter reporter(rule.file, diagnostics);
-    if (!apply_mappings(rule, pipeline, reporter) || !Expander(rule, pipeline, diagnostics).run()) continue;
-    out.push_back(std::move(rule));
+    if (!apply_mappings(rule, correlated[i], pipeline, reporter) || !Expander(rule, pipeline, diagnostics).run()) continue;
+    out.rules.push_back(std::move(rule));
   }
   return out;
 }

@@ -2,6 +2,8 @@
 // Source: Sigma specification 2.1.0, "Sigma Rules" and "Sigma Modifiers". A plain value: copy it, share it, no pointers inside.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,6 +91,11 @@ struct Rule : Metadata {
   Span logsource_span;
   std::vector<Selection> selections;
   std::vector<ConditionNode> condition;  // a list of conditions is one kOr over them
+  // Of rules that correlations name: what mappings made of names of fields, in lower case -> as the rule has them now. Empty: they are as written.
+  std::map<std::string, std::string, std::less<>> field_names;
 };
+
+// A field of the rule as written, by the name that it has after the mappings.
+std::string mapped_field(const Rule& rule, const std::string& written);
 
 }  // namespace creance::sigma

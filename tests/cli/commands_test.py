@@ -341,6 +341,64 @@ class Scan(Case):
         missing = run("check", "--rules", self.dir / "rules", "--pipeline", self.dir / "gone.yml")
         self.assertEqual(missing.returncode, 2)
 
+    def test_a_file_that_is_no_yaml_is_a_rule_that_does_not_run(self):
+        self.write("rules/good.yml", GOOD)
+        self.write("rules/broken.yml", "title: [\n")
+        events = self.write("events.jsonl", self.event(PipeName="\\msagent_1") + "\n")
+        done = self.scan("--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"1 of 2 rules do not run", done.stderr)
+        self.assertIn(b"2 rules in 2 files: 1 usable", run("check", "--rules", self.dir / "rules").stderr)
+        self.write("rules/filter.yml", "title: F\nfilter:\n  rules: [\n")  # no YAML, but it would be a filter
+        done = self.scan("--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual((done.returncode, done.stdout), (3, b""), done.stderr)
+
+    def test_rules_of_a_refused_correlation_do_not_report_in_its_stead(self):
+        correlation = "title: Many\nid: 11111111-2222-4333-8444-777777777777\ncorrelation: {type: event_count, rules: [a_pipe], group-by: [Image], timespan: TIME, condition: {gte: 3}}\n"
+        self.write("rules/pipe.yml", GOOD + "name: a_pipe\n")
+        self.write("rules/other.yml", GOOD.replace("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-888888888888").replace("msagent", "other"))
+        self.write("rules/many.yml", correlation.replace("TIME", "5m"))
+        events = self.write("events.jsonl", self.event(PipeName="\\msagent_1", Image="x") + "\n" + self.event(PipeName="\\other_1") + "\n")
+        lines = lambda done: [json.loads(line)["line"] for line in done.stdout.splitlines()]
+        self.assertEqual(lines(self.scan("--rules", self.dir / "rules", "--events", events, "--json")), [2])
+        for bad in (correlation.replace("TIME", "soon"), correlation.replace("TIME", "5m").replace("Image", "NoSuchField")):
+            self.write("rules/many.yml", bad)
+            done = self.scan("--rules", self.dir / "rules", "--events", events, "--json")
+            self.assertEqual(lines(done), [2], done.stderr)
+            self.assertIn(b"C047: `A Pipe` is held", done.stderr)
+            self.assertIn(b"2 of 3 rules do not run", done.stderr)
+
+    def test_a_filter_that_cannot_be_put_into_its_rule_stops_everything(self):
+        self.write("rules/pipe.yml", GOOD + "name: a_pipe\n")
+        self.write("rules/twin.yml", GOOD.replace("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-888888888888") + "name: a_pipe\n")
+        self.write("rules/filter.yml", "title: F\nlogsource: {product: windows}\nfilter:\n  rules: [a_pipe]\n  lab: {Computer: lab}\n  condition: not lab\n")
+        events = self.write("events.jsonl", self.event(PipeName="\\msagent_1") + "\n")
+        done = self.scan("--rules", self.dir / "rules", "--events", events, "--json")
+        self.assertEqual((done.returncode, done.stdout), (3, b""), done.stderr)
+        self.assertIn(b"S147", done.stderr)
+        for command in (["check"], ["test"], ["pack", "--release", "r-1", "--out", self.dir / "dist"]):
+            refused = run(command[0], "--rules", self.dir / "rules", *command[1:])
+            self.assertEqual(refused.returncode, 1, (command, refused.stderr))
+        self.assertFalse((self.dir / "dist").exists())
+
+    def test_a_cases_file_without_cases_is_an_error(self):
+        self.write("rules/pipe.yml", GOOD)
+        pack = ("pack", "--release", "r-1", "--out", self.dir / "dist", "--rules", self.dir / "rules")
+        without = run("test", "--rules", self.dir / "rules")
+        self.assertEqual(without.returncode, 0)
+        self.assertIn(b"J005", without.stdout)  # no file: a warning
+        for nothing in ("", "# later\n", "rule: 11111111-2222-4333-8444-555555555555\ncases: []\n"):
+            self.write("rules/pipe.cases.yml", nothing)
+            for command in (("test", "--rules", self.dir / "rules"), pack):
+                done = run(*command)
+                self.assertEqual(done.returncode, 1, (command, nothing))
+                self.assertIn(b"pipe.cases.yml:1:", done.stdout)
+                self.assertIn(b"error J015", done.stdout)
+        self.assertFalse((self.dir / "dist").exists())
+        (self.dir / "rules/pipe.cases.yml").rename(self.dir / "rules/pip.cases.yml")
+        done = run("test", "--rules", self.dir / "rules")
+        self.assertIn(b"J016", done.stdout)
+
     def test_table_counts_by_rule_and_level(self):
         done = self.scan("--rules", ROOT / "rules", "--events", SAMPLE)
         self.assertEqual(done.returncode, 1)

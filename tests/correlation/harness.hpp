@@ -39,8 +39,8 @@ class Pair {
     diagnostics_ = std::move(parsed.diagnostics);
     auto built = compiler::compile_correlations(correlations_, rules_, types_of(rules_), diagnostics_, state_bytes);
     EXPECT_TRUE(built);
-    if (!built || !*built) return;
-    built_ = std::move(**built);
+    if (!built || !built->built) return;
+    built_ = std::move(*built->built);
     auto verified = channel::VerifiedCorrelations::verify(built_.bytes);
     EXPECT_TRUE(verified) << verified.error().code << " at " << verified.error().offset << ": " << verified.error().detail;
     if (!verified) return;

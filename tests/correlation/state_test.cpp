@@ -274,8 +274,8 @@ TEST(CorrelationFile, SameCorrelationsInAnyOrderGiveTheSameBytes) {
   const auto build = [&](const std::vector<int>& order) {
     auto parsed = sigma::parse(yaml(order), "c.yml");
     const auto built = compiler::compile_correlations(parsed.correlations, parsed.rules, types_of(parsed.rules), parsed.diagnostics);
-    EXPECT_TRUE(built && *built);
-    return (*built)->bytes;
+    EXPECT_TRUE(built && built->built);
+    return built->built->bytes;
   };
   EXPECT_EQ(build({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), build({9, 8, 3, 2, 7, 6, 5, 4, 1, 0}));
 }

@@ -32,7 +32,7 @@ std::vector<sigma::Rule> resolved(const std::string& yaml, const std::string& pi
   EXPECT_TRUE(files.write_atomic("pipeline.yml", as_bytes(pipeline), 0644));
   const auto read = sigma::read_pipeline({{"pipeline.yml"}, {}}, files, parsed.diagnostics);
   EXPECT_TRUE(read);
-  auto rules = sigma::resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, *read, parsed.diagnostics);
+  auto rules = sigma::resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, *read, parsed.diagnostics).rules;
   for (const Diagnostic& d : parsed.diagnostics) EXPECT_NE(d.severity, Severity::kError) << to_line(d);
   return rules;
 }

@@ -114,7 +114,7 @@ std::string detection_of(const Point& point) { return point.example.starts_with(
 
 Diagnostics try_rule(const Point& point, std::vector<sigma::Rule>& rules) {
   auto parsed = sigma::parse("title: T\nid: 00000000-0000-4000-8000-000000000001\nlogsource: {product: windows}\ndetection:\n" + detection_of(point) + "\n", "t.yml");
-  rules = sigma::resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, {}, parsed.diagnostics);
+  rules = sigma::resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, {}, parsed.diagnostics).rules;
   return parsed.diagnostics;
 }
 

@@ -59,7 +59,7 @@ Diagnostics judge_pipeline(const std::filesystem::path& path) {
 Diagnostics judge(const std::filesystem::path& path) {
   if (path.filename().string().starts_with("pipeline_")) return judge_pipeline(path);
   ParseOutcome outcome = parse(read(path), path.filename().string());
-  outcome.rules = resolve(std::move(outcome.rules), outcome.filters, outcome.correlations, {}, outcome.diagnostics);
+  outcome.rules = resolve(std::move(outcome.rules), outcome.filters, outcome.correlations, {}, outcome.diagnostics).rules;
   for (const Rule& rule : outcome.rules) bind(rule, schema::Catalog::embedded(), outcome.diagnostics);
   (void)link(outcome.correlations, outcome.rules, outcome.diagnostics);
   sort(outcome.diagnostics);

@@ -324,5 +324,28 @@ TEST(Parser, ReadsEveryPublicRule) {
   EXPECT_GT(files, 2'500u);
 }
 
+TEST(Documents, OneThatIsNoYamlCounts) {
+  const std::string good = "title: T\nlogsource: {category: x}\ndetection: {s: {a: b}, condition: s}\n";
+  EXPECT_EQ(parse(good, "r.yml").documents, 1u);
+  for (const std::string bad : {"title: [\n", "a: b\n a: c\n", "\xff", "title: 'open\n", "a: *none\n"}) {
+    EXPECT_EQ(parse(bad, "r.yml").documents, 1u) << bad;
+    const ParseOutcome both = parse(good + "---\n" + bad, "r.yml");
+    EXPECT_EQ(both.documents, bad == "\xff" ? 1u : 2u) << bad;
+    EXPECT_EQ(both.refused_filters, 0u) << bad;
+  }
+  EXPECT_EQ(parse(std::string(limits::kRuleFileBytesMax + 1, ' '), "r.yml").documents, 1u);
+  EXPECT_EQ(parse("# nothing\n", "r.yml").documents, 0u);
+}
+
+TEST(Documents, AFilterThatIsNoYamlIsARefusedFilter) {
+  const std::string good = "title: F\nlogsource: {category: x}\nfilter: {rules: any, s: {a: b}, condition: not s}\n";
+  EXPECT_EQ(parse(good, "r.yml").refused_filters, 0u);
+  EXPECT_EQ(parse(good + "broken: [\n", "r.yml").refused_filters, 1u);
+  EXPECT_EQ(parse(good + "---\ntitle: [\n", "r.yml").refused_filters, 0u);  // the broken document is another one
+  EXPECT_EQ(parse(good + "---\n" + good + "broken: [\n", "r.yml").refused_filters, 1u);
+  EXPECT_EQ(parse("filter: [\n", "r.yml").refused_filters, 1u);
+  EXPECT_EQ(parse("# filter: x\ntitle: [\n", "r.yml").refused_filters, 0u);
+}
+
 }  // namespace
 }  // namespace creance::sigma

@@ -19,8 +19,9 @@ logsource: {product: windows, category: process_creation}
 detection:
 )";
 
-struct Resolved {
+struct Tried {
   std::vector<Rule> rules;
+  bool filter_lost = false;
   Diagnostics diagnostics;
   bool has(std::string_view code) const { return std::ranges::count(diagnostics, code, &Diagnostic::code) > 0; }
   std::string all() const {
@@ -30,8 +31,8 @@ struct Resolved {
   }
 };
 
-Resolved resolve_text(const std::string& yaml, const std::string& pipeline = "", const std::string& placeholders = "") {
-  Resolved out;
+Tried resolve_text(const std::string& yaml, const std::string& pipeline = "", const std::string& placeholders = "") {
+  Tried out;
   ParseOutcome parsed = parse(yaml, "r.yml");
   out.diagnostics = std::move(parsed.diagnostics);
   fake::MemoryFileSystem files;
@@ -46,7 +47,9 @@ Resolved resolve_text(const std::string& yaml, const std::string& pipeline = "",
   }
   const auto read = read_pipeline(paths, files, out.diagnostics);
   EXPECT_TRUE(read);
-  out.rules = resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, *read, out.diagnostics);
+  Resolved resolved = resolve(std::move(parsed.rules), parsed.filters, parsed.correlations, *read, out.diagnostics);
+  out.rules = std::move(resolved.rules);
+  out.filter_lost = resolved.filter_lost;
   return out;
 }
 
@@ -74,23 +77,23 @@ bool condition_holds(const Rule& rule, std::vector<std::string> holding) {
 }
 
 TEST(Placeholders, EveryCombinationStandsInTheValue) {
-  const Resolved r = resolve_text(process("  s:\n    Image|contains|expand: 'C:\\%dir%\\%tool%.exe'\n  condition: s\n"), "", "dir: [A, 'B*']\ntool: [x, 7]\n");
+  const Tried r = resolve_text(process("  s:\n    Image|contains|expand: 'C:\\%dir%\\%tool%.exe'\n  condition: s\n"), "", "dir: [A, 'B*']\ntool: [x, 7]\n");
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   EXPECT_EQ(texts(items(r.rules[0])[0]), (std::vector<std::string>{R"(C:\A\x.exe)", R"(C:\A\7.exe)", R"(C:\B*\x.exe)", R"(C:\B*\7.exe)"}));
   EXPECT_EQ(items(r.rules[0])[0].modifiers, std::vector{Modifier::kContains});
 }
 
 TEST(Placeholders, ALonePercentSignIsItselfAndNoBackslashEscapesWhatIsPutIn) {
-  const Resolved r = resolve_text(process("  s:\n    Image|expand: ['5%', '%a%%a%', 'C:\\%a%', 'C:\\\\%a%', '%b%*']\n  condition: s\n"), "", "a: ['*x']\nb: ['y\\']\n");
+  const Tried r = resolve_text(process("  s:\n    Image|expand: ['5%', '%a%%a%', 'C:\\%a%', 'C:\\\\%a%', '%b%*']\n  condition: s\n"), "", "a: ['*x']\nb: ['y\\']\n");
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   EXPECT_EQ(texts(items(r.rules[0])[0]), (std::vector<std::string>{"5%", "*x*x", R"(C:\\*x)", R"(C:\\*x)", R"(y\\*)"}));
-  const Resolved raw = resolve_text(process("  s:\n    Image|re|expand: '^C:\\\\%a%$'\n  condition: s\n"), "", "a: ['\\w+']\n");
+  const Tried raw = resolve_text(process("  s:\n    Image|re|expand: '^C:\\\\%a%$'\n  condition: s\n"), "", "a: ['\\w+']\n");
   ASSERT_EQ(raw.rules.size(), 1u) << raw.all();
   EXPECT_EQ(texts(items(raw.rules[0])[0]), std::vector<std::string>{R"(^C:\\\w+$)"});
 }
 
 TEST(Placeholders, WithAllEachValueHoldsByAnyOfItsTexts) {
-  const Resolved r = resolve_text(process("  s:\n    CommandLine|contains|all|expand: ['%a%', 'z']\n  condition: s\n"), "", "a: [x, y]\n");
+  const Tried r = resolve_text(process("  s:\n    CommandLine|contains|all|expand: ['%a%', 'z']\n  condition: s\n"), "", "a: [x, y]\n");
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   ASSERT_EQ(items(r.rules[0]).size(), 2u);
   EXPECT_EQ(texts(items(r.rules[0])[0]), (std::vector<std::string>{"x", "y"}));
@@ -99,16 +102,16 @@ TEST(Placeholders, WithAllEachValueHoldsByAnyOfItsTexts) {
 }
 
 TEST(Placeholders, ANumberAloneStaysANumber) {
-  const Resolved r = resolve_text(process("  s:\n    ProcessId|expand|gte: '%least%'\n  condition: s\n"), "", "least: 1000\n");
+  const Tried r = resolve_text(process("  s:\n    ProcessId|expand|gte: '%least%'\n  condition: s\n"), "", "least: 1000\n");
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   EXPECT_EQ(items(r.rules[0])[0].values[0].kind, ValueKind::kInteger);
-  const Resolved word = resolve_text(process("  s:\n    ProcessId|expand|gte: '%least%'\n  condition: s\n"), "", "least: many\n");
+  const Tried word = resolve_text(process("  s:\n    ProcessId|expand|gte: '%least%'\n  condition: s\n"), "", "least: many\n");
   EXPECT_TRUE(word.rules.empty());
   EXPECT_TRUE(word.has("S048")) << word.all();
 }
 
 TEST(Placeholders, AnUnknownOneIsNamedAndRefusesItsRuleAlone) {
-  const Resolved r = resolve_text(process("  s:\n    Image|expand: '%nobody%'\n  condition: s\n---\ntitle: Other\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: process_creation}\n"
+  const Tried r = resolve_text(process("  s:\n    Image|expand: '%nobody%'\n  condition: s\n---\ntitle: Other\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: process_creation}\n"
                                           "detection:\n  s: {Image: '%nobody%'}\n  condition: s\n"));
   ASSERT_EQ(r.rules.size(), 1u);
   EXPECT_EQ(r.rules[0].title, "Other");  // without the modifier the text is a text
@@ -118,13 +121,13 @@ TEST(Placeholders, AnUnknownOneIsNamedAndRefusesItsRuleAlone) {
 TEST(Placeholders, AreBoundedInNumber) {
   std::string values = "a: [";
   for (int i = 0; i < 1000; ++i) values += std::to_string(i) + ",";
-  const Resolved r = resolve_text(process("  s:\n    Image|expand: '%a%-%a%'\n  condition: s\n"), "", values + "0]\n");
+  const Tried r = resolve_text(process("  s:\n    Image|expand: '%a%-%a%'\n  condition: s\n"), "", values + "0]\n");
   EXPECT_TRUE(r.rules.empty());
   EXPECT_TRUE(r.has("S051")) << r.all();
 }
 
 TEST(Filters, AreJoinedToTheConditionOfTheirRulesAlone) {
-  const Resolved r = resolve_text(process("  s: {Image: a}\n  condition: s\n---\ntitle: Other\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: process_creation}\n"
+  const Tried r = resolve_text(process("  s: {Image: a}\n  condition: s\n---\ntitle: Other\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: process_creation}\n"
                                           "detection:\n  s: {Image: b}\n  condition: s\n---\ntitle: F\nid: 00000000-0000-4000-8000-000000000003\nlogsource: {product: windows}\n"
                                           "filter:\n  rules: [process]\n  f1: {User: x}\n  f2: {User: y}\n  condition: not 1 of f*\n"));
   ASSERT_EQ(r.rules.size(), 2u) << r.all();
@@ -135,7 +138,7 @@ TEST(Filters, AreJoinedToTheConditionOfTheirRulesAlone) {
 }
 
 TEST(Filters, ForAnyRuleGoByTheLogSource) {
-  const Resolved r = resolve_text(process("  s: {Image: a}\n  condition: s\n---\ntitle: Pipe\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: pipe_created}\n"
+  const Tried r = resolve_text(process("  s: {Image: a}\n  condition: s\n---\ntitle: Pipe\nid: 00000000-0000-4000-8000-000000000002\nlogsource: {product: windows, category: pipe_created}\n"
                                           "detection:\n  s: {Image: b}\n  condition: s\n---\ntitle: F\nid: 00000000-0000-4000-8000-000000000003\nlogsource: {category: pipe_created}\n"
                                           "filter:\n  rules: any\n  f: {Image: x}\n  condition: not f\n"));
   ASSERT_EQ(r.rules.size(), 2u) << r.all();
@@ -148,14 +151,14 @@ TEST(Filters, SeveralFiltersAllHold) {
   for (int i = 2; i < 6; ++i) {
     yaml += "---\ntitle: F\nid: 00000000-0000-4000-8000-00000000000" + std::to_string(i) + "\nlogsource: {product: windows}\nfilter:\n  rules: any\n  f" + std::to_string(i) + ": {User: x}\n  condition: not f" + std::to_string(i) + "\n";
   }
-  const Resolved r = resolve_text(yaml);
+  const Tried r = resolve_text(yaml);
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   EXPECT_TRUE(condition_holds(r.rules[0], {"s"}));
   for (const char* f : {"f2", "f3", "f4", "f5"}) EXPECT_FALSE(condition_holds(r.rules[0], {"s", f}));
 }
 
 TEST(Mappings, RenameFieldsAndReferencesAndLogSources) {
-  const Resolved r = resolve_text(process("  s:\n    IMAGE|endswith: a\n    User|fieldref: ParentImage\n  condition: s\n"),
+  const Tried r = resolve_text(process("  s:\n    IMAGE|endswith: a\n    User|fieldref: ParentImage\n  condition: s\n"),
                                   "mappings:\n  - logsource: {product: windows, category: process_creation}\n    fields: {Image: NewProcessName, parentimage: ParentProcessName}\n"
                                   "    to: {product: windows, service: security}\n    add: {EventID: 4688}\n"
                                   "  - logsource: {service: security}\n    fields: {user: SubjectUserName}\n  - logsource: {service: system}\n    fields: {EventID: Nothing}\n");
@@ -174,7 +177,7 @@ TEST(Mappings, RenameFieldsAndReferencesAndLogSources) {
 
 TEST(Mappings, TurnAnotherTaxonomyIntoOurs) {
   const std::string rule = "title: T\nid: 00000000-0000-4000-8000-000000000001\ntaxonomy: ecs\nlogsource: {product: windows, category: process_creation}\ndetection:\n  s: {process.executable: a}\n  condition: s\n";
-  const Resolved r = resolve_text(rule, "mappings:\n  - taxonomy: ecs\n    fields: {process.executable: Image}\n");
+  const Tried r = resolve_text(rule, "mappings:\n  - taxonomy: ecs\n    fields: {process.executable: Image}\n");
   ASSERT_EQ(r.rules.size(), 1u) << r.all();
   EXPECT_EQ(items(r.rules[0])[0].field, "Image");
   EXPECT_TRUE(resolve_text(rule).has("S037"));
@@ -217,6 +220,43 @@ TEST(Pipelines, CirclesAndDepthAreRefused) {
   ASSERT_EQ(diagnostics.size(), 1u);
   EXPECT_EQ(diagnostics[0].code, "S150");
   EXPECT_FALSE(read_pipeline({{"gone.yml"}, {}}, files, diagnostics));
+}
+
+// A filter that is there and cannot be put into its rule: what it should leave out would be found. The outcome itself says so.
+TEST(FilterLost, WhateverKeepsAFilterOutOfARule) {
+  const auto lost = [](const std::string& rules, const std::string& filter) {
+    const Tried r = resolve_text(rules + "---\ntitle: F\nlogsource: {product: windows}\nfilter:\n  x: {Image: y}\n" + filter);
+    return r.filter_lost;
+  };
+  const std::string rule = process("  s: {Image: x}\n  condition: s\n");
+  const std::string correlation = "---\ntitle: C\nname: many\ncorrelation: {type: event_count, rules: [process], group-by: [Image], timespan: 1m, condition: {gte: 2}}\n";
+  EXPECT_FALSE(lost(rule, "  rules: [process]\n  condition: not x\n"));
+  EXPECT_FALSE(lost(rule, "  rules: any\n  condition: not x\n"));
+  EXPECT_FALSE(lost(rule, "  rules: [absent]\n  condition: not x\n"));                 // S142: it leaves out nothing of what is there
+  EXPECT_TRUE(lost(rule + correlation, "  rules: [many]\n  condition: not x\n"));       // S145
+  std::string twin = rule;
+  twin.replace(twin.find("000000000001"), 12, "000000000002");
+  EXPECT_TRUE(lost(rule + "---\n" + twin, "  rules: [process]\n  condition: not x\n"));  // S147
+  std::string half;
+  for (uint32_t i = 0; i < limits::kConditionNodesMax / 2 - 2; ++i) half += " or s";
+  const std::string large = process("  s: {Image: x}\n  condition: s" + half + "\n");
+  EXPECT_FALSE(lost(large, "  rules: any\n  condition: not x\n"));
+  EXPECT_TRUE(lost(large, "  s: {Image: x}\n  rules: any\n  condition: not (x or s" + half.substr(5) + ")\n"));  // S064
+}
+
+TEST(FilterLost, ARuleOfTheSameFileIsMeant) {
+  // One index for filters and correlations: beside each other wins over elsewhere.
+  const std::string filter = "title: F\nlogsource: {product: windows}\nfilter: {rules: [process], x: {Image: y}, condition: not x}\n";
+  ParseOutcome near = parse(process("  s: {Image: x}\n  condition: s\n") + "---\n" + filter, "near.yml");
+  const ParseOutcome far = parse(process("  s: {Image: x}\n  condition: s\n"), "far.yml");
+  std::vector<Rule> rules = near.rules;
+  rules.push_back(far.rules.at(0));
+  Diagnostics diagnostics;
+  Resolved resolved = resolve(rules, near.filters, {}, {}, diagnostics);
+  EXPECT_FALSE(resolved.filter_lost);
+  ASSERT_EQ(resolved.rules.size(), 2u);
+  EXPECT_EQ(resolved.rules[0].selections.size(), 2u);
+  EXPECT_EQ(resolved.rules[1].selections.size(), 1u);
 }
 
 }  // namespace

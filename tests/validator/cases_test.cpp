@@ -7,8 +7,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/fake/files.hpp"
 #include "base/os/real.hpp"
 #include "sigma/parser.hpp"
+#include "sigma/resolve.hpp"
 #include "validator/judge/codes.hpp"
 
 namespace creance::validator {
@@ -170,9 +172,79 @@ TEST(Cases, CoverageNamesInputsThatNoCaseTries) {
   EXPECT_TRUE(pipe->in_matching && pipe->in_not_matching);
 }
 
+// The fields of a correlation are those of its rules as written: each goes through the mappings of its own rule.
+TEST(Cases, FieldsOfACorrelationGoThroughTheMappingsOfItsRules) {
+  const std::string yaml = R"(title: C
+id: 7f1f3a0e-7c1a-4a53-9d1e-00000000000c
+correlation:
+  type: value_count
+  rules: [pipe, process]
+  group-by: [who, host.name]
+  timespan: 1m
+  condition: {gte: 2, field: process.executable}
+  aliases: {who: {pipe: account.name, process: User}}
+---
+title: Outer
+id: 7f1f3a0e-7c1a-4a53-9d1e-00000000000d
+correlation: {type: event_count, rules: [inner], group-by: [host.name], timespan: 1m, condition: {gte: 1}}
+---
+title: Inner
+name: inner
+id: 7f1f3a0e-7c1a-4a53-9d1e-00000000000e
+correlation: {type: event_count, rules: [pipe], group-by: [account.name], timespan: 1m, condition: {gte: 2}}
+---
+title: Pipe
+name: pipe
+id: 7f1f3a0e-7c1a-4a53-9d1e-000000000001
+taxonomy: own
+logsource: {product: windows, category: pipe_created}
+detection: {s: {pipe.name: p}, condition: s}
+---
+title: Process
+name: process
+id: 7f1f3a0e-7c1a-4a53-9d1e-000000000002
+logsource: {product: windows, category: process_creation}
+detection: {s: {CommandLine: c}, condition: s}
+)";
+  // `host.name` becomes another input for each rule, the one of the pipe by two steps.
+  const std::string pipeline = R"(mappings:
+  - taxonomy: own
+    fields: {pipe.name: PipeName, account.name: user.name, host.name: node, Process.Executable: Image}
+  - taxonomy: own
+    fields: {user.name: User, node: Computer}
+  - logsource: {product: windows, category: process_creation}
+    fields: {host.name: Company, process.executable: OriginalFileName}
+)";
+  auto outcome = sigma::parse(yaml, "r.yml");
+  fake::MemoryFileSystem files;
+  ASSERT_TRUE(files.write_atomic("p.yml", as_bytes(pipeline), 0644));
+  const auto read = sigma::read_pipeline({{"p.yml"}, {}}, files, outcome.diagnostics);
+  ASSERT_TRUE(read);
+  const auto rules = sigma::resolve(std::move(outcome.rules), outcome.filters, outcome.correlations, *read, outcome.diagnostics).rules;
+  ASSERT_FALSE(has_errors(outcome.diagnostics)) << to_line(outcome.diagnostics.front());
+  const std::string pipe = "{Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, PipeName: p, User: u, Computer: h, Image: ";
+  const std::string process = "{Channel: Microsoft-Windows-Sysmon/Operational, EventID: 1, CommandLine: c, User: u, Company: h, Computer: other, Image: same, OriginalFileName: ";
+  const auto at = [](int second) { return ", UtcTime: '2026-01-01 00:00:0" + std::to_string(second) + "'}\n"; };
+  std::string cases = "rule: 7f1f3a0e-7c1a-4a53-9d1e-00000000000c\ncases:\n";
+  cases += "  - name: both rules in one group\n    hits: [2]\n    events:\n      - " + pipe + "a" + at(0) + "      - " + process + "b" + at(1);
+  cases += "  - name: the same value\n    hits: []\n    events:\n      - " + pipe + "a" + at(0) + "      - " + process + "a" + at(1);
+  cases += "---\nrule: 7f1f3a0e-7c1a-4a53-9d1e-00000000000d\ncases:\n";
+  cases += "  - name: through the inner one\n    hits: [2]\n    events:\n      - " + pipe + "a" + at(0) + "      - " + pipe + "b" + at(1);
+  cases += "  - name: one event\n    hits: []\n    events:\n      - " + pipe + "a" + at(0);
+  Diagnostics diagnostics;
+  const auto parsed = parse_cases(cases, "r.cases.yml", diagnostics);
+  ASSERT_EQ(codes_of(diagnostics), Codes{});
+  const CaseReport report = judge_cases(rules, parsed, schema::Catalog::embedded(), outcome.correlations);
+  ASSERT_EQ(report.results.size(), 4u);
+  for (const CaseResult& result : report.results) EXPECT_TRUE(result.passed) << result.name << ": " << result.reason;
+  for (const Diagnostic& d : report.diagnostics) EXPECT_NE(d.severity, Severity::kError) << to_line(d);
+}
+
 TEST(Cases, WhatIsMissingIsSaid) {
-  EXPECT_EQ(codes_of(judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\ncases: []\n").diagnostics), Codes{"J005"});
-  EXPECT_EQ(codes_of(judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000002\ncases: []\n").diagnostics), (Codes{"J004", "J005"}));
+  EXPECT_EQ(codes_of(judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\ncases: []\n").diagnostics), (Codes{"J005", "J015"}));
+  EXPECT_EQ(codes_of(judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000002\ncases: []\n").diagnostics), (Codes{"J004", "J005", "J015"}));
+  for (const char* nothing : {"", "\n", "# later\n", "---\n", "---\n---\n...\n", "~\n", "null\n"}) EXPECT_EQ(parse_codes(nothing), Codes{"J015"}) << nothing;
+  EXPECT_EQ(parse_codes("---\n" + cases_with(one_case("a", "true", "PipeName: x")) + "---\n"), Codes{});  // a blank document beside a full one is nothing
   std::string without_id = kRule;
   without_id.erase(without_id.find("id: "), 40);
   EXPECT_EQ(codes_of(judge(cases_with(one_case("a", "true", "PipeName: x")), without_id).diagnostics), (Codes{"J004", "J012"}));

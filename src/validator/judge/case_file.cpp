@@ -198,10 +198,15 @@ std::vector<RuleCases> parse_cases(std::string_view text, const std::string& fil
   std::vector<RuleCases> out;
   const auto documents = yaml::parse(text, file, "J001", diagnostics);
   if (!documents) return out;
+  const size_t before = diagnostics.size();
   for (const yaml::Document& document : *documents) {
-    if (document.root().kind == yaml::Kind::kNull && documents->size() > 1) continue;
-    if (auto cases = CaseFileReader(document, file, diagnostics).read()) out.push_back(std::move(*cases));
+    if (document.root().kind == yaml::Kind::kNull) continue;
+    auto cases = CaseFileReader(document, file, diagnostics).read();
+    if (!cases) continue;
+    if (cases->cases.empty() && diagnostics.size() == before) diagnostics.push_back(judge_diagnostic("J015", file, cases->span, "the list of cases is empty"));
+    out.push_back(std::move(*cases));
   }
+  if (out.empty() && diagnostics.size() == before) diagnostics.push_back(judge_diagnostic("J015", file, {1, 1}, "the file has no case"));
   return out;
 }
 

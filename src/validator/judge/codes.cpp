@@ -22,6 +22,8 @@ constexpr std::array kCodes{
     JudgeCode{"J012", Severity::kError, "A rule with cases has no id.", "give the rule an id; cases name their rule by it"},
     JudgeCode{"J013", Severity::kError, "The reference evaluator refuses a rule that the compiler takes.", "report this: the two judges must take the same rules"},
     JudgeCode{"J014", Severity::kError, "A case of a rule is a sequence, or one of a correlation is none.", "a rule's case has `event` and `match`, a correlation's `events` and `hits`"},
+    JudgeCode{"J015", Severity::kError, "A cases file has no case.", "write at least one case, or remove the file"},
+    JudgeCode{"J016", Severity::kWarning, "A cases file has no rule file beside it.", "name it after its rule file: `x.cases.yml` belongs to `x.yml`"},
 };
 }  // namespace
 
