@@ -78,6 +78,11 @@ Result<Judge> Judge::make(const sigma::Rule& rule, const sigma::Binding& binding
   return Judge(std::move(out));
 }
 
+std::optional<std::vector<uint32_t>> Judge::reads() const {
+  if (compiled_->reads_everything) return std::nullopt;
+  return std::vector<uint32_t>(compiled_->reads.begin(), compiled_->reads.end());
+}
+
 bool Judge::matches(const schema::Inputs& inputs) const {
   const Compiled& c = *compiled_;
   CHECK(inputs.values.size() == c.type->inputs.size());

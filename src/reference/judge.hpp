@@ -8,6 +8,8 @@
 // Immutable after make; any number of threads. The rule is copied, the Type of the binding must outlive the Judge.
 #pragma once
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "base/result.hpp"
 #include "schema/inputs.hpp"
@@ -26,6 +28,9 @@ class Judge {
   ~Judge();
 
   bool matches(const schema::Inputs& inputs) const;
+
+  // What `matches` depends on: these inputs alone (ascending), with all their values. Nothing: every value of the event (keywords).
+  std::optional<std::vector<uint32_t>> reads() const;
 
  private:
   struct Compiled;

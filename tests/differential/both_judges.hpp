@@ -139,6 +139,7 @@ class BothJudges {
     if (outcome.steps > bound) trouble = fmt::format("{} steps, more than {} for this event", outcome.steps, bound);
     return out;
   }
+  std::optional<std::vector<uint32_t>> reads(size_t rule) const { return judges_[rule]->reads(); }  // what the reference looks at
   bool judge(size_t rule, const schema::Inputs& inputs) const { return judges_[rule]->matches(inputs); }
 
   // Empty: both agree on every rule that both take. `matched` counts the matches of each rule: agreement over what never matches says little.
