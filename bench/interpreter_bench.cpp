@@ -1,9 +1,9 @@
 // Events per second of processor time of the interpreter, stream by stream, side by side with other ways to do it; compile, verify and load times; sizes and memory.
 // Not a test: prints tables. Rounds alternate between what is compared, so that a machine whose speed drifts hits all alike; judge by the ratios. Figures are in docs/benchmarks.md.
 //
-//   creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,process,…] [--no-sample] [--brief]
+//   creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,process,…] [--no-sample] [--brief [--json]]
 //
-// --brief: only the streams and the steps, without rivals, rule counts and multiplied rules.
+// --brief: only the streams and the steps, without rivals, rule counts and multiplied rules; --json: with decoding.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +26,7 @@ struct Options {
   int rounds = 9;
   bool sample = true;
   bool brief = false;
+  bool json = false;
 };
 
 bool parse_options(int argc, char** argv, Options& o) {
@@ -40,6 +41,7 @@ bool parse_options(int argc, char** argv, Options& o) {
     else if (arg == "--rounds" && has_next) o.rounds = std::stoi(argv[++i]);
     else if (arg == "--no-sample") o.sample = false;
     else if (arg == "--brief") o.brief = true;
+    else if (arg == "--json") o.json = true;
     else if (list != nullptr && !arg.starts_with("--")) list->push_back(arg);
     else return false;
   }
@@ -93,6 +95,19 @@ struct Engine {
     steps += outcome.steps;
     return outcome.matches.size();
   }
+  // What its rules look at: a scan decodes no more.
+  events::Wanted wanted(const schema::TemplateType& type) const {
+    const auto found = loaded.find(&type);
+    if (found == loaded.end()) return {false, std::vector<bool>(type.inputs.size())};
+    events::Wanted out{false, std::vector<bool>(type.inputs.size())};
+    for (uint32_t i = 0; i < found->second.channel->instance_count(); ++i) {
+      const channel::InstanceInfo info = found->second.channel->instance(i);
+      out.others = out.others || info.reads_every_value;
+      for (const uint32_t input : info.inputs) out.inputs[input] = true;
+    }
+    if (out.others) out.inputs.clear();
+    return out;
+  }
   Channels channels() const {
     Channels out;
     for (const auto& [type, entry] : loaded) out.emplace(type, entry.channel.get());
@@ -140,13 +155,20 @@ Contestant contestant(std::string name, Engine& engine) {
   return {std::move(name), [&engine](const OwnedEvent& event) { return engine.evaluate(event.type, event.inputs()); }, 0, {}, 0};
 }
 Contestant from_json(Engine& engine) {
-  auto decoder = std::make_shared<events::Decoder>(schema::Catalog::embedded());
+  auto decoder = std::make_shared<events::Decoder>(schema::Catalog::embedded(), [&engine](const schema::TemplateType& type) { return engine.wanted(type); });
   return {"interpreter, from JSON", [decoder, &engine](const OwnedEvent& event) {
             uint64_t matches = 0;
             const auto decoded = decoder->decode(event.line);
             if (!decoded) return matches;
             for (const events::Decoded& one : *decoded) matches += engine.evaluate(one.type, one.inputs);
             return matches;
+          }, 0, {}, 0};
+}
+Contestant decoding_alone(std::string name, events::Decoder::Ways ways, Engine& engine) {
+  auto decoder = std::make_shared<events::Decoder>(schema::Catalog::embedded(), [&engine](const schema::TemplateType& type) { return engine.wanted(type); }, ways);
+  return {std::move(name), [decoder](const OwnedEvent& event) {
+            const auto decoded = decoder->decode(event.line);
+            return decoded ? decoded->size() : uint64_t{0};
           }, 0, {}, 0};
 }
 
@@ -184,10 +206,16 @@ int run(const Options& o) {
       const auto list = pointers(copies);
       std::vector<Contestant> all{contestant("interpreter", engine)};
       if (!o.brief && o.sample) all.push_back(contestant("interpreter, static guess", guessed));
-      if (!o.brief && !is_salted) all.push_back(from_json(engine));
+      const bool with_json = !is_salted && (!o.brief || o.json);
+      if (with_json) {
+        all.push_back(from_json(engine));
+        all.push_back(decoding_alone("decoding JSON alone", events::Decoder::Ways::kAll, engine));
+        all.push_back(decoding_alone("… the general way", events::Decoder::Ways::kGeneral, engine));
+        all.push_back({"simdjson alone", parse_alone(), 0, {}, 0});
+      }
       engine.steps = 0;
       compete(all, list, o.rounds);
-      fmt::print("{}{}: {} events, {:.1f} steps an event\n", mix, is_salted ? ", salted" : "", list.size(), static_cast<double>(engine.steps) / static_cast<double>(list.size()) / (o.rounds * (all.size() > 1 && !is_salted ? 2 : 1)));
+      fmt::print("{}{}: {} events, {:.1f} steps an event\n", mix, is_salted ? ", salted" : "", list.size(), static_cast<double>(engine.steps) / static_cast<double>(list.size()) / (o.rounds * (with_json ? 2 : 1)));
       print(all);
     }
   }
@@ -236,7 +264,7 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   creance::bench::Options options;
   if (!creance::bench::parse_options(argc, argv, options)) {
-    fmt::print(stderr, "usage: creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,natural,process,pipe] [--no-sample] [--brief]\n");
+    fmt::print(stderr, "usage: creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,natural,process,pipe] [--no-sample] [--brief [--json]]\n");
     return 3;
   }
   return creance::bench::run(options);

@@ -8,11 +8,12 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <deque>
 #include <vector>
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "events/field_plan.hpp"
+#include "events/flat_reader.hpp"
 #include "events/json_fault.hpp"
 #include "events/json_text.hpp"
 #include "events/nested.hpp"
@@ -22,7 +23,6 @@ namespace creance::events {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-constexpr uint32_t kNobody = 0xffffffff;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // An object or list that the walk is inside of.
@@ -32,26 +32,6 @@ struct Frame {
   simdjson::simdjson_result<ondemand::object_iterator> object_at, object_end;
   simdjson::simdjson_result<ondemand::array_iterator> array_at, array_end;
 };
-
-std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
-  return token;
-}
-
-// Names that say something about the event and are no value of it.
-bool is_reserved(std::string_view key) { return key == "_source" || key == "_type" || key == "_channel" || key == "_provider"; }
-
-// `Threat Name` is the input ThreatName (Sigma specification, rules, "Field Usage": blanks are left out).
-std::optional<FieldTable::Found> find_without_blanks(const FieldTable& table, std::string_view key) {
-  std::array<char, 256> name;
-  size_t size = 0;
-  for (const char c : key) {
-    if (c == ' ') continue;
-    if (size == name.size()) return std::nullopt;
-    name[size++] = c;
-  }
-  return table.find(std::string_view(name.data(), size));
-}
 
 Error malformed(std::string reason) { return Error{ErrorCode::kInvalid, std::move(reason)}; }
 Error malformed(simdjson::error_code) { return malformed("not well-formed JSON"); }  // json_fault.hpp says more
@@ -65,9 +45,11 @@ Error malformed(simdjson::error_code) { return malformed("not well-formed JSON")
   declaration = std::move(CREANCE_CONCAT(json_result_, __LINE__)).value_unsafe()
 
 struct Decoder::State {
-  State(const schema::Catalog& catalog, const WantsOthers& wants_others) : router(catalog, wants_others) {}
+  State(const schema::Catalog& catalog, const Wants& wants, Ways which) : router(catalog, wants), flat(router), ways(which) {}
 
   Router router;
+  FlatReader flat;
+  Ways ways;
   ondemand::parser parser;
   size_t json_bytes = 0;
   std::vector<char> padded;  // the line, with the room behind it that the parser reads
@@ -77,8 +59,8 @@ struct Decoder::State {
   Nested nested;                         // scalars inside nested objects and lists, and which fields they are
   std::array<Frame, limits::kEventDepthMax> frames;
 
-  std::vector<uint32_t> winners;  // input -> field
-  std::vector<bool> exact;
+  FieldPlanner planner;
+  FieldPlan plan;
   struct Built {
     std::vector<schema::InputValue> values;
     std::vector<schema::FurtherValue> further;
@@ -86,8 +68,7 @@ struct Decoder::State {
   };
   std::vector<Built> built;  // one for each Type of an event
   std::vector<Decoded> decoded;
-  std::deque<std::array<char, 24>> whole;  // digits of whole numbers that were spelled otherwise
-  size_t whole_used = 0;
+  WholeNumbers whole;
   uint64_t duplicates = 0;
 
   std::string_view event_text;  // the event at hand, as it was read
@@ -98,6 +79,8 @@ struct Decoder::State {
   bool has_lists = false;      // or objects, at the top level
   bool of_journal = false;     // lists at the top level are what systemd's journal means by them
 
+  void pad(std::string_view json);
+  bool read_flat(std::string_view json);
   Status read(std::string_view json);
   Result<Field> read_field(ondemand::field& field);
   Status walk(ondemand::value& value, Field& field);
@@ -107,21 +90,19 @@ struct Decoder::State {
   void add_value(Field& field, std::string_view value);
   Result<std::optional<std::string_view>> scalar(ondemand::value& value);
   Result<std::string_view> key_of(ondemand::field& field);
-  std::string_view digits_of(std::string_view text);
   std::span<const Route* const> find_routes();
   Decoded build(const Route& route, Built& to);
 };
 
 // A scalar's text; nothing: null.
 Result<std::optional<std::string_view>> Decoder::State::scalar(ondemand::value& value) {
-  const std::string_view token = trimmed(value.raw_json_token());
-  if (token.size() >= 2 && token.front() == '"' && token.back() == '"') {
-    const auto text = unescape(token.substr(1, token.size() - 2), arena);
-    if (!text) return fail(malformed("a bad escape inside a string"));
-    return text;
+  std::string_view text;
+  switch (read_scalar(trimmed_token(value.raw_json_token()), arena, text)) {
+    case Scalar::kValue: return std::optional(text);
+    case Scalar::kNull: return std::optional<std::string_view>();
+    case Scalar::kBadEscape: return fail(malformed("a bad escape inside a string"));
+    case Scalar::kBad: break;
   }
-  if (token == "null") return std::optional<std::string_view>();
-  if (token == "true" || token == "false" || is_json_number(token)) return std::optional(token);
   return fail(malformed("a value that is no JSON"));
 }
 
@@ -215,7 +196,7 @@ void Decoder::State::add_value(Field& field, std::string_view value) {
 Status Decoder::State::read_journal_list(ondemand::value& value, Field& field) {
   std::string bytes;
   const auto take_byte = [&](ondemand::value& from) {
-    const std::string_view token = trimmed(from.raw_json_token());
+    const std::string_view token = trimmed_token(from.raw_json_token());
     uint32_t byte = 0;
     const auto parsed = std::from_chars(token.data(), token.data() + token.size(), byte);
     if (parsed.ec != std::errc{} || parsed.ptr != token.data() + token.size() || byte > 255) return false;
@@ -278,17 +259,31 @@ Result<Field> Decoder::State::read_field(ondemand::field& field) {
   return out;
 }
 
-Status Decoder::State::read(std::string_view json) {
-  fields.clear();
-  more.clear();
-  nested.clear();
-  whole_used = 0;
-  has_lists = false;
-  event_text = json;
+// Behind it the room that the parser reads.
+void Decoder::State::pad(std::string_view json) {
   const size_t room = json.size() + simdjson::SIMDJSON_PADDING;
   if (padded.size() < room) padded.resize(std::bit_ceil(room));
   if (!json.empty()) std::memcpy(padded.data(), json.data(), json.size());
   std::memset(padded.data() + json.size(), ' ', simdjson::SIMDJSON_PADDING);
+}
+
+// The whole answer, if the event is a flat one that needs nothing else.
+bool Decoder::State::read_flat(std::string_view json) {
+  if (ways != Ways::kAll || json.size() > limits::kEventLineBytesMax) return false;
+  pad(json);
+  event_text = json;
+  notices = {};
+  return flat.read(std::string_view(padded.data(), json.size()), arena, decoded);
+}
+
+Status Decoder::State::read(std::string_view json) {
+  fields.clear();
+  more.clear();
+  nested.clear();
+  whole.reset();
+  has_lists = false;
+  event_text = json;
+  pad(json);
   arena.reset(json.size());
   json_bytes = json.size();
   if (parser.capacity() < json.size() && parser.allocate(std::bit_ceil(std::max<size_t>(json.size(), 4096))) != simdjson::SUCCESS) {
@@ -353,64 +348,28 @@ std::span<const Route* const> Decoder::State::find_routes() {
   return router.route(origin.channel, origin.provider, origin.event_id);
 }
 
-// A whole number as digits alone, other text as it is.
-std::string_view Decoder::State::digits_of(std::string_view text) {
-  if (text.size() <= 18 && (text.size() == 1 || !text.starts_with('0')) && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return text;
-  const auto number = whole_number(text);
-  if (!number) return text;
-  if (whole_used == whole.size()) whole.emplace_back();
-  auto& digits = whole[whole_used++];
-  return {digits.data(), static_cast<size_t>(std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr - digits.data())};
-}
-
 Decoded Decoder::State::build(const Route& route, Built& to) {
-  const size_t inputs = route.type->inputs.size();
-  to.values.assign(inputs, schema::InputValue());
+  planner.plan(route, fields, plan);
+  duplicates += plan.duplicates;
+  to.values.assign(route.type->inputs.size(), schema::InputValue());
   to.further.clear();
   to.others.clear();
-  winners.assign(inputs, kNobody);
-  exact.assign(inputs, false);
-  const auto lose = [&](const Field& field) {
-    if (!route.others || !field.has_value) return;
+  for (const uint32_t loser : plan.losers) {
+    const Field& field = fields[loser];
+    if (!field.has_value) continue;
     to.others.push_back(field.text);
     to.others.insert(to.others.end(), more.begin() + field.more_begin, more.begin() + field.more_end);
-  };
-  for (uint32_t i = 0; i < fields.size(); ++i) {
-    const Field& field = fields[i];
-    if (field.key.starts_with('_') && is_reserved(field.key)) continue;
-    auto found = route.fields.find(field.key);
-    if (!found && field.key.find(' ') != std::string_view::npos) found = find_without_blanks(route.fields, field.key);
-    if (!found) {
-      lose(field);
-      continue;
-    }
-    uint32_t& winner = winners[found->input];
-    if (winner == kNobody) {
-      winner = i;
-      exact[found->input] = found->exact;
-      continue;
-    }
-    ++duplicates;
-    if (exact[found->input] && !found->exact) {
-      lose(field);
-    } else {
-      lose(fields[winner]);
-      winner = i;
-      exact[found->input] = found->exact;
-    }
   }
-  for (uint32_t input = 0; input < inputs; ++input) {
-    if (winners[input] == kNobody) continue;
-    const Field& field = fields[winners[input]];
-    const bool is_integer = route.type->inputs[input].type == schema::InputType::kInteger;
-    if (field.has_value) to.values[input] = schema::InputValue(is_integer ? digits_of(field.text) : field.text);
-    for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, is_integer ? digits_of(more[m]) : more[m]});
+  for (const auto& [input, winner, is_whole] : plan.winners) {
+    const Field& field = fields[winner];
+    if (field.has_value) to.values[input] = schema::InputValue(is_whole ? whole.digits_of(field.text) : field.text);
+    for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, is_whole ? whole.digits_of(more[m]) : more[m]});
   }
-  if (route.others) to.others.insert(to.others.end(), nested.leaves().begin(), nested.leaves().end());
+  if (route.wanted.others) to.others.insert(to.others.end(), nested.leaves().begin(), nested.leaves().end());
   return {route.type, {to.values, to.further, to.others}};
 }
 
-Decoder::Decoder(const schema::Catalog& catalog, const WantsOthers& wants_others) : state_(std::make_unique<State>(catalog, wants_others)) {}
+Decoder::Decoder(const schema::Catalog& catalog, const Wants& wants, Ways ways) : state_(std::make_unique<State>(catalog, wants, ways)) {}
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 Decoder::~Decoder() = default;
@@ -418,6 +377,7 @@ Decoder::~Decoder() = default;
 Result<std::span<const Decoded>> Decoder::decode(std::string_view json) {
   State& s = *state_;
   s.decoded.clear();
+  if (s.read_flat(json)) return std::span<const Decoded>(s.decoded);
   TRY_VOID(s.read_event(json));
   const auto routes = s.find_routes();
   if (s.built.size() < routes.size()) s.built.resize(routes.size());
@@ -428,6 +388,6 @@ Result<std::span<const Decoded>> Decoder::decode(std::string_view json) {
 const Decoder::Notices& Decoder::notices() const { return state_->notices; }
 std::string_view Decoder::json() const { return state_->event_text; }
 size_t Decoder::fault_offset() const { return state_->fault_offset; }
-uint64_t Decoder::duplicate_keys() const { return state_->duplicates; }
+uint64_t Decoder::duplicate_keys() const { return state_->duplicates + state_->flat.duplicates(); }
 
 }  // namespace creance::events

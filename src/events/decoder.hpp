@@ -11,12 +11,13 @@
 //
 // One thread at a time. Never throws. No allocation in the steady state (buffers grow to the largest event seen).
 #pragma once
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 
 #include "base/result.hpp"
+#include "events/wanted.hpp"
 #include "schema/catalog.hpp"
 #include "schema/inputs.hpp"
 
@@ -29,10 +30,10 @@ struct Decoded {
 
 class Decoder {
  public:
-  // Types for which the answer is true get `others` (needed for keywords only, and not free). Empty function: all.
-  using WantsOthers = std::function<bool(const schema::TemplateType&)>;
+  // kGeneral: no event goes the short way that flat events have (flat_reader.hpp); the answers are the same, and a test compares them.
+  enum class Ways : uint8_t { kAll, kGeneral };
   // The catalog must outlive the Decoder and stay where it is.
-  explicit Decoder(const schema::Catalog& catalog, const WantsOthers& wants_others = {});
+  explicit Decoder(const schema::Catalog& catalog, const Wants& wants = {}, Ways ways = Ways::kAll);
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;
   ~Decoder();

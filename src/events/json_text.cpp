@@ -1,7 +1,9 @@
 #include "events/json_text.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
 #include "base/check.hpp"
@@ -78,6 +80,43 @@ char simple_escape(char c) {
   }
 }
 
+// How many bytes of eight stand before the first backslash; 8: there is none.
+size_t plain_bytes(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t zero = word ^ (0x5c * kOnes);  // a byte of zero is a backslash; the first mark is exact
+  const uint64_t marks = (zero - kOnes) & ~zero & (0x80 * kOnes);
+  return static_cast<size_t>(std::countr_zero(marks)) / 8;
+}
+static_assert(std::endian::native == std::endian::little);
+
+size_t first_backslash(std::string_view text, size_t at) {
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    if (const size_t plain = plain_bytes(word); plain < 8) return at + plain;
+  }
+  while (at < text.size() && text[at] != '\\') ++at;
+  return at;
+}
+
+// `at` stands on a backslash; afterwards behind the escape. What it says goes to `put`. False: a bad escape.
+template <class Put>
+bool pass_escape(std::string_view inner, size_t& at, Put put) {
+  if (at + 1 == inner.size()) return false;
+  const char kind = inner[at + 1];
+  at += 2;
+  if (kind == 'u') {
+    const auto c = code_point(inner, at);
+    if (!c) return false;
+    put(*c);
+    return true;
+  }
+  const char c = simple_escape(kind);
+  if (c == 0) return false;
+  put(static_cast<uint32_t>(c));
+  return true;
+}
+
 }  // namespace
 
 char* TextArena::reserve(size_t bytes) {
@@ -86,32 +125,56 @@ char* TextArena::reserve(size_t bytes) {
 }
 
 std::optional<std::string_view> unescape(std::string_view inner, TextArena& arena) {
-  const void* first = std::memchr(inner.data(), '\\', inner.size());
-  if (first == nullptr) return inner;
+  size_t at = first_backslash(inner, 0);
+  if (at == inner.size()) return inner;
   char* const begin = arena.reserve(inner.size());
-  char* out = begin;
-  size_t at = 0;
+  std::memcpy(begin, inner.data(), at);
+  char* out = begin + at;
   while (at < inner.size()) {
-    const void* found = std::memchr(inner.data() + at, '\\', inner.size() - at);
-    const size_t next = found == nullptr ? inner.size() : static_cast<size_t>(static_cast<const char*>(found) - inner.data());
-    std::memcpy(out, inner.data() + at, next - at);
-    out += next - at;
-    if (next == inner.size()) break;
-    if (next + 1 == inner.size()) return std::nullopt;
-    const char kind = inner[next + 1];
-    at = next + 2;
-    if (kind == 'u') {
-      const auto c = code_point(inner, at);
-      if (!c) return std::nullopt;
-      out = put_utf8(out, *c);
-    } else {
-      const char c = simple_escape(kind);
-      if (c == 0) return std::nullopt;
-      *out++ = c;
+    if (inner[at] == '\\') {
+      if (!pass_escape(inner, at, [&out](uint32_t c) { out = c < 0x80 ? (*out = static_cast<char>(c), out + 1) : put_utf8(out, c); })) return std::nullopt;
+      continue;
     }
+    if (at + 8 > inner.size()) {
+      *out++ = inner[at++];
+      continue;
+    }
+    uint64_t word;  // up to the next backslash; what was copied of it and behind is overwritten. No more is written than was read
+    std::memcpy(&word, inner.data() + at, 8);
+    std::memcpy(out, &word, 8);
+    const size_t plain = plain_bytes(word);
+    at += plain;
+    out += plain;
   }
   arena.commit(out);
   return std::string_view(begin, static_cast<size_t>(out - begin));
+}
+
+std::string_view trimmed_token(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
+  return token;
+}
+
+Scalar read_scalar(std::string_view token, TextArena& arena, std::string_view& text) {
+  if (token.size() >= 2 && token.front() == '"' && token.back() == '"') {
+    const auto made = unescape(token.substr(1, token.size() - 2), arena);
+    if (!made) return Scalar::kBadEscape;
+    text = *made;
+    return Scalar::kValue;
+  }
+  if (token == "null") return Scalar::kNull;
+  if (token != "true" && token != "false" && !is_json_number(token)) return Scalar::kBad;
+  text = token;
+  return Scalar::kValue;
+}
+
+bool is_scalar(std::string_view token) {
+  if (token.size() < 2 || token.front() != '"' || token.back() != '"') return is_json_number(token) || token == "null" || token == "true" || token == "false";
+  const std::string_view inner = token.substr(1, token.size() - 2);
+  for (size_t at = first_backslash(inner, 0); at < inner.size(); at = first_backslash(inner, at)) {
+    if (!pass_escape(inner, at, [](uint32_t) {})) return false;
+  }
+  return true;
 }
 
 bool is_json_number(std::string_view token) {
@@ -182,6 +245,15 @@ std::optional<int64_t> whole_number(std::string_view text) {
   }
   const auto parsed = std::from_chars(digits, digits + count, plain);
   return parsed.ec == std::errc{} && parsed.ptr == digits + count ? std::optional(plain) : std::nullopt;
+}
+
+std::string_view WholeNumbers::digits_of(std::string_view text) {
+  if (text.size() <= 18 && (text.size() == 1 || !text.starts_with('0')) && std::ranges::all_of(text, is_digit)) return text;
+  const auto number = whole_number(text);
+  if (!number) return text;
+  if (used_ == made_.size()) made_.emplace_back();
+  auto& digits = made_[used_++];
+  return {digits.data(), static_cast<size_t>(std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr - digits.data())};
 }
 
 }  // namespace creance::events

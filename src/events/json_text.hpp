@@ -1,6 +1,8 @@
 // JSON scalars -> text. Works on tokens that a JSON parser has already cut out; not a parser of documents.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -31,5 +33,25 @@ bool is_json_number(std::string_view token);  // RFC 8259 section 6
 
 // The whole number that a text is, however JSON spells it (`4688`, `4688.0`, `4.688e3`), blanks around it left out; nothing: it is none, or needs more than 64 bits.
 std::optional<int64_t> whole_number(std::string_view text);
+
+// What lies from the first byte of a value or name to the next place of JSON's structure, without the white space behind it.
+std::string_view trimmed_token(std::string_view token);
+
+enum class Scalar : uint8_t { kValue, kNull, kBadEscape, kBad };
+// A trimmed token -> its text: of a string what it says, of a number or boolean the token itself.
+Scalar read_scalar(std::string_view token, TextArena& arena, std::string_view& text);
+// Whether read_scalar() would find a value or null, without making the text.
+bool is_scalar(std::string_view token);
+
+// Whole numbers as digits alone, for the values of one event; a view stays valid until reset(). No allocation in the steady state.
+class WholeNumbers {
+ public:
+  void reset() { used_ = 0; }
+  std::string_view digits_of(std::string_view text);  // text that is no whole number stays as it is
+
+ private:
+  std::deque<std::array<char, 24>> made_;  // of numbers that were spelled otherwise
+  size_t used_ = 0;
+};
 
 }  // namespace creance::events

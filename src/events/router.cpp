@@ -72,14 +72,14 @@ std::optional<FieldTable::Found> FieldTable::find(std::string_view name) const {
   return by_letters;
 }
 
-Router::Router(const schema::Catalog& catalog, const std::function<bool(const schema::TemplateType&)>& wants_others) {
+Router::Router(const schema::Catalog& catalog, const Wants& wants) {
   for (const schema::TemplateType& type : catalog.types()) {
-    const bool others = !wants_others || wants_others(type);
+    const Wanted wanted = wants ? wants(type) : Wanted();
     for (const schema::EventSource& source : type.sources) {
       sources_.push_back({&source, static_cast<uint32_t>(routes_.size())});
-      routes_.push_back({&type, others, FieldTable(field_names(type, &source))});
+      routes_.push_back({&type, wanted, FieldTable(field_names(type, &source)), static_cast<uint32_t>(routes_.size())});
     }
-    routes_.push_back({&type, others, FieldTable(field_names(type, nullptr))});
+    routes_.push_back({&type, wanted, FieldTable(field_names(type, nullptr)), static_cast<uint32_t>(routes_.size())});
   }
   for (const Route& route : routes_) by_type_[route.type->id] = {&route};  // the last of each Type is the one without renames
 }

@@ -2,7 +2,6 @@
 // One thread at a time.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "events/wanted.hpp"
 #include "schema/catalog.hpp"
 
 namespace creance::events {
@@ -31,17 +31,19 @@ class FieldTable {
 
 struct Route {
   const schema::TemplateType* type = nullptr;
-  bool others = true;
+  Wanted wanted;
   FieldTable fields;
+  uint32_t number = 0;  // of all routes
 };
 
 class Router {
  public:
-  Router(const schema::Catalog& catalog, const std::function<bool(const schema::TemplateType&)>& wants_others);
+  Router(const schema::Catalog& catalog, const Wants& wants);
 
   // In the order of the catalog, each Type once. An absent field is a null view. Valid until the next call.
   std::span<const Route* const> route(std::string_view channel, std::string_view provider, std::string_view event_id);
   std::span<const Route* const> route_to(std::string_view type_id);  // empty: no such Type
+  size_t route_count() const { return routes_.size(); }
 
  private:
   struct Source {

@@ -86,14 +86,24 @@ struct Work {
   Findings findings;
 };
 
+// What the content looks at: the inputs that its instances read, and what correlations want beside them.
+events::Wanted wanted_of(const Ruleset::State& rules, const schema::TemplateType& type) {
+  const LoadedChannel* const loaded = rules.channel_for(type);
+  events::Wanted wanted{loaded != nullptr && loaded->reads_every_value, std::vector<bool>(type.inputs.size(), loaded != nullptr && loaded->reads_every_value)};
+  if (loaded == nullptr) return wanted;
+  for (uint32_t i = 0; i < loaded->channel.instance_count(); ++i) {
+    for (const uint32_t input : loaded->channel.instance(i).inputs) wanted.inputs[input] = true;
+  }
+  for (const uint32_t input : loaded->wanted) wanted.inputs[input] = true;
+  for (const uint32_t input : loaded->times) wanted.inputs[input] = true;
+  return wanted;
+}
+
 // One thread's evaluator.
 class Evaluator {
  public:
   explicit Evaluator(const Ruleset::State& rules)
-      : rules_(rules), decoder_(*rules.catalog, [&rules](const schema::TemplateType& type) {
-          const LoadedChannel* channel = rules.channel_for(type);
-          return channel != nullptr && channel->reads_every_value;
-        }) {
+      : rules_(rules), decoder_(*rules.catalog, [&rules](const schema::TemplateType& type) { return wanted_of(rules, type); }) {
     for (const LoadedChannel& each : rules.channels) scratches_.emplace_back(each.channel);
   }
 

@@ -205,7 +205,7 @@ TEST_F(DecoderTest, EscapedNamesAreNames) {
 
 TEST_F(DecoderTest, SourceIsNeverAValueAndOthersAreOptional) {
   EXPECT_TRUE(others(decode(R"({"_type":"t.fifo","_source":"corpus/path"})")[0]).empty());
-  Decoder lean(catalog(), [](const TemplateType& type) { return type.id == "t.security"; });
+  Decoder lean(catalog(), [](const TemplateType& type) { return Wanted{type.id == "t.security", {}}; });
   const auto got = lean.decode(R"({"Channel":"Security","EventID":4688,"Extra":"e"})");
   ASSERT_TRUE(got.has_value());
   ASSERT_EQ(got->size(), 2u);
