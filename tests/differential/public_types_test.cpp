@@ -41,6 +41,14 @@ const std::vector<Field>& manifest_fields() {
       {{"linux", "", "auditd"}, "grantors"},                   {{"linux", "", "auditd"}, "AUID"},                            {{"linux", "network_connection", ""}, "SourceIp"},
       {{"linux", "file_event", ""}, "CreationUtcTime"},        {{"linux", "", "sshd"}, "message"},                           {{"", "webserver", ""}, "c-ip"},
       {{"", "proxy", ""}, "cs-version"},                       {{"", "firewall", ""}, "src_port"},                           {{"", "antivirus", ""}, "Action"},
+      {{"windows", "", "windefend"}, "DetectionOrigin"},       {{"windows", "", "windefend"}, "TargetFileHash"},              {{"windows", "", "sense"}, "onboardingState"},
+      {{"windows", "", "system"}, "IsatapRouter"},             {{"windows", "", "system"}, "TimeProvider"},                  {{"windows", "", "application"}, "InterferingImageName"},
+      {{"windows", "", "printservice-admin"}, "NewDefaultPrinter"}, {{"windows", "process_creation", ""}, "TargetUserName"}, {{"windows", "image_load", ""}, "Message"},
+      {{"windows", "", "winrm"}, "resourceUri"},               {{"windows", "", "kernel-pnp"}, "ParentDeviceInstanceId"},    {{"windows", "", "networkprofile"}, "Category"},
+      {{"windows", "", "rpc"}, "ProcNum"},                     {{"windows", "", "threat-intelligence"}, "ProtectionMask"},   {{"windows", "", "bits"}, "bytesTotal"},
+      {{"linux", "process_creation", ""}, "sha256"},           {{"linux", "", "auth"}, "rhost"},                             {{"", "firewall", ""}, "proto"},
+      {{"", "", "netflow"}, "destination.port"},               {{"zeek", "", "dns"}, "trans_id"},                            {{"zeek", "", "kerberos"}, "cipher"},
+      {{"cisco", "", "bgp"}, "neighbor"},                      {{"python", "application", ""}, "exception"},                 {{"opencanary", "application", ""}, "src_host"},
       {{"", "network", "dns"}, "dns.question.name"},           {{"", "network", "connection"}, "network.community_id"},      {{"macos", "process_creation", ""}, "ParentCommandLine"},
   };
   return fields;
