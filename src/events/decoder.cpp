@@ -74,6 +74,7 @@ struct Decoder::State {
   std::string_view event_text;  // the event at hand, as it was read
   Origin origin;
   std::string mended;
+  std::string spliced;  // an event whose data stood inside a text, beside it
   Notices notices;
   size_t fault_offset = 0;
   bool has_lists = false;      // or objects, at the top level
@@ -86,6 +87,7 @@ struct Decoder::State {
   Status walk(ondemand::value& value, Field& field);
   Status read_journal_list(ondemand::value& value, Field& field);
   Status read_event(std::string_view json);
+  Status read_payload();
   Error explain(Error error);
   void add_value(Field& field, std::string_view value);
   Result<std::optional<std::string_view>> scalar(ondemand::value& value);
@@ -141,7 +143,7 @@ Status Decoder::State::walk(ondemand::value& value, Field& field) {
     return {};
   };
   JSON_TRY(const ondemand::json_type outer, value.type());
-  TRY_VOID(enter(value, outer == ondemand::json_type::object, nested.top(field.key)));
+  TRY_VOID(enter(value, outer == ondemand::json_type::object, nested.open_top(field.key)));
   bool fresh = true;  // the top frame was just entered: its iterator stands on its first element
   while (depth > 0) {
     Frame& frame = frames[depth - 1];
@@ -323,6 +325,7 @@ Status Decoder::State::read_event(std::string_view json) {
     notices.mended = true;
   }
   origin = origin_of(fields);
+  if (!origin.payload.empty()) TRY_VOID(read_payload());
   if (!origin.is_journal) return {};
   if (has_lists) {
     of_journal = true;
@@ -334,12 +337,26 @@ Status Decoder::State::read_event(std::string_view json) {
   return {};
 }
 
+// EvtxECmd writes an event's data as JSON inside a text, `"Payload": "{\"EventData\": …}"`: the event is read again with those members beside its own.
+Status Decoder::State::read_payload() {
+  if (!origin.payload.starts_with(R"({"EventData")") && !origin.payload.starts_with(R"({"UserData")")) return {};
+  if (find_json_fault(origin.payload)) return {};  // then it is a text like others
+  const std::string_view given = event_text;
+  spliced.assign(given.substr(0, given.rfind('}'))).append(",").append(origin.payload.substr(1));
+  const auto again = read(spliced);
+  event_text = given;
+  if (!again) return fail(explain(again.error()));
+  origin = origin_of(fields);
+  origin.is_evtx_ecmd = true;
+  return {};
+}
+
 std::span<const Route* const> Decoder::State::find_routes() {
   if (!origin.type.empty()) {  // else one that we do not know is somebody else's word (Elasticsearch's documents have a `_type`)
     if (const auto named = router.route_to(origin.type); !named.empty()) return named;
   }
-  if (!origin.is_flat()) {
-    nested.unfold(fields, more, json_bytes);
+  if (!origin.is_flat() || origin.has_parts || nested.has_parts()) {
+    nested.unfold(fields, more, json_bytes, origin);
     origin = origin_of(fields);
     if (nested.channel().data() != nullptr) origin.channel = nested.channel();
     if (nested.provider().data() != nullptr) origin.provider = nested.provider();

@@ -51,12 +51,20 @@ Origin origin_of(std::span<const Field> fields) {
     exact = same;
   };
   for (const Field& field : fields) {
-    if (!field.has_value) continue;
+    if (!field.has_value || field.key.empty()) continue;
+    switch (field.key[0]) {
+      case 'E': out.has_parts = out.has_parts || field.key.starts_with("EventData.") || field.key.starts_with("Event."); break;
+      case 'S': out.has_parts = out.has_parts || field.key.starts_with("System."); break;
+      case 'U': out.has_parts = out.has_parts || field.key.starts_with("UserData."); break;
+      case 'w': out.has_parts = out.has_parts || field.key.starts_with("winlog."); break;
+      default: break;
+    }
     switch (field.key.size()) {
       case 5:
         if (field.key == "_type") out.type = field.text;
         break;
       case 7:
+        if (field.key == "Payload" && field.text.starts_with('{')) out.payload = field.text;
         take(field, "Channel", out.channel, exact_channel);
         take(field, "EventID", out.event_id, exact_id);
         break;
@@ -86,7 +94,7 @@ void Nested::clear() {
   unnamed_.clear();
   parts_.fill({});
   marks_ = 0;
-  told_ = false;
+  told_ = has_parts_ = says_top_ = false;
   datum_open_ = false;
   channel_ = provider_ = event_id_ = {};
 }
@@ -96,6 +104,16 @@ Context Nested::top(std::string_view key) const {
   context.mode = Context::kTree;
   context.place = ShapeTree::kTop;
   return member(context, key);
+}
+
+// Elements of System that have attributes, outside of it: exports that put all of System at the top write them so.
+Context Nested::open_top(std::string_view key) const {
+  Context context = top(key);
+  if (context.mode == Context::kPlain && has_system_attributes(key)) {
+    context.mode = Context::kSystemElement;
+    context.name = key;
+  }
+  return context;
 }
 
 Context Nested::member(const Context& from, std::string_view key) const {
@@ -219,6 +237,7 @@ void Nested::scalar(const Context& context, std::optional<std::string_view> text
     Context placed = context;
     placed.name = name;
     placed_.push_back({placed, value.value_or(std::string_view()), value.has_value()});
+    has_parts_ = has_parts_ || context.mode != Context::kTree;
   };
   switch (context.mode) {
     case Context::kPlain: leaf(); return;
@@ -244,10 +263,13 @@ void Nested::scalar(const Context& context, std::optional<std::string_view> text
     case Context::kSystemAttribute: {
       const std::string_view name = system_field(context.name, context.mode == Context::kSystemElement ? std::string_view() : context.attribute);
       if (name.empty()) {
-        if (context.mode == Context::kSystemElement) leaf();  // of attributes only those that Windows' names hold (not EventID's Qualifiers)
+        if (context.mode == Context::kSystemElement || (!context.of_event && context.attribute != "Qualifiers")) leaf();  // of attributes only those that Windows' names hold (not EventID's Qualifiers)
         return;
       }
-      if (text && (name == "EventID" || name == "Channel" || name == "Provider_Name")) marks_ |= bit(Shape::kXml);
+      if (text && (name == "EventID" || name == "Channel" || name == "Provider_Name")) {
+        if (context.of_event) marks_ |= bit(Shape::kXml);
+        else says_top_ = true;
+      }
       place(name, text);
       return;
     }
@@ -318,38 +340,56 @@ std::string_view Nested::joined(std::span<const std::string_view> parts, std::st
   return {begin, static_cast<size_t>(out - begin)};
 }
 
-void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes) {
+void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes, const Origin& origin) {
   const bool is_nxlog = !value_of(fields, "SourceName").empty() && !value_of(fields, "Channel").empty();
   composed_.reset(2 * json_bytes + 1024);  // users, hashes and unnamed data, each put together of what the event holds once
   if (is_nxlog) {
     unfold_nxlog(fields);
     return;
   }
+  const bool keep_top = (has_parts_ || origin.has_parts) && (says_top_ || origin.channel.data() != nullptr || origin.event_id.data() != nullptr || origin.provider.data() != nullptr);
   // The top level's scalars are places of the tree too: `@timestamp`, `message`, `winlog.event_data.Image`.
   const size_t nested_count = placed_.size();
   const size_t leaf_count = leaves_.size(), event_leaf_count = event_leaves_.size();
   for (const Field& field : fields) {
     const Context context = top(field.key);
-    if (context.mode == Context::kPlain || !field.has_value) continue;
+    if (context.mode == Context::kPlain || !field.has_value || (keep_top && context.mode == Context::kTree)) continue;
     scalar(context, field.text);
     for (uint32_t m = field.more_begin; m < field.more_end; ++m) scalar(context, more[m]);
   }
-  const Shape shape = shape_of();
+  const Shape found = shape_of();
+  const Shape shape = found == Shape::kFlat && keep_top ? Shape::kXml : found;
   if (shape == Shape::kFlat) {
     placed_.resize(nested_count);
     leaves_.resize(leaf_count);
     event_leaves_.resize(event_leaf_count);
     return;
   }
-  unfold_shape(shape, fields, more);
+  if (keep_top) name_top(fields, origin);
+  unfold_shape(shape, keep_top, fields, more);
 }
 
-void Nested::unfold_shape(Shape shape, std::vector<Field>& fields, std::vector<std::string_view>& more) {
+// The names of System's elements, where they stand at the top as texts, and what EvtxECmd calls them.
+void Nested::name_top(std::vector<Field>& fields, const Origin& origin) {
+  for (Field& field : fields) {
+    if (origin.is_evtx_ecmd) {
+      const auto name = evtx_ecmd_field(field.key);
+      if (!name) continue;
+      if (name->empty()) field.has_value = false;
+      else field.key = *name;
+    } else if (has_system_attributes(field.key) && field.has_value) {
+      const std::string_view name = system_field(field.key, {});
+      if (!name.empty()) field.key = name;
+    }
+  }
+}
+
+void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields, std::vector<std::string_view>& more) {
   told_ = true;
   const ShapeTree& tree = ShapeTree::get();
   if (shape == Shape::kWinlog || shape == Shape::kEcs) {
     leaves_.clear();  // what the shipper says of itself and of the host is no value of the event
-  } else {
+  } else if (!keep_top) {
     for (const Field& field : fields) {
       if (!field.has_value || top(field.key).mode != Context::kPlain) continue;
       leaves_.push_back(field.text);
@@ -360,6 +400,14 @@ void Nested::unfold_shape(Shape shape, std::vector<Field>& fields, std::vector<s
   flat_.clear();
   fallback_.assign(tree.size(), -1);
   uint32_t system_seen = 0;
+  if (keep_top) {
+    for (const Field& field : fields) {
+      const Context::Mode mode = top(field.key).mode;
+      if (mode != Context::kPlain && mode != Context::kTree) continue;  // it was placed
+      flat_.push_back(field);
+      if (const int32_t index = field.has_value ? system_index(field.key) : -1; index >= 0) system_seen |= 1u << index;
+    }
+  }
   for (const Placed& each : placed_) {
     const bool of_system = each.context.mode == Context::kTree || each.context.mode == Context::kSystemElement || each.context.mode == Context::kSystemAttribute;
     const int32_t index = of_system && each.has_value ? system_index(each.context.name) : -1;
@@ -376,7 +424,10 @@ void Nested::unfold_shape(Shape shape, std::vector<Field>& fields, std::vector<s
         if (fallback_[context.place] < 0 && each.has_value) fallback_[context.place] = static_cast<int32_t>(i);
         continue;
       }
-      if ((node.shapes & bit(shape)) == 0) continue;
+      if ((node.shapes & bit(shape)) == 0) {
+        if (keep_top && each.has_value) leaves_.push_back(each.text);
+        continue;
+      }
     } else if (context.mode == Context::kData && context.name.empty()) {
       unnamed_.push_back(each.text);
       continue;

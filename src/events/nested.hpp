@@ -51,6 +51,9 @@ struct Origin {
   std::string_view type, channel, provider, event_id;
   bool says_source = false;  // nxlog's name for the provider
   bool is_journal = false;   // an entry of systemd's journal, as `journalctl -o json` writes it
+  bool has_parts = false;    // dotted names of an event's XML or of Winlogbeat
+  std::string_view payload;  // what may be EvtxECmd's: the event's data as JSON inside a text
+  bool is_evtx_ecmd = false; // and it is: its parts stand beside it
   bool is_flat() const { return channel.data() != nullptr && (provider.data() != nullptr || !says_source); }
 };
 Origin origin_of(std::span<const Field> fields);
@@ -60,14 +63,18 @@ class Nested {
   void clear();
   // The walk. open_… give the context of what is inside.
   Context top(std::string_view key) const;
+  Context open_top(std::string_view key) const;
   Context open_object(const Context& context);
   Context open_list(const Context& context) const;
   Context member(const Context& context, std::string_view key) const;
   void scalar(const Context& context, std::optional<std::string_view> text);
   void close_object(const Context& context);
 
+  // Parts of a known form were met inside objects: an event whose System fields stand flat at the top has its data in them.
+  bool has_parts() const { return has_parts_; }
   // Replaces `fields` by the flat ones where the event has one of the known forms; `more` grows by further values of lists. Else the nested scalars become leaves.
-  void unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes);
+  // Where the top level has System fields and parts lie beside them, its other fields stay too; of equal names the part's is the last.
+  void unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes, const Origin& origin);
 
   std::span<const std::string_view> leaves();  // scalars that are no field's value
   // How the form at hand is routed where its fields do not say so themselves; null views else.
@@ -83,7 +90,8 @@ class Nested {
   };
   Shape shape_of() const;
   bool is_process_start_on_linux() const;
-  void unfold_shape(Shape shape, std::vector<Field>& fields, std::vector<std::string_view>& more);
+  void unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields, std::vector<std::string_view>& more);
+  void name_top(std::vector<Field>& fields, const Origin& origin);
   void unfold_nxlog(std::vector<Field>& fields);
   void add_joined(std::vector<Field>& fields);
   void add_fallbacks(Shape shape, std::vector<Field>& fields);
@@ -97,6 +105,8 @@ class Nested {
   std::vector<int32_t> fallback_;                // by place: index into placed_, or -1
   std::array<std::string_view, static_cast<size_t>(Part::kCount)> parts_;
   uint32_t marks_ = 0;
+  bool has_parts_ = false;
+  bool says_top_ = false;                        // an element of System at the top says what the event is
   bool told_ = true;                             // placed_ was used up or given to leaves_
   std::string_view datum_name_, datum_text_;     // of the object of a datum that is open
   bool datum_has_text_ = false, datum_open_ = false;

@@ -213,6 +213,15 @@ constexpr Pair kNxlog[] = {
     {"OpcodeValue", "Opcode"},
 };
 
+constexpr std::string_view kWithAttributes[] = {"Provider", "EventID", "TimeCreated", "Correlation", "Execution", "Security"};
+
+// Level and Keywords are words there, which Windows' numbers are not.
+constexpr Pair kEvtxEcmd[] = {
+    {"Provider", "Provider_Name"}, {"UserId", "Security_UserID"}, {"ProcessId", "Execution_ProcessID"}, {"ThreadId", "Execution_ThreadID"}, {"TimeCreated", "TimeCreated_SystemTime"}, {"EventId", "EventID"}, {"EventRecordId", "EventRecordID"},
+    {"Payload", ""}, {"PayloadData1", ""}, {"PayloadData2", ""}, {"PayloadData3", ""}, {"PayloadData4", ""}, {"PayloadData5", ""}, {"PayloadData6", ""}, {"MapDescription", ""}, {"UserName", ""}, {"RemoteHost", ""}, {"ExecutableInfo", ""},
+    {"SourceFile", ""}, {"ChunkNumber", ""}, {"ExtraDataOffset", ""}, {"HiddenRecord", ""}, {"RecordNumber", ""}, {"Level", ""}, {"Keywords", ""},
+};
+
 // Windows' System fields, and what a datum of the same name is called beside them.
 struct SystemName {
   std::string_view name, datum;
@@ -251,6 +260,15 @@ std::string_view bare_name(std::string_view name) {
 
 bool is_attributes(std::string_view name) { return name == "#attributes" || name == "@attributes" || name == "attributes" || name == "$" || name == "_attributes"; }
 bool is_text(std::string_view name) { return name == "#text" || name == "Value" || name == "value" || name == "_" || name == "$t" || name == "text" || name == "_text" || name == "content" || name == "#content"; }
+
+bool has_system_attributes(std::string_view element) { return std::ranges::find(kWithAttributes, element) != std::end(kWithAttributes); }
+
+std::optional<std::string_view> evtx_ecmd_field(std::string_view name) {
+  for (const auto& [from, to] : kEvtxEcmd) {
+    if (from == name) return to;
+  }
+  return std::nullopt;
+}
 
 std::string_view nxlog_field(std::string_view name) {
   for (const auto& [from, to] : kNxlog) {

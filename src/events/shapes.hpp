@@ -2,6 +2,7 @@
 // Dotted names (`winlog.event_data`) and nested objects are the same way through the tree. The forms and their mapping: docs/reference/events.md.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -71,6 +72,12 @@ std::string_view data_beside_system(int32_t index);
 std::string_view bare_name(std::string_view name);
 bool is_attributes(std::string_view name);  // an object of attributes: `#attributes`, `@attributes`, `$`, …
 bool is_text(std::string_view name);        // an element's own text beside its attributes: `#text`, `Value`, …
+
+// The elements of System that have attributes: `Provider`, `TimeCreated`, …
+bool has_system_attributes(std::string_view element);
+
+// What EvtxECmd calls fields of System; empty: a field of its own, which is no value of the event. Nothing: as it is.
+std::optional<std::string_view> evtx_ecmd_field(std::string_view name);
 
 // nxlog's names for what Windows calls otherwise; empty: as it is. `EventType` is told apart by the caller.
 std::string_view nxlog_field(std::string_view name);

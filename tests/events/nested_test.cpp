@@ -100,6 +100,38 @@ TEST(NestedEvents, OneSysmonEventInAllForms) {
   for (const auto& [name, json] : forms) EXPECT_EQ(inputs_of(json), flat) << name;
 }
 
+TEST(NestedEvents, DataInsideObjectsBesideSystemFieldsAtTheTop) {
+  const std::string head = R"({"Provider_Name":"Microsoft-Windows-Sysmon","EventID":1,"TimeCreated_SystemTime":"t","EventRecordID":7,"Execution_ProcessID":4,"Execution_ThreadID":9,"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security_UserID":"S-1-5-18",)";
+  const std::string flat = inputs_of(head + R"("Image":"C:\\a.exe","CommandLine":"a","ProcessId":12})");
+  ASSERT_NE(flat.find("t.sysmon"), std::string::npos);
+  const std::string forms[] = {
+      head + R"("EventData":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}})",
+      head + R"("Event":{"EventData":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}}})",
+      head + R"("EventData":{"Data":[{"@Name":"Image","#text":"C:\\a.exe"},{"@Name":"CommandLine","#text":"a"},{"@Name":"ProcessId","#text":"12"}]}})",
+      head + R"("EventData":[{"Name":"Image","Value":"C:\\a.exe"},{"Name":"CommandLine","Value":"a"},{"Name":"ProcessId","Value":12}]})",
+      head + R"("EventData.Image":"C:\\a.exe","EventData.CommandLine":"a","EventData.ProcessId":12})",
+      head + R"("UserData":{"EventXML":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}}})",
+      head + R"("winlog":{"event_data":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}}})",
+      R"({"Provider":"Microsoft-Windows-Sysmon","EventID":{"#text":"1","@Qualifiers":"0"},"TimeCreated":"t","EventRecordID":7,"Execution":{"ProcessID":4,"ThreadID":9},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1","Security":{"@UserID":"S-1-5-18"},
+          "EventData":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}})",
+      R"({"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1,"TimeCreated":{"#attributes":{"SystemTime":"t"}},"EventRecordID":7,"Execution":{"#attributes":{"ProcessID":4,"ThreadID":9}},"Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"W1",
+          "Security":{"UserID":"S-1-5-18"},"EventData":{"Image":"C:\\a.exe","CommandLine":"a","ProcessId":"12"}})",
+      R"({"PayloadData1":"no value","MapDescription":"Process creation","UserName":"NT\\S","ExecutableInfo":"a","ChunkNumber":0,"Computer":"W1","Payload":"{\"EventData\":{\"Data\":[{\"@Name\":\"Image\",\"#text\":\"C:\\\\a.exe\"},{\"@Name\":\"CommandLine\",\"#text\":\"a\"},{\"@Name\":\"ProcessId\",\"#text\":\"12\"}]}}",
+          "UserId":"S-1-5-18","Channel":"Microsoft-Windows-Sysmon/Operational","Provider":"Microsoft-Windows-Sysmon","EventId":1,"EventRecordId":"7","ProcessId":4,"ThreadId":9,"Level":"Info","Keywords":"Classic","SourceFile":"x.evtx","ExtraDataOffset":0,"HiddenRecord":false,"TimeCreated":"t","RecordNumber":1})",
+  };
+  for (const std::string& json : forms) EXPECT_EQ(inputs_of(json), flat) << json;
+  EXPECT_EQ(inputs_of(R"({"Provider":{"Name":"App"},"EventID":{"Value":3},"EventData":{"Kept":"k"},"Channel":"Application"})"), inputs_of(R"({"Provider_Name":"App","EventID":3,"Kept":"k","Channel":"Application"})"));
+  EXPECT_EQ(inputs_of(R"({"Provider":{"Name":"App"},"EventID":{"Value":3},"Channel":"Application"})"), inputs_of(R"({"Provider_Name":"App","EventID":3,"Channel":"Application"})")) << "an event without data";
+  const std::string both = inputs_of(head + R"("Image":"top","EventData":{"Image":"part"}})");
+  EXPECT_NE(both.find("Image=part"), std::string::npos) << both;
+  EXPECT_TRUE(both.ends_with("| top")) << both << ": keywords see both";
+  EXPECT_EQ(inputs_of(R"({"Channel":"Application","EventID":1,"Level":4,"EventData":{"Level":"mine","Kept":null},"Provider_Name":"P"})"), inputs_of(R"({"Channel":"Application","EventID":1,"Level":4,"EventData_Level":"mine","Kept":"","Provider_Name":"P"})"));
+  const std::string broken = R"({"Channel":"Application","EventId":1,"Payload":"{\"EventData\":{\"Data\":\"x\"}},\"Channel\":\"Security\"}"})";
+  EXPECT_EQ(inputs_of(broken), R"(t.application EventID=1 Channel=Application | {"EventData":{"Data":"x"}},"Channel":"Security"})") << "no JSON of its own: a text";
+  EXPECT_EQ(inputs_of(R"({"Channel":"Application","EventID":1,"Security":{"level":"x"},"Provider":{"Region":"eu"},"Message":"m","message2":"n"})"), "t.application EventID=1 Channel=Application Message=m | eu n x") << "objects that only look so";
+  EXPECT_EQ(inputs_of(R"({"Provider":{"Name":"cloud"},"a":"b"})"), "");
+}
+
 TEST(NestedEvents, UnnamedDataAndNamesThatSystemHasToo) {
   const std::string flat = inputs_of(R"({"Channel":"Application","EventID":1000,"Provider_Name":"App","Data":"one\n\nthree"})");
   EXPECT_EQ(inputs_of(R"({"Event":{"System":{"Channel":"Application","EventID":{"#text":1000,"#attributes":{"Qualifiers":0}},"Provider":{"#attributes":{"Name":"App"}}},"EventData":{"Data":["one","","three"]}}})"), flat);
