@@ -238,6 +238,7 @@ Result<bool> BlockSource::State::next_chunk(Block& out) {
   const size_t size = std::min(carry.size(), evtx::kChunkBytes);
   out.bytes.assign(carry, 0, size);
   carry.erase(0, size);
+  if (evtx.chunks_seen == 0 && !evtx.sound) out.notice = "the checksum of the file's header is wrong: it was damaged or changed";
   out.first = ++evtx.chunks_seen;
   return true;
 }

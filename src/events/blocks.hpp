@@ -22,9 +22,11 @@ struct Block {
   uint64_t lines = 0;                  // as many are in it (kEvtx: 0)
   std::vector<uint64_t> numbers;       // for documents that take several lines (each is one line of `bytes`): where each began. Empty: first, first + 1, …
   bool too_long = false;               // one line longer than limits::kEventLineBytesMax: it was skipped and `bytes` is empty
+  std::string notice;                  // kEvtx: what is wrong with the file around its chunks; told with the first of them
 
   void clear() {
     bytes.clear();
+    notice.clear();
     numbers.clear();
     lines = 0;
     too_long = false;

@@ -26,7 +26,7 @@ struct RecordReader::State {
   const Block* block = nullptr;
   size_t at = 0;        // in the block's bytes
   uint64_t line = 0;    // index of the line at `at`
-  bool told = false;    // the line that is too long was given out
+  bool told = false;    // the line that is too long, or the notice, was given out
   std::string made;     // the JSON of the event at hand
   std::string problem;
   AuditdReader auditd;
@@ -78,7 +78,12 @@ bool RecordReader::State::convert(std::string_view text, Record& out) {
 bool RecordReader::State::next_of_chunk(Record& out) {
   made.clear();
   problem.clear();
-  if (!evtx.next(made, problem, out.number)) return false;
+  if (!block->notice.empty() && !told) {
+    told = out.damaged = true;
+    out.problem = block->notice;
+    return true;
+  }
+  if (!evtx.next(made, problem, out.number, out.damaged)) return false;
   if (problem.empty()) out.json = made;
   else out.problem = problem;
   return true;

@@ -19,6 +19,7 @@ using Texts = std::vector<std::string>;
 struct Read {
   Texts events;    // "number json"
   Texts problems;  // "number reason"
+  Texts sums;      // likewise, of checksums
   std::string error;
 };
 Read read_file(std::string bytes, size_t piece = 1 << 20) {
@@ -31,7 +32,7 @@ Read read_file(std::string bytes, size_t piece = 1 << 20) {
     if (!more) out.error = more.error().detail;
     if (!more || !*more) break;
     records.begin(block);
-    for (Record record; records.next(record);) (record.problem.empty() ? out.events : out.problems).push_back(std::to_string(record.number) + " " + std::string(record.problem.empty() ? record.json : record.problem));
+    for (Record record; records.next(record);) (record.problem.empty() ? out.events : record.damaged ? out.sums : out.problems).push_back(std::to_string(record.number) + " " + std::string(record.problem.empty() ? record.json : record.problem));
   }
   return out;
 }
@@ -175,6 +176,27 @@ TEST(Evtx, ADamagedRecordCostsItselfAlone) {
   got = read_file(evtx_file({no_magic}, 4));
   EXPECT_EQ(got.events.size(), 2u);
   ASSERT_EQ(got.problems.size(), 1u);
+}
+
+TEST(Evtx, WrongChecksumsAreToldAndTheEventsRead) {
+  EvtxChunk chunk(1);
+  add(chunk, sample(1));
+  const std::string whole = evtx_file({chunk.finish()}, 2);
+  EXPECT_EQ(read_file(whole).sums, Texts{});
+  const auto with = [&](std::initializer_list<size_t> places) {
+    std::string out = whole;
+    for (const size_t at : places) out[at] = static_cast<char>(out[at] ^ 1);
+    const Read got = read_file(out);
+    EXPECT_EQ(got.events.size(), 1u);
+    EXPECT_EQ(got.problems, Texts{});
+    return got.sums;
+  };
+  const size_t in_chunk = 4096;
+  EXPECT_EQ(with({8}), Texts{"0 the checksum of the file's header is wrong: it was damaged or changed"});
+  EXPECT_EQ(with({in_chunk + 130}), Texts{"1 the checksum of the header of chunk 1 is wrong: it was damaged or changed; what can be read of it is judged"});
+  EXPECT_EQ(with({in_chunk + 512 + 16}), Texts{"1 the checksum of the events of chunk 1 is wrong: it was damaged or changed; what can be read of it is judged"}) << "the time that a record was written";
+  EXPECT_EQ(with({120, 8}), Texts{}) << "copied while it was written";
+  EXPECT_EQ(with({in_chunk + 120, in_chunk + 130}), Texts{});
 }
 
 TEST(Evtx, CutFilesSaySo) {

@@ -82,7 +82,7 @@ struct ChunkReader::State {
     return true;
   }
 
-  bool begin_chunk(std::string& problem);
+  bool begin_chunk(std::string& problem, bool& damaged);
   bool read_record(size_t begin, size_t size);
   bool token(Stretch& in, bool& ended);
   bool read_name(Stretch& in);
@@ -325,7 +325,8 @@ bool ChunkReader::State::read_record(size_t begin, size_t size) {
   return depth == 0 || fail_with("an element does not end");
 }
 
-bool ChunkReader::State::begin_chunk(std::string& problem) {
+// True: there is something to tell.
+bool ChunkReader::State::begin_chunk(std::string& problem, bool& damaged) {
   began = true;
   at = kChunkHeaderBytes;
   records_end = 0;
@@ -342,7 +343,12 @@ bool ChunkReader::State::begin_chunk(std::string& problem) {
   }
   over = false;
   records_end = std::min(used, chunk.size());
-  if (used <= chunk.size()) return false;
+  if (used <= chunk.size()) {
+    const std::string_view part = chunk_damage(chunk, used);
+    damaged = !part.empty();
+    if (damaged) problem = fmt::format("the checksum of the {} of chunk {} is wrong: it was damaged or changed; what can be read of it is judged", part, ordinal);
+    return damaged;
+  }
   problem = fmt::format("chunk {} is cut off: {} bytes of its events are missing", ordinal, used - chunk.size());
   return true;
 }
@@ -359,10 +365,11 @@ void ChunkReader::begin(std::string_view chunk, uint64_t ordinal) {
   s.began = false;
 }
 
-bool ChunkReader::next(std::string& json, std::string& problem, uint64_t& number) {
+bool ChunkReader::next(std::string& json, std::string& problem, uint64_t& number, bool& damaged) {
   State& s = *state_;
   number = 0;
-  if (!s.began && s.begin_chunk(problem)) {
+  damaged = false;
+  if (!s.began && s.begin_chunk(problem, damaged)) {
     if (s.chunk.size() >= kChunkHeaderBytes) number = number_at<uint64_t>(s.chunk, 24);  // its first record, as it says
     return true;
   }

@@ -18,8 +18,8 @@ class ChunkReader {
   // `chunk`: kChunkBytes, or fewer where the file is cut off. It must stay as it is until the last next(). `ordinal`: 1-based, for messages.
   void begin(std::string_view chunk, uint64_t ordinal);
 
-  // The next event, appended to `json` (empty before), or what is wrong in `problem` (likewise). False: that was all.
-  bool next(std::string& json, std::string& problem, uint64_t& number);
+  // The next event, appended to `json` (empty before), or what is wrong in `problem` (likewise); `damaged`: then it is a checksum, and the events are read nonetheless. False: that was all.
+  bool next(std::string& json, std::string& problem, uint64_t& number, bool& damaged);
 
  private:
   struct State;

@@ -19,11 +19,19 @@ inline constexpr size_t kChunkHeaderBytes = 512;  // with the tables of names an
 inline constexpr size_t kRecordHeadBytes = 24;    // magic, size, number, time
 inline constexpr size_t kRecordTailBytes = 4;     // the size again
 
+// CRC-32 as zlib has it. A log that was copied while it was written (kDirty) has sums of an earlier state, and one with kNoSums has none: neither says anything then.
+inline constexpr uint32_t kDirty = 0x1;
+inline constexpr uint32_t kNoSums = 0x4;
+bool file_header_is_sound(std::string_view header);   // kFileHeaderBytes
+// Empty: sound. Else which of the chunk's two sums is wrong, in words. `used`: where its events end, within the chunk.
+std::string_view chunk_damage(std::string_view chunk, size_t used);
+
 struct FileLayout {
   bool known = false;
   size_t header_block_bytes = 0;
   uint64_t chunks = 0;       // as the header says; a log that was being written may have more
   uint64_t chunks_seen = 0;
+  bool sound = true;         // its checksum is right
 };
 
 // kInvalid: not an EVTX file, or of a version that we do not know.

@@ -106,7 +106,10 @@ class ReplayCollector final : public Collector {
   // Nothing: the file is over, or cannot be read further.
   std::optional<events::Record> next_record() {
     events::Record record;
-    while (!records_.next(record)) {
+    for (;;) {
+      const bool found = records_.next(record);
+      if (found && !record.damaged) break;
+      if (found) continue;  // a wrong checksum: the events are read nonetheless
       const auto more = blocks_->next(block_);
       if (!more) ++lost_;
       if (!more || !*more) return std::nullopt;
