@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/utf8.hpp"
+
 namespace creance::channel {
 
 struct Decoded {
@@ -45,12 +47,6 @@ inline uint32_t size_before(const char* begin, const char* at) noexcept {
 }
 
 // Writes 1 to 4 bytes; rune <= kRuneMax.
-inline uint32_t encode(uint32_t rune, char* out) noexcept {
-  const auto put = [&](size_t i, uint32_t value) { out[i] = static_cast<char>(static_cast<uint8_t>(value)); };
-  if (rune < 0x80) return put(0, rune), 1;
-  if (rune < 0x800) return put(0, 0xc0 | rune >> 6), put(1, 0x80 | (rune & 0x3f)), 2;
-  if (rune < 0x10000) return put(0, 0xe0 | rune >> 12), put(1, 0x80 | (rune >> 6 & 0x3f)), put(2, 0x80 | (rune & 0x3f)), 3;
-  return put(0, 0xf0 | rune >> 18), put(1, 0x80 | (rune >> 12 & 0x3f)), put(2, 0x80 | (rune >> 6 & 0x3f)), put(3, 0x80 | (rune & 0x3f)), 4;
-}
+inline uint32_t encode(uint32_t rune, char* out) noexcept { return static_cast<uint32_t>(put_utf8(rune, out) - out); }
 
 }  // namespace creance::channel

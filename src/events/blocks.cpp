@@ -11,12 +11,33 @@
 #include "events/evtx/layout.hpp"
 #include "events/json_documents.hpp"
 #include "events/unpack.hpp"
+#include "events/utf16.hpp"
 
 namespace creance::events {
 namespace {
 
 constexpr size_t kChunkBytes = 256u << 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr size_t kLookBytes = 8;  // the longest of the beginnings below
+
+// What no event begins with, and what to do about it.
+constexpr std::pair<std::string_view, std::string_view> kForeign[] = {
+    {"\x1F\x8B\x08", "what is unpacked of it is gzip data again; unpack it once"}, {"\x28\xB5\x2F\xFD", "what is unpacked of it is zstd data again; unpack it once"},
+    {{"PK\x03\x04", 4}, "it is a ZIP archive; unpack it"}, {{"\xFD\x37zXZ\0", 6}, "it is packed with xz; unpack it"}, {"BZh91AY", "it is packed with bzip2; unpack it"}, {"7z\xBC\xAF\x27\x1C", "it is a 7z archive; unpack it"},
+    {"LPKSHHRH", "it is a file of systemd's journal; give what `journalctl --file … -o json --all` makes of it"},
+    {"<Event ", "it is XML; give the .evtx file itself, or JSON made of it"}, {"<Events>", "it is XML; give the .evtx file itself, or JSON made of it"}, {"<?xml ", "it is XML; give JSON made of it"},
+};
+
+// UTF-16 by its byte order mark, or by how JSON and text of ASCII begin in it. Nothing: it is not.
+std::optional<bool> utf16_is_big_endian(std::string_view begin) {
+  if (begin.starts_with("\xFF\xFE")) return false;
+  if (begin.starts_with("\xFE\xFF")) return true;
+  if (begin.size() < 4) return std::nullopt;
+  const auto is_ascii = [&](size_t at) { return begin[at] > 0; };
+  if (is_ascii(0) && begin[1] == '\0' && is_ascii(2) && begin[3] == '\0') return false;
+  if (begin[0] == '\0' && is_ascii(1) && begin[2] == '\0' && is_ascii(3)) return true;
+  return std::nullopt;
+}
 
 enum class Layout { kUnknown, kLines, kDocuments, kChunks };
 
@@ -34,6 +55,26 @@ FirstLine first_line(std::string_view text) {
   return {line, end != std::string_view::npos};
 }
 
+// Where the object ends that the text begins with, by its brackets and quotes. Nothing: not in this text.
+std::optional<size_t> object_end(std::string_view text) {
+  size_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      else if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return std::nullopt;
+}
+
 // Is this JSON a list or a document of several lines, and not one event a line? Told by what comes behind the first bracket: a JSON Lines file may begin with a line that is broken.
 // Nothing: more text is needed to say.
 std::optional<bool> spans_lines(std::string_view text) {
@@ -45,6 +86,12 @@ std::optional<bool> spans_lines(std::string_view text) {
     return wanted.find(text[next]) != std::string_view::npos;
   };
   if (first.text.starts_with('[')) return next_is_of("{]");
+  if (first.text.starts_with('{')) {  // several objects on one line, as some collectors write them
+    if (const auto end = object_end(first.text)) {
+      const size_t next = first.text.find_first_not_of(" \t\r\n", *end);
+      if (next != std::string_view::npos) return first.text[next] == '{';
+    }
+  }
   if (!first.whole) return std::nullopt;
   if (first.text == "{") return next_is_of("\"}");
   return first.text.starts_with("Record ") && first.text.find_first_not_of("0123456789", 7) == std::string_view::npos;
@@ -65,6 +112,8 @@ struct BlockSource::State {
   bool skipping = false;  // inside a line that is too long
   std::optional<Error> failed;
   DocumentSplitter splitter;
+  std::optional<Utf16Text> utf16;  // the stream is to be turned into UTF-8
+  std::string raw;
   bool broken = false;
   bool owes_line = false;  // the line on which a list ended is counted with what follows, if only its end
   evtx::FileLayout evtx;
@@ -77,6 +126,20 @@ struct BlockSource::State {
 
   // Appends up to `room` bytes to `to`; false at the end. A failure is kept for later: what was read before it comes first.
   bool read_more(std::string& to, size_t room) {
+    if (utf16) {
+      raw.clear();
+      const size_t before = to.size();
+      while (to.size() == before && read_bytes(raw, room)) {
+        utf16->feed(raw, to);
+        raw.clear();
+      }
+      if (to.size() > before) return true;
+      if (!failed) utf16->finish(to);
+      return to.size() > before;
+    }
+    return read_bytes(to, room);
+  }
+  bool read_bytes(std::string& to, size_t room) {
     if (ended) return false;
     const size_t before = to.size();
     std::optional<Error> error;
@@ -97,15 +160,35 @@ struct BlockSource::State {
     return fail(error.code, fmt::format("`{}` cannot be read {}: {}", from.stream().name(), where(), error.detail));
   }
 
+  // Then the stream is at its end, with the reason.
+  bool is_foreign() {
+    const auto found = std::ranges::find_if(kForeign, [&](const auto& each) { return carry.starts_with(each.first); });
+    if (found == std::end(kForeign)) return false;
+    failed = Error{ErrorCode::kInvalid, std::string(found->second)};
+    ended = true;
+    carry.clear();
+    layout = Layout::kLines;
+    return true;
+  }
+
   void decide() {
-    while (carry.size() < evtx::kMagic.size() && read_more(carry, kChunkBytes)) {
+    static_assert(kLookBytes >= evtx::kMagic.size());
+    while (carry.size() < kLookBytes && read_more(carry, kChunkBytes)) {
     }
     if (format == Format::kEvtx || (format == Format::kAuto && carry.starts_with(evtx::kMagic))) {
       format = Format::kEvtx;
       layout = Layout::kChunks;
       return;
     }
+    if (is_foreign()) return;
+    if (const auto big_endian = utf16_is_big_endian(carry)) {
+      utf16.emplace(*big_endian);
+      carry.swap(raw);
+      carry.clear();
+      utf16->feed(raw, carry);
+    }
     if (carry.starts_with(kByteOrderMark)) carry.erase(0, kByteOrderMark.size());
+    if (is_foreign()) return;
     const auto look_until = [&](const auto& known) {
       while (!known() && carry.size() < limits::kFormatLookBytesMax && read_more(carry, kChunkBytes)) {
       }

@@ -23,6 +23,7 @@ std::optional<Format> format_from(std::string_view name) {
 }
 
 Format format_of_line(std::string_view line) {
+  if (line.starts_with('\x1E')) return Format::kJson;  // RFC 7464
   if (line.starts_with('{') || line.starts_with('[')) return Format::kJson;
   if (looks_like_auditd(line)) return Format::kAuditd;
   if (looks_like_syslog(line)) return Format::kSyslog;

@@ -7,11 +7,10 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "base/utf8.hpp"
 
 namespace creance::events {
 namespace {
-
-constexpr uint32_t kReplacement = 0xFFFD;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -32,36 +31,16 @@ std::optional<uint32_t> hex4(std::string_view text) {
   return value;
 }
 
-char* put_utf8(char* out, uint32_t c) {
-  const auto put = [&out](uint32_t byte) { *out++ = static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0 | c >> 6);
-    put(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  }
-  return out;
-}
-
 // `at` stands behind "\u"; afterwards behind the whole escape, the second half of a pair included.
 std::optional<uint32_t> code_point(std::string_view text, size_t& at) {
   const auto first = hex4(text.substr(at));
   if (!first) return std::nullopt;
   at += 4;
   if (*first < 0xD800 || *first > 0xDFFF) return *first;
-  if (*first > 0xDBFF || text.substr(at, 2) != "\\u") return kReplacement;
+  if (*first > 0xDBFF || text.substr(at, 2) != "\\u") return kReplacementCharacter;
   const auto second = hex4(text.substr(at + 2));
   if (!second) return std::nullopt;
-  if (*second < 0xDC00 || *second > 0xDFFF) return kReplacement;  // the second escape is read on its own
+  if (*second < 0xDC00 || *second > 0xDFFF) return kReplacementCharacter;  // the second escape is read on its own
   at += 6;
   return 0x10000 + ((*first - 0xD800) << 10) + (*second - 0xDC00);
 }
@@ -132,7 +111,7 @@ std::optional<std::string_view> unescape(std::string_view inner, TextArena& aren
   char* out = begin + at;
   while (at < inner.size()) {
     if (inner[at] == '\\') {
-      if (!pass_escape(inner, at, [&out](uint32_t c) { out = c < 0x80 ? (*out = static_cast<char>(c), out + 1) : put_utf8(out, c); })) return std::nullopt;
+      if (!pass_escape(inner, at, [&out](uint32_t c) { out = c < 0x80 ? (*out = static_cast<char>(c), out + 1) : put_utf8(c, out); })) return std::nullopt;
       continue;
     }
     if (at + 8 > inner.size()) {

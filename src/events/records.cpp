@@ -13,6 +13,8 @@
 namespace creance::events {
 namespace {
 
+constexpr char kRecordSeparator = '\x1E';  // in front of each text of a JSON text sequence (RFC 7464)
+
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
 
 const std::string& too_long() {
@@ -54,6 +56,7 @@ bool RecordReader::State::next_line(Record& out) {
       return true;
     }
     if (block->format == Format::kJson) {
+      if (text.starts_with(kRecordSeparator)) text.remove_prefix(1);
       out.json = text;
       out.in_block = true;
       out.on_one_line = block->numbers.empty();

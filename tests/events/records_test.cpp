@@ -102,6 +102,49 @@ TEST(Records, ABrokenFirstLineDoesNotMakeADocumentOfJsonLines) {
   }
 }
 
+TEST(Records, ObjectsOneBehindTheOtherOnALineAreSeveralEvents) {
+  for (const size_t piece : {1, 7, 1000}) {
+    EXPECT_EQ(read_text(R"({"a":"}{\\"}{"b":[{}]} {"c":3})", piece).events, (Texts{R"(1 {"a":"}{\\"})", R"(1 {"b":[{}]})", R"(1 {"c":3})"}));
+    EXPECT_EQ(read_text("{\"a\":1}{\"b\":2}\n{\"c\":3}\n", piece).events, (Texts{R"(1 {"a":1})", R"(1 {"b":2})", R"(2 {"c":3})"}));
+    EXPECT_EQ(read_text("\x1E{\"a\":1}\n\x1E{\"b\":2}\n", piece).events, (Texts{R"(1 {"a":1})", R"(2 {"b":2})"})) << "a JSON text sequence";
+  }
+}
+
+TEST(Records, TextInUtf16IsRead) {
+  const std::string text = "{\"a\":\"\xC3\xA4\xF0\x9F\x98\x80\"}\r\n{\"b\":2}\r\n";
+  const auto utf16 = [](bool big, bool mark) {
+    std::u16string units = u"{\"a\":\"\u00e4\U0001F600\"}\r\n{\"b\":2}\r\n";
+    if (mark) units.insert(0, 1, u'\uFEFF');
+    std::string out;
+    for (const char16_t unit : units) {
+      const char low = static_cast<char>(unit & 0xff), high = static_cast<char>(unit >> 8);
+      out += big ? std::string{high, low} : std::string{low, high};
+    }
+    return out;
+  };
+  for (const bool big : {false, true}) {
+    for (const bool mark : {false, true}) {
+      for (const size_t piece : {1, 2, 3, 1000}) {
+        const Read got = read_text(utf16(big, mark), piece);
+        EXPECT_EQ(got.events, (Texts{"1 {\"a\":\"\xC3\xA4\xF0\x9F\x98\x80\"}", "2 {\"b\":2}"})) << big << mark << piece;
+        EXPECT_EQ(got.lines, 2u);
+      }
+    }
+  }
+  EXPECT_EQ(read_text(gzip(utf16(false, true))).events.size(), 2u);
+  EXPECT_EQ(read_text(std::string("\xFF\xFE{\0\x00\xD8}\0\x3D\xD8", 10)).events, (Texts{"1 {\xEF\xBF\xBD}\xEF\xBF\xBD"})) << "halves of pairs";
+  EXPECT_EQ(read_text(std::string("\xFF\xFE{\0}\0x", 7)).events, (Texts{"1 {}\xEF\xBF\xBD"})) << "half a unit";
+}
+
+TEST(Records, FilesOfOtherKindsAreNamed) {
+  const auto error = [](const std::string& bytes) { return read_text(bytes).error; };
+  EXPECT_EQ(error(gzip(gzip("{}\n"))), "`test` cannot be read before its first line: what is unpacked of it is gzip data again; unpack it once");
+  EXPECT_NE(error("PK\x03\x04\x14......").find("ZIP archive"), std::string::npos);
+  EXPECT_NE(error("LPKSHHRH........").find("journalctl"), std::string::npos);
+  EXPECT_NE(error("<Event xmlns='x'><System/></Event>\n").find("it is XML"), std::string::npos);
+  EXPECT_NE(error(std::string("\xFF\xFE<\0E\0v\0e\0n\0t\0 \0x\0", 18)).find("it is XML"), std::string::npos);
+}
+
 TEST(Records, AnUnfinishedListIsAnErrorAndItsEventsAreRead) {
   const Read got = read_text("[{\"a\":1},\n{\"b\":");
   EXPECT_EQ(got.events, (Texts{"1 {\"a\":1}", "2 {\"b\":"})) << "the decoder says that it has no end";

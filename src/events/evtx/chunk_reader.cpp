@@ -9,6 +9,7 @@
 #include "events/evtx/flat_event.hpp"
 #include "events/evtx/layout.hpp"
 #include "events/evtx/value.hpp"
+#include "events/utf16.hpp"
 
 namespace creance::events::evtx {
 namespace {

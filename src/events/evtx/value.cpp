@@ -6,30 +6,12 @@
 
 #include "events/evtx/layout.hpp"
 #include "events/stamp.hpp"
+#include "events/utf16.hpp"
 
 namespace creance::events::evtx {
 namespace {
 
 constexpr int64_t kFileTimeEpochSeconds = 11'644'473'600;  // 1601-01-01 to 1970-01-01
-
-void put_utf8(uint32_t c, std::string& out) {
-  const auto put = [&out](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0 | c >> 6);
-    put(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  }
-}
 
 bool append_sid(std::string_view bytes, std::string& out) {
   if (bytes.size() < 8 || bytes.size() != 8 + 4 * static_cast<size_t>(static_cast<uint8_t>(bytes[1]))) return false;
@@ -63,23 +45,6 @@ bool append_number(std::string_view bytes, const char* pattern, std::string& out
 
 }  // namespace
 
-void append_utf16(std::string_view bytes, std::string& out) {
-  const size_t units = bytes.size() / 2;
-  for (size_t i = 0; i < units; ++i) {
-    uint32_t c = number_at<uint16_t>(bytes, 2 * i);
-    if (c >= 0xD800 && c <= 0xDFFF) {
-      const uint32_t next = i + 1 < units ? number_at<uint16_t>(bytes, 2 * i + 2) : 0;
-      if (c <= 0xDBFF && next >= 0xDC00 && next <= 0xDFFF) {
-        c = 0x10000 + ((c - 0xD800) << 10) + (next - 0xDC00);
-        ++i;
-      } else {
-        c = 0xFFFD;
-      }
-    }
-    put_utf8(c, out);
-  }
-}
-
 size_t element_bytes(uint8_t type) {
   switch (type) {
     case 0x03: case 0x04: return 1;
@@ -101,7 +66,7 @@ bool append_value(uint8_t type, std::string_view bytes, std::string& out) {
     }
     case kTypeAnsi:  // in the writer's code page, which the file does not name: Latin-1 keeps every byte apart
       while (bytes.ends_with('\0')) bytes.remove_suffix(1);
-      for (const char c : bytes) put_utf8(static_cast<uint8_t>(c), out);
+      for (const char c : bytes) append_utf8(static_cast<uint8_t>(c), out);
       return true;
     case 0x03: return append_number<int8_t>(bytes, "{}", out);
     case 0x04: return append_number<uint8_t>(bytes, "{}", out);

@@ -13,7 +13,4 @@ bool append_value(uint8_t type, std::string_view bytes, std::string& out);
 
 size_t element_bytes(uint8_t type);  // of an array of fixed-size values; 0: not of a fixed size
 
-// UTF-16LE -> UTF-8; a lone surrogate becomes U+FFFD, an odd last byte is left out.
-void append_utf16(std::string_view bytes, std::string& out);
-
 }  // namespace creance::events::evtx
