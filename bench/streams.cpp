@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "events/decoder.hpp"
-#include "events/line_source.hpp"
+#include "events/records.hpp"
 #include "sigma/parser.hpp"
 
 namespace creance::bench {
@@ -53,22 +53,25 @@ Events read_events(const std::vector<std::string>& files) {
   std::map<std::string, size_t> seen;
   events::Decoder decoder(schema::Catalog::embedded());
   for (const std::string& file : files) {
-    auto source = events::LineSource::open(file);
+    auto source = events::BlockSource::open(file, events::Format::kJson);
     if (!source) {
       fmt::print(stderr, "{}: {}\n", file, source.error().detail);
       std::exit(2);
     }
-    while (true) {
-      const auto line = source->next();
-      if (!line || !*line) break;
-      ++out.lines;
-      const auto decoded = decoder.decode((*line)->text);
-      if (!decoded) continue;
-      for (const auto& one : *decoded) {
-        OwnedEvent event = own(one.type, one.inputs, [](size_t, std::string_view text) { return std::string(text); });
-        event.line = (*line)->text;
-        if (seen[one.type->id]++ % 5 == 0) out.sample.push_back(std::move(event));
-        else out.measured[one.type->id].push_back(std::move(event));
+    events::Block block;
+    events::RecordReader records;
+    while (source->next(block).value_or(false)) {
+      records.begin(block);
+      for (events::Record record; records.next(record);) {
+        ++out.lines;
+        const auto decoded = decoder.decode(record.json);
+        if (!decoded) continue;
+        for (const auto& one : *decoded) {
+          OwnedEvent event = own(one.type, one.inputs, [](size_t, std::string_view text) { return std::string(text); });
+          event.line = record.json;
+          if (seen[one.type->id]++ % 5 == 0) out.sample.push_back(std::move(event));
+          else out.measured[one.type->id].push_back(std::move(event));
+        }
       }
     }
   }

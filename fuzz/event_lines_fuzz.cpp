@@ -1,4 +1,4 @@
-// A file of lines from outside, plain or zstd, whole or damaged, in pieces of any size. Must not crash; numbers grow by one; an error ends the source.
+// A file of events from outside, of any form, plain or packed, whole or damaged, in pieces of any size. Must not crash; lines are counted as they are given; an error ends the source.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/check.hpp"
-#include "events/line_source.hpp"
+#include "events/records.hpp"
 
 namespace {
 class Stream final : public creance::ByteStream {
@@ -34,21 +34,27 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace creance;
   if (size == 0) return 0;
   const size_t piece = size_t{1} + data[0];
-  events::LineSource source(std::make_unique<Stream>(data + 1, size - 1, piece));
-  uint64_t number = 0;
-  size_t text_bytes = 0;
-  while (text_bytes < (64u << 20)) {  // a small frame may unpack to very much
-    const auto line = source.next();
-    if (!line) {
-      CHECK(!source.next().value_or(std::nullopt).has_value());
+  events::BlockSource source(std::make_unique<Stream>(data + 1, size - 1, piece));
+  events::RecordReader records;
+  events::Block block;
+  uint64_t lines = 0;
+  size_t bytes = 0;
+  while (bytes < (64u << 20)) {  // a small frame may unpack to very much
+    const auto more = source.next(block);
+    if (!more) {
+      CHECK(!source.next(block).value_or(false));
       break;
     }
-    if (!*line) break;
-    CHECK((*line)->number == ++number);
-    CHECK((*line)->text.find('\n') == std::string_view::npos);
-    text_bytes += (*line)->text.size() + 1;
+    if (!*more) break;
+    lines += block.lines;
+    bytes += block.bytes.size() + 1;
+    records.begin(block);
+    for (events::Record record; records.next(record);) {
+      CHECK(record.json.empty() != record.problem.empty());
+      CHECK(record.json.find('\n') == std::string_view::npos);
+    }
   }
-  CHECK(source.lines() == number);
+  CHECK(source.lines() == lines);
   CHECK(source.bytes_read() <= size - 1);
   return 0;
 }

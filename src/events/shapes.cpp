@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace creance::events {
@@ -34,18 +35,10 @@ constexpr Row kRows[] = {
     field("winlog.channel", "Channel", kWin, kWin),
     field("winlog.event_id", "EventID", kWin, kWin),
     field("winlog.provider_name", "Provider_Name", kWin, kWin),
-    field("winlog.provider_guid", "Provider_Guid", kWin),
-    field("winlog.computer_name", "Computer", kWin),
     field("winlog.record_id", "EventRecordID", kWin),
-    field("winlog.version", "Version", kWin),
     field("winlog.process.pid", "Execution_ProcessID", kWin),
     field("winlog.process.thread.id", "Execution_ThreadID", kWin),
-    field("winlog.activity_id", "Correlation_ActivityID", kWin),
-    field("winlog.user.identifier", "Security_UserID", kWin),
     field("winlog.time_created", "TimeCreated_SystemTime", kWin),
-    holds("winlog.event_data", Role::kNames, kWin),
-    holds("winlog.user_data", Role::kElements, kWin),
-    holds("winlog.user_data.xml_name", Role::kDropped, kWin),
     fallback("winlog.source_name", "Provider_Name", kWin),
     fallback("winlog.record_number", "EventRecordID", kWin),
     fallback("event.code", "EventID", kWin),
@@ -58,28 +51,9 @@ constexpr Row kRows[] = {
     field("log_name", "Channel", kOld, kOld),
     field("event_id", "EventID", kOld),
     field("source_name", "Provider_Name", kOld),
-    field("provider_guid", "Provider_Guid", kOld),
-    field("computer_name", "Computer", kOld),
     field("record_number", "EventRecordID", kOld),
     field("process_id", "Execution_ProcessID", kOld),
     field("thread_id", "Execution_ThreadID", kOld),
-    field("activity_id", "Correlation_ActivityID", kOld),
-    field("version", "Version", kOld),
-    field("user.identifier", "Security_UserID", kOld),
-    holds("event_data", Role::kNames, kOld),
-    holds("user_data", Role::kElements, kOld),
-    holds("user_data.xml_name", Role::kDropped, kOld),
-
-    holds("Event.System", Role::kSystem, kXml),
-    holds("Event.EventData", Role::kEventData, kXml),
-    holds("Event.UserData", Role::kElements, kXml),
-    field("Event.RenderingInfo.Message", "Message", kXml),
-    field("Event.Message", "Message", kXml),
-    holds("System", Role::kSystem, kXml),
-    holds("EventData", Role::kEventData, kXml),
-    holds("UserData", Role::kElements, kXml),
-    field("RenderingInfo.Message", "Message", kXml),
-    field("Message", "Message", kXml),
 
     fallback("process.executable", "Image", kWin | kEcs, Where::kNotSecurity),
     fallback("process.executable", "SourceImage", kWin, Where::kSource),
@@ -118,14 +92,6 @@ constexpr Row kRows[] = {
     part("host.os.type", Part::kSystem),
     part("user.domain", Part::kUserDomain),
     part("user.name", Part::kUserName),
-    part("process.hash.md5", Part::kMd5),
-    part("process.hash.sha1", Part::kSha1),
-    part("process.hash.sha256", Part::kSha256),
-    part("process.pe.imphash", Part::kImphash),
-    part("file.hash.md5", Part::kMd5),
-    part("file.hash.sha1", Part::kSha1),
-    part("file.hash.sha256", Part::kSha256),
-    part("file.pe.imphash", Part::kImphash),
 
     field("MESSAGE", "message", kJournal),
     field("__REALTIME_TIMESTAMP", "time", kJournal, kJournal),
@@ -140,6 +106,37 @@ constexpr Row kRows[] = {
     field("_UID", "uid", kJournal),
 };
 
+// The same rows below several names: Winlogbeat 6 had no `winlog`, an event's XML may lack its outer element, and files have hashes as processes have.
+constexpr Row kOfBeat[] = {
+    field("provider_guid", "Provider_Guid", 0),
+    field("computer_name", "Computer", 0),
+    field("version", "Version", 0),
+    field("activity_id", "Correlation_ActivityID", 0),
+    field("user.identifier", "Security_UserID", 0),
+    holds("event_data", Role::kNames, 0),
+    holds("user_data", Role::kElements, 0),
+    holds("user_data.xml_name", Role::kDropped, 0),
+};
+constexpr Row kOfXml[] = {
+    holds("System", Role::kSystem, kXml),
+    holds("EventData", Role::kEventData, kXml),
+    holds("UserData", Role::kElements, kXml),
+    field("RenderingInfo.Message", "Message", kXml),
+    field("Message", "Message", kXml),
+};
+constexpr Row kOfHashes[] = {
+    part("hash.md5", Part::kMd5),
+    part("hash.sha1", Part::kSha1),
+    part("hash.sha256", Part::kSha256),
+    part("pe.imphash", Part::kImphash),
+};
+struct Group {
+  std::string_view below;  // names with a dot behind each
+  std::span<const Row> rows;
+  uint32_t shapes;         // 0: the row's own
+};
+constexpr Group kGroups[] = {{"", kRows, 0}, {"winlog.", kOfBeat, kWin}, {"", kOfBeat, kOld}, {"Event.", kOfXml, 0}, {"", kOfXml, 0}, {"process.", kOfHashes, 0}, {"file.", kOfHashes, 0}};
+
 // An Elasticsearch export holds the event in `_source`.
 constexpr std::string_view kWrapper = "_source";
 
@@ -147,30 +144,35 @@ constexpr std::string_view kWrapper = "_source";
 
 ShapeTree::ShapeTree() {
   nodes_.resize(2);  // nowhere, top
-  for (const Row& row : kRows) {
-    uint16_t place = kTop;
-    for (std::string_view rest = row.path; !rest.empty();) {
-      const size_t end = std::min(rest.find('.'), rest.size());
-      const std::string_view name = rest.substr(0, end);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      uint16_t child = step(place, name);
-      if (child == kNowhere) child = add(place, name);
-      place = child;
+  for (const Group& group : kGroups) {
+    for (const Row& row : group.rows) {
+      uint16_t place = reach(reach(kTop, group.below), row.path);
+      if (nodes_[place].role != Role::kInner) {  // a further meaning of the same place
+        nodes_.emplace_back();
+        while (nodes_[place].next_same != 0) place = nodes_[place].next_same;
+        nodes_[place].next_same = static_cast<uint16_t>(nodes_.size() - 1);
+        place = nodes_[place].next_same;
+      }
+      Node& node = nodes_[place];
+      node.role = row.role;
+      node.field = row.field;
+      node.part = row.part;
+      node.where = row.where;
+      node.shapes = group.shapes != 0 ? group.shapes : row.shapes;
+      node.marks = row.marks;
     }
-    if (nodes_[place].role != Role::kInner) {  // a further meaning of the same place
-      nodes_.emplace_back();
-      while (nodes_[place].next_same != 0) place = nodes_[place].next_same;
-      nodes_[place].next_same = static_cast<uint16_t>(nodes_.size() - 1);
-      place = nodes_[place].next_same;
-    }
-    Node& node = nodes_[place];
-    node.role = row.role;
-    node.field = row.field;
-    node.part = row.part;
-    node.where = row.where;
-    node.shapes = row.shapes;
-    node.marks = row.marks;
   }
+}
+
+uint16_t ShapeTree::reach(uint16_t place, std::string_view path) {
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('.'), path.size());
+    const std::string_view name = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    const uint16_t child = step(place, name);
+    place = child == kNowhere ? add(place, name) : child;
+  }
+  return place;
 }
 
 const ShapeTree& ShapeTree::get() {

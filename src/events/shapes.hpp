@@ -58,6 +58,7 @@ class ShapeTree {
  private:
   ShapeTree();
   uint16_t add(uint16_t parent, std::string_view name);
+  uint16_t reach(uint16_t place, std::string_view path);  // makes what is missing on the way
   std::vector<Node> nodes_;
 };
 

@@ -14,7 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "events/line_source.hpp"
+#include "events/records.hpp"
 #include "sigma/parser.hpp"
 
 namespace creance::shared_data {
@@ -38,6 +38,22 @@ inline std::vector<std::string> event_files(bool quick_only) {
   return out;
 }
 
+// Calls for each event of a file, with its line; gives what went wrong.
+template <class Call>
+std::string each_event(const fs::path& path, Call call) {
+  auto source = events::BlockSource::open(path.string(), events::Format::kJson);
+  if (!source) return source.error().detail;
+  events::Block block;
+  events::RecordReader records;
+  for (;;) {
+    const auto more = source->next(block);
+    if (!more) return more.error().detail;
+    if (!*more) return {};
+    records.begin(block);
+    for (events::Record record; records.next(record);) call(record.number, record.json);
+  }
+}
+
 struct Place {
   std::string file;  // as in event_files
   uint64_t line = 0;
@@ -48,20 +64,16 @@ inline std::string text_of(const Place& place) { return place.file + ":" + std::
 // rule id -> where it matches: native and audited 4688 events together, since scan routes both.
 inline std::map<std::string, std::vector<Place>> expected_matches() {
   std::map<std::string, std::vector<Place>> out;
-  auto source = events::LineSource::open((folder() / "matches.tsv.zst").string());
-  EXPECT_TRUE(source.has_value());
-  for (;;) {
-    auto line = source->next();
-    EXPECT_TRUE(line.has_value());
-    if (!line || !*line) break;
-    std::istringstream fields{std::string((*line)->text)};
+  const std::string error = each_event(folder() / "matches.tsv.zst", [&](uint64_t, std::string_view line) {
+    std::istringstream fields{std::string(line)};
     std::string id, pipeline, file, number;
     std::getline(fields, id, '\t');
     std::getline(fields, pipeline, '\t');
     std::getline(fields, file, '\t');
     std::getline(fields, number, '\t');
     if (pipeline == "native" || pipeline == "audit") out[id].push_back({file, std::stoull(number)});
-  }
+  });
+  EXPECT_EQ(error, "");
   for (auto& [id, places] : out) {
     std::sort(places.begin(), places.end());
     places.erase(std::unique(places.begin(), places.end()), places.end());

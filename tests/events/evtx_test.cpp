@@ -278,7 +278,7 @@ TEST(Evtx, AnIndependentReaderAgrees) {
   EvtxChunk chunk(1);
   add(chunk, sample(1));
   add(chunk, sample(2));
-  const auto path = std::filesystem::path(testing::TempDir()) / "creance_sample.evtx";
+  const auto path = std::filesystem::path(testing::TempDir()) / ("creance_sample_" + std::to_string(::getpid()) + ".evtx");
   std::ofstream(path, std::ios::binary) << evtx_file({chunk.finish()}, 3);
   FILE* pipe = ::popen(("/usr/bin/evtxexport -f xml '" + path.string() + "' 2>&1").c_str(), "r");
   ASSERT_NE(pipe, nullptr);
