@@ -30,9 +30,11 @@ bool same(const char* a, const char* b, uint32_t size) {
 }
 static_assert(std::endian::native == std::endian::little);
 
-bool decides(std::string_view key) {
-  const Field field{key, "x", true, 0, 0};
-  const Origin origin = origin_of(std::span(&field, 1));
+Origin origin_of_name(std::string_view key) {
+  const Field field{key, "{", true, 0, 0};
+  return origin_of(std::span(&field, 1));
+}
+bool decides(const Origin& origin) {
   return origin.type.data() != nullptr || origin.channel.data() != nullptr || origin.provider.data() != nullptr || origin.event_id.data() != nullptr || origin.says_source || origin.is_journal;
 }
 
@@ -118,7 +120,11 @@ std::unique_ptr<FlatReader::Shape> FlatReader::make_shape() const {
     shape->names.insert(shape->names.end(), key.begin(), key.end());
     Field& field = shape->fields.emplace_back();
     field.key = std::string_view(shape->names.data() + begin, key.size());
-    if (decides(key)) shape->deciding.push_back(static_cast<uint32_t>(shape->fields.size() - 1));
+    const Origin origin = origin_of_name(key);
+    const auto at = static_cast<uint32_t>(shape->fields.size() - 1);
+    if (decides(origin)) shape->deciding.push_back(at);
+    if (!origin.payload.empty()) shape->payload = at;
+    shape->has_parts = shape->has_parts || origin.has_parts;
   }
   return shape;
 }
@@ -215,7 +221,7 @@ bool FlatReader::read(std::string_view text, TextArena& arena, std::vector<Decod
   if (nodes_.size() >= kNamesRemembered || shapes_.size() >= kShapesRemembered) forget();
   learned_ = false;
   Shape* const shape = find_shape();
-  if (shape == nullptr) return miss();
+  if (shape == nullptr || shape->has_parts || (shape->payload != kNoField && token(shape->payload).starts_with("\"{"))) return miss();
   const Way* const way = find_way(*shape, arena);
   arena.reset(text.size());  // what make_way() unescaped is not needed any more
   if (way == nullptr || !way->flat || !read_values(*way, arena)) return miss();

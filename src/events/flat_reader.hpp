@@ -45,6 +45,7 @@ class FlatReader {
   };
   static_assert(sizeof(Node) == 64);
   static constexpr uint32_t kNoShape = 0xffffffff;
+  static constexpr uint32_t kNoField = 0xffffffff;
 
   // Where events of one shape went when the deciding values were these.
   struct Way {
@@ -59,6 +60,8 @@ class FlatReader {
     std::vector<char> names;
     std::vector<Field> fields;          // their keys, in `names`; no values
     std::vector<uint32_t> deciding;     // fields that origin_of() looks at
+    bool has_parts = false;             // dotted names that the general way unfolds
+    uint32_t payload = kNoField;        // a text that may hold JSON with the event's data
     std::vector<Way> ways;
     uint32_t next_way = 0;              // to be replaced, when there are enough
   };
