@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "channel/verified_correlations.hpp"
 #include "cli/rule_files.hpp"
+#include "cli/sample_logs.hpp"
 #include "compiler/build.hpp"
 #include "plan/evidence.hpp"
 #include "plan/release.hpp"
@@ -63,7 +64,8 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
   LoadedRules loaded = load_rules(request.sources, terminal);
   outcome.unreadable = loaded.unreadable;
   outcome.diagnostics = std::move(loaded.diagnostics);
-  TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics, loaded.correlations));
+  TRY(const SampleLogs logs, SampleLogs::read(request.logs, catalog));
+  TRY(const compiler::Build built, compiler::build(loaded.rules, catalog, outcome.diagnostics, loaded.correlations, logs.samples()));
   sort(outcome.diagnostics);
   if (outcome.unreadable || has_errors(outcome.diagnostics)) return outcome;
   if (built.channels.empty()) return fail(ErrorCode::kInvalid, "there is no rule to pack");
@@ -99,7 +101,13 @@ Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog&
     outcome.instances += verified->correlation_count();
     files[std::string(channel::kCorrelationsId) + ".channel"] = bytes;
   }
-  files[kPackFile] = to_bytes(Json::object({{"_type", "pack"}, {"release", request.release}, {"category", request.category}, {"notes", request.notes}, {"channels", channels}}));
+  Json pack = Json::object({{"_type", "pack"}, {"release", request.release}, {"category", request.category}, {"notes", request.notes}, {"channels", channels}});
+  if (!logs.digests().empty()) {
+    Json digests = Json::array();
+    for (const std::string& digest : logs.digests()) digests.push(digest);
+    pack.set("logs", std::move(digests));
+  }
+  files[kPackFile] = to_bytes(pack);
   plan::Evidence evidence;
   for (const auto& [name, bytes] : files) {
     if (name.ends_with(".channel")) evidence.subjects.push_back({name, sha256(bytes)});
@@ -121,6 +129,7 @@ Result<PackRequest> read_request(const fs::path& folder) {
   TRY(request.release, root.text_at("release"));
   TRY(request.category, root.text_at("category"));
   TRY(request.notes, root.text_at("notes"));
+  request.made_with_logs = json.find("logs") != nullptr;
   return request;
 }
 

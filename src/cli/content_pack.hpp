@@ -35,6 +35,8 @@ struct PackRequest {
   std::string category = "rapid";
   std::string notes;
   RuleSources sources;
+  std::vector<std::string> logs;  // files of events: a sample for the compiler
+  bool made_with_logs = false;    // of a request that was read back
 };
 
 // File name -> bytes, of pack.json, evidence.json, channel files and cases.
@@ -52,7 +54,7 @@ struct PackOutcome {
 // Parses, binds, compiles, verifies and runs every case by both judges: what signers repeat before they sign. Writes nothing.
 Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog& catalog, const Terminal& terminal);
 
-// Reads pack.json back as the request that made it, without the rules.
+// Reads pack.json back as the request that made it, without the rules and logs.
 Result<PackRequest> read_request(const std::filesystem::path& folder);
 
 // All files or none: written beside `folder` and renamed. kExists: `folder` is there with other bytes.

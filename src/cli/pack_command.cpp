@@ -59,6 +59,7 @@ void add_pack(CLI::App& app, Session& session) {
   auto* options = session.keep<PackOptions>();
   CLI::App* command = add_command(app, session, "pack", "Make a release of channel files from rules", {"creance pack --rules rules/ --release starter-1 --out dist"});
   add_rule_options(*command, options->request.sources);
+  command->add_option("--logs", options->request.logs, "Files of events: what rarely holds in them wakes the rules. Sources of the release, as the rules are")->take_all();
   command->add_option("--release", options->request.release, "Name of the release")->required();
   command->add_option("--notes", options->request.notes, "The author's words, for the release notes");
   command->add_option("--category", options->request.category, "Content category that policies name")->capture_default_str();

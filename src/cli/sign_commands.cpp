@@ -32,6 +32,7 @@ struct SignOptions {
   RemoteOptions remote;
   std::string folder;
   RuleSources sources;
+  std::vector<std::string> logs;
   std::string types;
   std::string key;
   std::string passphrase_file;
@@ -68,8 +69,10 @@ Result<plan::NotBefore> parse_not_before(const std::string& given, WallTime now)
 
 // The signer's own copy of the pack, equal to the folder's byte for byte.
 Result<PackFiles> remake(const SignOptions& options, const PackRequest& packed, const schema::Catalog& catalog, const Session& session) {
+  if (packed.made_with_logs && options.logs.empty()) return fail(ErrorCode::kInvalid, "the release was made with logs as a sample; give the same files in the same order with --logs; nothing was signed");
   PackRequest request = packed;
   request.sources = options.sources;
+  request.logs = options.logs;
   TRY(PackOutcome outcome, make_pack(request, catalog, session.terminal));
   if (outcome.files.empty()) {
     print_diagnostics(outcome.diagnostics, false, session.terminal);
@@ -329,6 +332,7 @@ void add_sign(CLI::App& app, Session& session) {
   add_remote_options(*command, options->remote);
   command->add_option("FOLDER", options->folder, "The pack")->required();
   add_rule_options(*command, options->sources);
+  command->add_option("--logs", options->logs, "The logs that the pack was made with, in the same order")->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--key", options->key, "Private key file, or pkcs11:token=…;object=…?module-path=…")->required();
   command->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key, or is the token's PIN");

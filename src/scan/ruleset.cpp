@@ -78,12 +78,12 @@ Ruleset::Ruleset(Ruleset&&) noexcept = default;
 Ruleset& Ruleset::operator=(Ruleset&&) noexcept = default;
 Ruleset::~Ruleset() = default;
 
-Result<Ruleset> Ruleset::prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::vector<sigma::Correlation> correlations) {
+Result<Ruleset> Ruleset::prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::vector<sigma::Correlation> correlations, const compiler::Samples& samples) {
   auto state = std::make_unique<State>();
   state->catalog = &catalog;
   state->channel_of_type.assign(catalog.types().size(), -1);
   const std::vector<sigma::Rule> named = with_ids(rules);
-  TRY(compiler::Build built, compiler::build(named, catalog, diagnostics, correlations));
+  TRY(compiler::Build built, compiler::build(named, catalog, diagnostics, correlations, samples));
   state->rules = std::move(rules);
   state->silent.assign(state->rules.size(), false);
   state->correlations = std::move(correlations);

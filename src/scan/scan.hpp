@@ -14,6 +14,7 @@
 
 #include "base/diagnostic.hpp"
 #include "base/result.hpp"
+#include "compiler/build.hpp"
 #include "events/format.hpp"
 #include "schema/catalog.hpp"
 #include "sigma/correlation.hpp"
@@ -25,8 +26,8 @@ namespace creance::scan {
 class Ruleset {
  public:
   // Binds and compiles. A rule that binds to no Type or that the compiler refuses is left out, with its reason in `diagnostics`; refused() lists it.
-  // An Error only where nothing can run at all (a channel as a whole is over a limit). The catalog must outlive the Ruleset.
-  static Result<Ruleset> prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::vector<sigma::Correlation> correlations = {});
+  // An Error only where nothing can run at all (a channel as a whole is over a limit). The catalog must outlive the Ruleset. `samples`: what the compiler counts on; matches do not depend on it.
+  static Result<Ruleset> prepare(std::vector<sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::vector<sigma::Correlation> correlations = {}, const compiler::Samples& samples = {});
   Ruleset(Ruleset&&) noexcept;
   Ruleset& operator=(Ruleset&&) noexcept;
   ~Ruleset();

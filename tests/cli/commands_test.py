@@ -405,6 +405,20 @@ class Scan(Case):
         self.assertRegex(done.stdout.decode(), r"LEVEL +MATCHES +RULE")
         self.assertNotIn(b"\x1b", done.stdout)
 
+    def test_logs_as_a_sample_change_no_match(self):
+        logs = self.write("logs.jsonl", "".join(self.event(PipeName=f"\\p{i}") + "\n" for i in range(50)))
+        plain = self.scan("--rules", ROOT / "rules", "--events", SAMPLE, "--json")
+        counted = self.scan("--rules", ROOT / "rules", "--events", SAMPLE, "--logs", logs, "--json")
+        self.assertEqual((plain.returncode, plain.stdout), (counted.returncode, counted.stdout))
+        self.assertEqual(plain.returncode, 1)
+        missing = self.scan("--rules", self.rule, "--events", SAMPLE, "--logs", self.dir / "none.jsonl")
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn(b"--logs: ", missing.stderr)
+        self.assertIn(b"none.jsonl", missing.stderr)
+        useless = self.scan("--rules", self.rule, "--events", SAMPLE, "--logs", self.write("useless.jsonl", "{}\n"))
+        self.assertEqual(useless.returncode, 3)
+        self.assertIn(b"no event of a Template Type", useless.stderr)
+
     def test_packed_lists_folders_and_standard_input(self):
         import gzip
         good = self.event(PipeName="\\msagent_1")
@@ -582,6 +596,19 @@ class Repository(Case):
         folder = self.dir / "dist/first"
         signed = run("sign", folder, "--rules", rules, "--key", self.dir / "k", "--first")
         self.assertEqual(signed.returncode, 0, signed.stderr)
+        logged = folder.parent / "logged"
+        logs = self.write("logs.jsonl", "".join(json.dumps({"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1, "Image": "C:\\x.exe", "CommandLine": f"x {i}"}) + "\n" for i in range(9)))
+        self.assertEqual(run("pack", "--rules", rules, "--logs", logs, "--release", "logged", "--out", self.dir / "dist").returncode, 0)
+        self.assertEqual(len(json.loads((logged / "pack.json").read_text())["logs"]), 1)
+        refused = run("sign", logged, "--rules", rules, "--key", self.dir / "k", "--first")
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn(b"--logs", refused.stderr)
+        others = self.write("others.jsonl", logs.read_text() + logs.read_text())
+        unequal = run("sign", logged, "--rules", rules, "--logs", others, "--key", self.dir / "k", "--first")
+        self.assertNotEqual(unequal.returncode, 0)
+        self.assertIn(b"pack.json", unequal.stderr)
+        self.assertEqual(run("sign", logged, "--rules", rules, "--logs", logs, "--key", self.dir / "k", "--first").returncode, 0)
+        self.assertEqual(run("pack", "--rules", rules, "--logs", self.write("none.jsonl", "{}\n"), "--release", "none", "--out", self.dir / "dist").returncode, 3)
         channel = next(folder.glob("*.channel"))
         data = bytearray(channel.read_bytes())
         data[-1] ^= 1
