@@ -7,7 +7,7 @@
 namespace creance::limits {
 
 // --- control documents (rules, types, plans)
-inline constexpr size_t kRuleFileBytesMax = 4u << 20;        // above: nobody reviews it; a parse would hold more than 100 MiB
+inline constexpr size_t kRuleFileBytesMax = 16u << 20;       // above: nobody reviews it; holds a list of 100,000 SHA-256 digests; a parse of it needs some 100 MiB
 inline constexpr uint32_t kYamlDepthMax = 64;                // above: no Sigma rule; protects every walk over the document
 inline constexpr uint32_t kYamlNodesMax = 2'000'000;         // above: a bomb; also bounds what aliases may expand to
 inline constexpr uint32_t kConditionDepthMax = 128;          // above: nobody can read the condition
@@ -42,6 +42,10 @@ inline constexpr uint32_t kFurtherValuesMax = 4'096;         // as many of them
 inline constexpr uint32_t kFaultsPerEventMax = 64;           // faults listed for one event
 inline constexpr uint32_t kInstanceNodesMax = 1u << 20;      // decisions of one instance, selections repeated where the condition repeats them
 inline constexpr uint64_t kInstanceStepsMax = 1ull << 34;    // worst-case steps of one instance over the largest event
+// Worst-case steps of one rule while its texts are looked for one by one. Above, they are looked up together in the index, also where they wake nothing: its cost follows the length of
+// a value and not the number of texts.
+inline constexpr uint64_t kScannedStepsMax = 1ull << 30;
+static_assert(kScannedStepsMax < kInstanceStepsMax);
 inline constexpr uint64_t kChannelStepsMax = 1ull << 38;     // worst-case steps of one channel over the largest event
 inline constexpr uint32_t kSampleEventsMax = 4'096;          // sample events counted for one channel; more would not choose better
 inline constexpr size_t kSampleValueBytesMax = 1'024;        // of one value in a sample

@@ -6,18 +6,17 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "channel/reference_checks.hpp"
 #include "channel/verified_correlations.hpp"
 
 namespace creance::channel {
 namespace {
 
-using Verdict = std::optional<Rejection>;
-
 constexpr std::array<size_t, kCorrelationSectionCount> kRecordBytes = {1, sizeof(TextRef), sizeof(uint32_t), sizeof(ObservedTypeRecord), sizeof(SourceRecord), sizeof(CorrelationRecord), sizeof(FeedRecord), sizeof(TermRecord)};
 
-class Verifier {
+class Verifier : ReferenceChecks<CorrelationLayout> {
  public:
-  Verifier(BytesView bytes, const CorrelationLayout& layout) : bytes_(bytes), l_(layout) {}
+  Verifier(BytesView bytes, const CorrelationLayout& layout) : ReferenceChecks(bytes, layout) {}
 
   Verdict run() {
     using Check = Verdict (Verifier::*)();
@@ -29,16 +28,6 @@ class Verifier {
   }
 
  private:
-  template <class T>
-  Rejection reject(std::string_view code, const T& at, std::string detail) const {
-    return {code, static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(&at) - bytes_.data()), std::move(detail)};
-  }
-  bool text_fits(TextRef ref) const { return uint64_t{ref.offset} + ref.size <= l_.texts.size(); }
-  template <class T>
-  static bool list_fits(ListRef ref, std::span<const T> table) { return uint64_t{ref.first} + ref.count <= table.size(); }
-  std::string_view text(TextRef ref) const { return l_.texts.substr(ref.offset, ref.size); }
-  std::span<const uint32_t> numbers(ListRef ref) const { return l_.numbers.subspan(ref.first, ref.count); }
-
   Verdict memory() {
     const uint64_t bytes = l_.header->state_bytes;
     if (bytes < limits::kCorrelationStateBytesMin || bytes > limits::kCorrelationStateBytesMax) {
@@ -183,9 +172,6 @@ class Verifier {
     if (cost > limits::kCorrelationStepsMax) return reject("V048", l_.header->cost_bound, fmt::format("an event could cost {} steps; at most {} are allowed", cost, limits::kCorrelationStepsMax));
     return std::nullopt;
   }
-
-  BytesView bytes_;
-  const CorrelationLayout& l_;
 };
 
 std::unexpected<Rejection> reject(std::string_view code, uint64_t offset, std::string detail) { return std::unexpected(Rejection{code, offset, std::move(detail)}); }

@@ -104,22 +104,21 @@ ValueCost predicate_cost(const Layout& layout, const PredicateRecord& predicate)
   return cost;
 }
 
-uint64_t predicate_bound(const Layout& layout, const PredicateRecord& predicate) {
-  return over_most(layout, predicate.input, predicate_cost(layout, predicate));
-}
-
 Cost channel_cost(const Layout& layout) {
   Cost cost;
   cost.fixed = 16 + 4ull * layout.header->input_count;
   for (const InstanceRecord& instance : layout.instances) cost.fixed = add(cost.fixed, 1 + uint64_t{instance.inputs.count});
   for (const EntryRecord& entry : layout.entries) cost.fixed = add(cost.fixed, entry.node_count);
   for (const PredicateRecord& predicate : layout.predicates) {
+    if ((predicate.flags & kIndexed) != 0) {  // never tested: the index finds it or it does not hold. Its wake list, once an event
+      cost.fixed = add(cost.fixed, 1 + uint64_t{predicate.extra.count});
+      continue;
+    }
     const ValueCost values = predicate_cost(layout, predicate);
     cost.fixed = add(cost.fixed, predicate.input == kEveryValue ? 1 + uint64_t{layout.header->input_count} : 1);  // absent inputs are passed, too
-    if ((predicate.flags & kIndexed) != 0) cost.fixed = add(cost.fixed, predicate.extra.count);  // its wake list, once an event
     cost.per_value = add(cost.per_value, values.per_value);
     cost.per_byte = add(cost.per_byte, values.per_byte);
-    cost.bound = add(cost.bound, predicate_bound(layout, predicate));
+    cost.bound = add(cost.bound, over_most(layout, predicate.input, values));
   }
   for (const IndexRecord& index : layout.indexes) {
     const ValueCost values = index_cost(layout, index);

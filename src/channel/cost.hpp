@@ -23,9 +23,8 @@ struct Cost {
   uint64_t bound = 0;  // over the largest event that base/limits.hpp admits
 };
 
-// INVARIANT of the callers: every reference inside `layout` is in bounds.
+// INVARIANT of the callers: every reference inside `layout` is in bounds. The cost of a predicate is that of testing it; an indexed one is never tested.
 ValueCost predicate_cost(const Layout& layout, const PredicateRecord& predicate);
-uint64_t predicate_bound(const Layout& layout, const PredicateRecord& predicate);
 Cost channel_cost(const Layout& layout);
 
 }  // namespace creance::channel

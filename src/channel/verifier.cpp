@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "channel/cost.hpp"
 #include "channel/hash.hpp"
+#include "channel/reference_checks.hpp"
 #include "channel/regex_facts.hpp"
 #include "channel/sections.hpp"
 #include "channel/utf8.hpp"
@@ -18,11 +19,9 @@
 namespace creance::channel {
 namespace {
 
-using Verdict = std::optional<Rejection>;
-
-class Verifier {
+class Verifier : ReferenceChecks<Layout> {
  public:
-  Verifier(BytesView bytes, const Layout& layout) : bytes_(bytes), l_(layout) {}
+  Verifier(BytesView bytes, const Layout& layout) : ReferenceChecks(bytes, layout) {}
 
   Verdict run() {
     using Check = Verdict (Verifier::*)();
@@ -36,14 +35,6 @@ class Verifier {
   }
 
  private:
-  template <class T>
-  Rejection reject(std::string_view code, const T& at, std::string detail) const {
-    return {code, static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(&at) - bytes_.data()), std::move(detail)};
-  }
-  bool text_fits(TextRef ref) const { return uint64_t{ref.offset} + ref.size <= l_.texts.size(); }
-  template <class T>
-  static bool list_fits(ListRef ref, std::span<const T> table) { return uint64_t{ref.first} + ref.count <= table.size(); }
-  std::span<const uint32_t> numbers(ListRef ref) const { return l_.numbers.subspan(ref.first, ref.count); }
   static bool ascending(std::span<const uint32_t> list) { return std::ranges::adjacent_find(list, std::ranges::greater_equal()) == list.end(); }
 
   Verdict texts() {
@@ -462,8 +453,6 @@ class Verifier {
     return std::nullopt;
   }
 
-  BytesView bytes_;
-  const Layout& l_;
   uint64_t wake_entries_ = 0;
   uint32_t next_slot_ = 0;
   uint32_t next_candidate_ = 0;

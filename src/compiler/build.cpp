@@ -6,9 +6,12 @@
 #include <map>
 #include <string>
 
+#include "base/check.hpp"
+#include "base/digest.hpp"
 #include "channel/verified_channel.hpp"
 #include "channel/verified_correlations.hpp"
 #include "compiler/compile.hpp"
+#include "compiler/fingerprint.hpp"
 #include "sigma/binder.hpp"
 
 namespace creance::compiler {
@@ -24,17 +27,32 @@ struct Bound {
 Result<BuiltChannel> checked(Bytes bytes, const schema::TemplateType& type, const Bound& bound, std::span<const sigma::Rule> rules) {
   const auto channel = channel::VerifiedChannel::verify(bytes, {type.fingerprint, static_cast<uint32_t>(type.inputs.size())});
   if (!channel) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses what the compiler made for {}: {} {}; please report it", type.id, channel.error().code, channel.error().detail));
-  std::map<std::string_view, uint32_t> in_channel;
-  for (uint32_t i = 0; i < channel->instance_count(); ++i) ++in_channel[channel->instance(i).rule_id];
-  BuiltChannel built{&type, {}, {}, channel->instance_count(), channel->cost_bound()};
-  for (const uint32_t index : bound.indices) {
-    const auto found = in_channel.find(rules[index].id);
-    if (found == in_channel.end() || found->second == 0) continue;
-    if (!rules[index].id.empty()) --found->second;
-    built.rules.push_back(index);
+  std::map<std::string_view, uint32_t> by_id;
+  for (const uint32_t index : bound.indices) by_id.emplace(rules[index].id, index);
+  BuiltChannel built{&type, {}, {}, channel->cost_bound()};
+  for (uint32_t i = 0; i < channel->instance_count(); ++i) {
+    const auto rule = by_id.find(channel->instance(i).rule_id);
+    CHECK(rule != by_id.end());
+    built.rules.push_back(rule->second);
   }
   built.bytes = std::move(bytes);
   return built;
+}
+
+// Instances and sources of correlations are told apart by ids. The same rule has the same one in every file and order; `#` is in no UUID.
+std::vector<sigma::Rule> with_ids(std::span<const sigma::Rule> rules) {
+  std::vector<sigma::Rule> out(rules.begin(), rules.end());
+  std::map<std::string, uint32_t> twins;
+  for (sigma::Rule& rule : out) {
+    if (!rule.id.empty()) continue;
+    Fingerprint print;
+    print.add(rule.title);
+    print.add(rule);
+    const auto digest = print.digest();
+    rule.id = "#" + to_hex(std::span(digest).first(8));
+    if (const uint32_t n = ++twins[rule.id]; n > 1) rule.id += fmt::format("-{}", n);
+  }
+  return out;
 }
 
 // Ids may occur once over rules and correlations.
@@ -64,10 +82,11 @@ class Ids {
 
 }  // namespace
 
-Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::span<const sigma::Correlation> correlations, const Samples& samples) {
+Result<Build> build(std::span<const sigma::Rule> given, const schema::Catalog& catalog, Diagnostics& diagnostics, std::span<const sigma::Correlation> correlations, const Samples& samples) {
   std::map<std::string_view, std::pair<const schema::TemplateType*, Bound>> by_type;
+  const std::vector<sigma::Rule> rules = with_ids(given);
   Ids ids;
-  const std::vector<bool> is_duplicate = ids.repeated(rules, diagnostics);
+  const std::vector<bool> is_duplicate = ids.repeated(std::span<const sigma::Rule>(rules), diagnostics);
   const std::vector<bool> is_duplicate_correlation = ids.repeated(correlations, diagnostics);
   for (uint32_t i = 0; i < rules.size(); ++i) {
     if (is_duplicate[i]) continue;
@@ -89,7 +108,9 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
   };
   for (const auto& [id, entry] : by_type) {
     TRY(BuiltChannel channel, make(*entry.first, entry.second, diagnostics));
-    for (const uint32_t index : channel.rules) runs_over[index].push_back(entry.first);
+    for (const uint32_t index : channel.rules) {
+      if (std::ranges::find(runs_over[index], entry.first) == runs_over[index].end()) runs_over[index].push_back(entry.first);
+    }
     channels.push_back(std::move(channel));
   }
   std::vector<sigma::Correlation> usable(correlations.begin(), correlations.end());
@@ -118,6 +139,7 @@ Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& c
   if (built.correlations) {
     const auto verified = channel::VerifiedCorrelations::verify(built.correlations->bytes);
     if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses what the compiler made of the correlations: {} {}; please report it", verified.error().code, verified.error().detail));
+    built.correlations->cost_bound = verified->cost_bound();
     for (const uint32_t index : built.correlations->correlations) runs[index] = true;
   }
   for (uint32_t i = 0; i < correlations.size(); ++i) {

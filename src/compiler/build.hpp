@@ -19,8 +19,7 @@ namespace creance::compiler {
 struct BuiltChannel {
   const schema::TemplateType* type = nullptr;  // of the catalog
   Bytes bytes;
-  std::vector<uint32_t> rules;  // indices into the given rules, of those that are instances of this channel; ascending
-  uint32_t instances = 0;       // as the verifier counted them: every channel has passed it
+  std::vector<uint32_t> rules;  // by instance: the index of the rule among the given ones; as many as the verifier counted, every channel has passed it
   uint64_t cost_bound = 0;      // likewise
 };
 
@@ -34,7 +33,7 @@ struct Build {
 // Sample events by Type, for choosing what wakes a rule (compile.hpp, Options::sample). What they view must outlive the call.
 using Samples = std::map<const schema::TemplateType*, std::vector<schema::Inputs>>;
 
-// Two rules or correlations with one id are an error (C001), told at the later one, which is refused. kTooLarge: a channel as a whole is over a limit.
+// A rule without an id is compiled under one that is made of its title and content, `#` and 16 hexadecimal digits. Two rules or correlations with one id are an error (C001), told at the later one, which is refused. kTooLarge: a channel as a whole is over a limit.
 Result<Build> build(std::span<const sigma::Rule> rules, const schema::Catalog& catalog, Diagnostics& diagnostics, std::span<const sigma::Correlation> correlations = {}, const Samples& samples = {});
 
 }  // namespace creance::compiler

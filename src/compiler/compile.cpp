@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -125,21 +126,28 @@ class Compiler {
     diagnostics_.push_back({rule.file, rule.span, Severity::kError, std::string(code), std::move(message), std::move(help)});
   }
 
-  // The worst case of one rule alone, before it touches the channel.
-  uint64_t steps_of(const CompiledRule& compiled) const {
+  static bool can_be_indexed(const PredicateRecord& p, const Draft& draft) { return std::isfinite(wake_weight(p, literal_of(p, draft), 0)); }
+
+  // The worst case of one rule alone, before it touches the channel; with its texts tested one by one, or all of them found through an index.
+  uint64_t steps_of(const CompiledRule& compiled, bool indexed) const {
     Draft alone;
     std::set<std::string> seen;
     for (const PredicateSpec& spec : compiled.predicates) {
-      if (seen.insert(spec.key()).second) add_predicate(alone, spec);
+      if (!seen.insert(spec.key()).second) continue;
+      add_predicate(alone, spec);
+      if (indexed && can_be_indexed(alone.predicates.back(), alone)) alone.predicates.back().flags |= channel::kIndexed;
     }
     channel::Header header{};
     alone.input_count = draft_.input_count;
-    const channel::Layout layout = channel::view(alone, header);
-    uint64_t steps = 0;
-    for (const PredicateRecord& p : alone.predicates) {
-      if (__builtin_add_overflow(steps, channel::predicate_bound(layout, p), &steps)) return ~0ull;
-    }
-    return steps;
+    build_indexes(alone);
+    return channel::channel_cost(channel::view(alone, header)).bound;
+  }
+
+  void refuse_for_cost(const sigma::Rule& rule, const CompiledRule& compiled, uint64_t steps, uint64_t limit) {
+    size_t tested = 0;
+    for (const PredicateSpec& spec : compiled.predicates) tested += spec.cased || spec.kind < PredicateKind::kEquals || spec.kind > PredicateKind::kContains ? 1 : 0;
+    refuse(rule, "C030", fmt::format("one event could cost this rule {} steps, at most {} are allowed; {} of its {} tests are regular expressions, have wildcards inside, are `cased` or compare numbers, and are made one by one", steps, limit, tested, compiled.predicates.size()),
+           fmt::format("use fewer of these, shorter repeats in regular expressions, or split the rule into {} or more", steps / limit + 1));
   }
 
   void add_rule(const BoundRule& bound) {
@@ -147,15 +155,19 @@ class Compiler {
     std::optional<CompiledRule> compiled = compile_rule(type_, bound, diagnostics_);
     if (!compiled) return;
     const uint64_t limit = std::min(options_.instance_steps_max, limits::kInstanceStepsMax);
-    if (const uint64_t steps = steps_of(*compiled); steps > limit) {
-      return refuse(rule, "C030", fmt::format("one event could cost this rule {} steps, at most {} are allowed", steps, limit), "use fewer values, shorter repeats in regular expressions, or split the rule");
-    }
+    uint64_t steps = steps_of(*compiled, false);
+    const bool looked_up = steps > std::min(limit, limits::kScannedStepsMax);
+    if (looked_up) steps = steps_of(*compiled, true);
+    if (steps > limit) return refuse_for_cost(rule, *compiled, steps, limit);
     const std::vector<double> no_effort(compiled->predicates.size(), 1);
     if (!decide(compiled->expressions, compiled->root, no_effort, {}, limits::kInstanceNodesMax)) {
       return refuse(rule, "C011", fmt::format("the condition needs more than {} decisions", limits::kInstanceNodesMax), "name each selection once, or split the rule");
     }
     std::vector<uint32_t> ids;
-    for (const PredicateSpec& spec : compiled->predicates) ids.push_back(intern(spec));
+    for (const PredicateSpec& spec : compiled->predicates) {
+      ids.push_back(intern(spec));
+      if (looked_up && can_be_indexed(draft_.predicates[ids.back()], draft_)) looked_up_[ids.back()] = true;
+    }
     for (Expression& e : compiled->expressions) {
       if (e.kind == ExpressionKind::kLeaf) e.predicate = ids[e.predicate];
     }
@@ -170,13 +182,14 @@ class Compiler {
     if (is_new) {
       add_predicate(draft_, spec);
       uses_.push_back(0);
+      looked_up_.push_back(false);
     }
     return known->second;
   }
 
-  std::string_view literal_of(const PredicateRecord& p) const {
+  static std::string_view literal_of(const PredicateRecord& p, const Draft& draft) {
     const bool literal = p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kContains;
-    return literal ? std::string_view(draft_.texts).substr(p.operand.first, p.operand.count) : std::string_view();
+    return literal ? std::string_view(draft.texts).substr(p.operand.first, p.operand.count) : std::string_view();
   }
 
   // Chooses each instance's clause; the clauses' predicates become indexed and get their wake lists.
@@ -185,20 +198,20 @@ class Compiler {
     draft_.sample_events = sample.events;
     for (size_t i = 0; i < draft_.predicates.size(); ++i) draft_.predicates[i].seen = sample.seen[i];
     std::vector<double> weights;
-    for (size_t i = 0; i < draft_.predicates.size(); ++i) weights.push_back(counted_weight(draft_.predicates[i], literal_of(draft_.predicates[i]), uses_[i], sample.events));
+    for (size_t i = 0; i < draft_.predicates.size(); ++i) weights.push_back(counted_weight(draft_.predicates[i], literal_of(draft_.predicates[i], draft_), uses_[i], sample.events));
     std::vector<std::vector<uint32_t>> wakes(draft_.predicates.size());
     for (uint32_t i = 0; i < instances_.size(); ++i) {
       clauses_.push_back(choose_clause(instances_[i].compiled.expressions, instances_[i].compiled.root, weights));
       for (const uint32_t predicate : clauses_.back()) wakes[predicate].push_back(i);
     }
     for (size_t i = 0; i < wakes.size(); ++i) {
-      if (wakes[i].empty()) continue;
+      if (wakes[i].empty() && !looked_up_[i]) continue;
       draft_.predicates[i].flags |= channel::kIndexed;
-      draft_.predicates[i].extra = draft_.add_numbers(wakes[i]);
+      if (!wakes[i].empty()) draft_.predicates[i].extra = draft_.add_numbers(wakes[i]);
     }
     for (const PredicateRecord& p : draft_.predicates) effort_.push_back(effort_of(p, draft_));
     if (sample.events == 0) return;
-    for (const PredicateRecord& p : draft_.predicates) chance_.push_back(literal_of(p).empty() ? 0.5 : (p.seen + 0.5) / (sample.events + 1.0));
+    for (const PredicateRecord& p : draft_.predicates) chance_.push_back(literal_of(p, draft_).empty() ? 0.5 : (p.seen + 0.5) / (sample.events + 1.0));
   }
 
   std::pair<std::vector<uint32_t>, bool> inputs_read(const std::vector<channel::NodeRecord>& nodes) const {
@@ -258,6 +271,7 @@ class Compiler {
   Draft draft_;
   std::map<std::string, uint32_t> known_;
   std::vector<uint32_t> uses_;
+  std::vector<bool> looked_up_;  // by predicate: some rule has too many texts to test them one by one
   std::vector<Instance> instances_;
   std::vector<std::vector<uint32_t>> clauses_;
   std::vector<double> effort_;

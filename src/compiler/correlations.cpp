@@ -9,9 +9,9 @@
 #include <set>
 #include <tuple>
 
-#include "base/digest.hpp"
 #include "base/text.hpp"
 #include "channel/correlation_writer.hpp"
+#include "compiler/fingerprint.hpp"
 #include "schema/event_time.hpp"
 
 namespace creance::compiler {
@@ -87,44 +87,6 @@ std::optional<Terms> terms_of(const std::vector<sigma::ConditionNode>& nodes) {
   if (done.back()[0].size() > limits::kCorrelationTermsMax) return std::nullopt;
   return done.back()[0];
 }
-
-// ---- what makes two correlations the same, for their state
-
-class Fingerprint {
- public:
-  void add(std::string_view text) { text_ += fmt::format("{}:{};", text.size(), text); }
-  void add(Int128 number) {
-    const auto words = wide(number);
-    text_ += fmt::format("{}.{};", words.high, words.low);
-  }
-  void add(const sigma::Rule& rule) {
-    for (const std::string* part : {&rule.id, &rule.logsource.product, &rule.logsource.category, &rule.logsource.service}) add(*part);
-    for (const sigma::Selection& selection : rule.selections) {
-      add("selection");
-      for (const sigma::Alternative& alternative : selection.alternatives) {
-        add("or");
-        for (const sigma::Item& item : alternative.items) {
-          add(item.field);
-          for (const sigma::Modifier modifier : item.modifiers) add(static_cast<Int128>(modifier));
-          for (const sigma::Value& value : item.values) {
-            add(static_cast<Int128>(value.kind));
-            add(value.text);
-          }
-        }
-      }
-    }
-    for (const sigma::ConditionNode& node : rule.condition) add(node);
-  }
-  void add(const sigma::ConditionNode& node) {
-    add(static_cast<Int128>(node.kind));
-    add(static_cast<Int128>(node.selection));
-    for (const uint32_t child : node.children) add(static_cast<Int128>(child));
-  }
-  std::array<uint8_t, 32> digest() const { return sha256(as_bytes(text_)).bytes; }
-
- private:
-  std::string text_;
-};
 
 // ---- the file
 

@@ -21,6 +21,7 @@ struct BuiltCorrelations {
     uint32_t rule = 0;  // index into the given rules
   };
   std::vector<Source> sources;         // of the file
+  uint64_t cost_bound = 0;             // as the verifier found it: build() lets nothing else pass
 };
 
 struct CompiledCorrelations {

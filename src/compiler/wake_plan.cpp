@@ -5,12 +5,14 @@
 #include <limits>
 #include <optional>
 
+#include "base/limits.hpp"
+
 namespace creance::compiler {
 namespace {
 
 using channel::PredicateKind;
 constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr size_t kClauseMax = 65'536;
+constexpr size_t kClauseMax = limits::kValuesPerRuleMax;
 
 struct Clause {
   double weight = kNever;

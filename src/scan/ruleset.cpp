@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/check.hpp"
 #include "compiler/build.hpp"
@@ -11,27 +10,14 @@
 namespace creance::scan {
 namespace {
 
-// Rules without an id get one for the compiler, since instances are told apart by it; `#` is in no UUID.
-std::vector<sigma::Rule> with_ids(std::span<const sigma::Rule> rules) {
-  std::vector<sigma::Rule> out(rules.begin(), rules.end());
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (out[i].id.empty()) out[i].id = fmt::format("#{:08}", i);
-  }
-  return out;
-}
-
-Result<LoadedChannel> load(compiler::BuiltChannel built, std::span<const sigma::Rule> rules) {
+Result<LoadedChannel> load(compiler::BuiltChannel built) {
   auto verified = channel::VerifiedChannel::verify(built.bytes, {built.type->fingerprint, static_cast<uint32_t>(built.type->inputs.size())});
   if (!verified) return fail(ErrorCode::kInvalid, fmt::format("the verifier refuses the channel of {}: {} {}; please report it", built.type->id, verified.error().code, verified.error().detail));
   LoadedChannel out{.type = built.type, .bytes = std::move(built.bytes), .channel = std::move(*verified)};  // moving a vector leaves its bytes where they are
-  std::unordered_map<std::string_view, uint32_t> by_id;
-  for (const uint32_t index : built.rules) by_id.emplace(rules[index].id, index);
+  CHECK(built.rules.size() == out.channel.instance_count());
+  out.rules = std::move(built.rules);
   for (uint32_t i = 0; i < out.channel.instance_count(); ++i) {
-    const channel::InstanceInfo info = out.channel.instance(i);
-    const auto at = by_id.find(info.rule_id);
-    CHECK(at != by_id.end());
-    out.rules.push_back(at->second);
-    out.reads_every_value = out.reads_every_value || info.reads_every_value;
+    out.reads_every_value = out.reads_every_value || out.channel.instance(i).reads_every_value;
   }
   return out;
 }
@@ -47,9 +33,9 @@ Result<LoadedCorrelations> load(compiler::BuiltCorrelations built, Ruleset::Stat
     for (LoadedChannel& channel : state.channels) {
       if (channel.type != type) continue;
       channel.sources.resize(channel.rules.size(), kNoSource);
-      const auto instance = std::ranges::find(channel.rules, rule);
-      CHECK(instance != channel.rules.end());
-      channel.sources[static_cast<size_t>(instance - channel.rules.begin())] = source;
+      for (size_t instance = 0; instance < channel.rules.size(); ++instance) {  // one for each log source by which the Type answers
+        if (channel.rules[instance] == rule) channel.sources[instance] = source;
+      }
       channel.observed_type = layout.sources[source].type;
       const auto times = verified->type(channel.observed_type).times;
       channel.times.assign(times.begin(), times.end());
@@ -82,8 +68,7 @@ Result<Ruleset> Ruleset::prepare(std::vector<sigma::Rule> rules, const schema::C
   auto state = std::make_unique<State>();
   state->catalog = &catalog;
   state->channel_of_type.assign(catalog.types().size(), -1);
-  const std::vector<sigma::Rule> named = with_ids(rules);
-  TRY(compiler::Build built, compiler::build(named, catalog, diagnostics, correlations, samples));
+  TRY(compiler::Build built, compiler::build(rules, catalog, diagnostics, correlations, samples));
   state->rules = std::move(rules);
   state->silent.assign(state->rules.size(), false);
   state->correlations = std::move(correlations);
@@ -91,7 +76,7 @@ Result<Ruleset> Ruleset::prepare(std::vector<sigma::Rule> rules, const schema::C
   for (const uint32_t index : built.refused) is_refused[index] = true;
   for (size_t i = 0; i < state->rules.size(); ++i) (is_refused[i] ? state->refused : state->running).push_back(&state->rules[i]);
   for (compiler::BuiltChannel& each : built.channels) {
-    TRY(LoadedChannel loaded, load(std::move(each), named));
+    TRY(LoadedChannel loaded, load(std::move(each)));
     state->channel_of_type[static_cast<size_t>(loaded.type - catalog.types().data())] = static_cast<int32_t>(state->channels.size());
     state->channels.push_back(std::move(loaded));
   }

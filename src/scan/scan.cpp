@@ -173,7 +173,9 @@ class Evaluator {
     for (const uint32_t instance : matches) {
       const auto earlier = std::span(hits_).first(before);
       const bool again = std::ranges::find(earlier, loaded.rules[instance], &Hit::rule) != earlier.end();
-      if (loaded.sources[instance] != kNoSource && !again) out.sources.push_back(loaded.sources[instance]);
+      const uint32_t source = loaded.sources[instance];  // of two instances where the Type answers by two log sources: an event is one match of the rule
+      const auto known = std::span(out.sources).subspan(first);
+      if (source != kNoSource && !again && std::ranges::find(known, source) == known.end()) out.sources.push_back(source);
     }
     if (out.sources.size() == first) return;
     out.observed.push_back({{}, &loaded, schema::event_time(loaded.times, event.inputs.values), first, out.sources.size() - first, out.values.size()});

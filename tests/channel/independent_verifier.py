@@ -407,13 +407,13 @@ class File:
         return value, 3 + bin(index[20]).count("1") * (1 + near) + far
 
     def cost_is_true(self):
-        parts = [(p.input, *self.cost_of_predicate(p)) for p in self.predicates] + [(i[0], *self.cost_of_index(i)) for i in self.indexes]
+        parts = [(p.input, *self.cost_of_predicate(p)) for p in self.predicates if not p.flags & 2] + [(i[0], *self.cost_of_index(i)) for i in self.indexes]
         fixed = 16 + 4 * self.inputs
         for record in self.instances:
             fixed += 1 + record[13]
         fixed += sum(count for _, count in self.entries)
         for p in self.predicates:
-            fixed += (1 + self.inputs if p.input == EVERY else 1) + (p.extra_count if p.flags & 2 else 0)
+            fixed += 1 + p.extra_count if p.flags & 2 else 1 + self.inputs if p.input == EVERY else 1
         bound = fixed
         for read, value, byte in parts:
             bound += value * (self.inputs + 4096) + byte * (self.inputs * 65536 + 65536) if read == EVERY else value * 4097 + byte * 131072

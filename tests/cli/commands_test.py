@@ -488,8 +488,10 @@ class Pack(Case):
         files = sorted(p.name for p in (self.dir / "a/r1").iterdir())
         self.assertIn("pack.json", files)
         self.assertIn("windows.pipe_created.cases.jsonl", files)
-        for line in (self.dir / "a/r1/windows.pipe_created.cases.jsonl").read_text().splitlines():
-            self.assertIn(json.loads(line)["EventID"], (17, 18))
+        events = [json.loads(line) for line in (self.dir / "a/r1/windows.pipe_created.cases.jsonl").read_text().splitlines()]
+        self.assertGreaterEqual(len(events), 4)
+        self.assertEqual({(e["Channel"], e["EventID"] in (17, 18)) for e in events}, {("Microsoft-Windows-Sysmon/Operational", True)})  # those of this Type, no others
+        self.assertTrue(any("PipeName" in e for e in events) and any("PipeName" not in e for e in events))  # matching ones, and one with a field missing
         for name in files:
             self.assertEqual((self.dir / "a/r1" / name).read_bytes(), (self.dir / "b/r1" / name).read_bytes(), name)
 

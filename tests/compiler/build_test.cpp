@@ -38,7 +38,7 @@ Tried run(const std::string& yaml) {
   for (uint32_t i = 0; i < parsed.correlations.size(); ++i) {
     if (std::ranges::count(built->refused_correlations, i) == 0) out.running.push_back(parsed.correlations[i].name);
   }
-  for (const BuiltChannel& channel : built->channels) out.instances += channel.instances;
+  for (const BuiltChannel& channel : built->channels) out.instances += static_cast<uint32_t>(channel.rules.size());
   for (const Diagnostic& d : parsed.diagnostics) {
     if (d.code == "C047") out.held.push_back(d.message.substr(1, d.message.find('`', 1) - 1));
   }
@@ -114,6 +114,28 @@ TEST(Held, AllRunsWhereNothingIsRefused) {
   const Tried t = run(rule(1, "a") + rule(2, "b") + correlation(4, "inner", kGood + "[a]") + correlation(5, "outer", kGood + "[inner, b]"));
   EXPECT_EQ(t.running, (Names{"a", "b", "inner", "outer"}));
   EXPECT_EQ(t.held, Names{});
+}
+
+// `id` is optional, and correlations may name their rules by `name`.
+TEST(WithoutIds, RulesRunAndAreCountedAndTheOrderDoesNotShow) {
+  const auto bare = [](std::string text) {
+    for (size_t at = text.find("\nid: "); at != std::string::npos; at = text.find("\nid: ")) text.erase(at, text.find('\n', at + 1) - at);
+    return text;
+  };
+  const std::string a = bare(rule(1, "a"));
+  const std::string b = bare(rule(2, "b"));
+  const std::string both = bare(correlation(3, "c", "type: temporal, group-by: [Computer], timespan: 5m, rules: [a, b]"));
+  const Tried t = run(a + b + both);
+  EXPECT_EQ(t.running, (Names{"a", "b", "c"}));
+  EXPECT_EQ(t.instances, 2u);
+  const auto bytes = [](const std::string& yaml, const std::string& file) {
+    auto parsed = sigma::parse(yaml, file);
+    const auto built = build(parsed.rules, schema::Catalog::embedded(), parsed.diagnostics, parsed.correlations);
+    EXPECT_TRUE(built && built->correlations && built->channels.size() == 1);
+    return std::pair(built->channels.at(0).bytes, built->correlations->bytes);
+  };
+  EXPECT_EQ(bytes(a + b + both, "one.yml"), bytes(both + b + a, "two.yml"));
+  EXPECT_EQ(run(a + a).instances, 2u);  // twins are two
 }
 
 }  // namespace

@@ -119,6 +119,40 @@ TEST(Compile, RefusesARuleAboveItsBudgetAndAChannelAboveIts) {
   EXPECT_EQ(too_large.error().code, ErrorCode::kTooLarge);
 }
 
+// A list of indicators is one look into a table for each place of a value, however long the list is.
+TEST(Compile, TakesAHundredThousandTextsOfEachKindAndItsBoundFollowsTheField) {
+  const schema::TemplateType type = type_of({"A", "B"});
+  const auto bound_of = [&](const std::string& modifier, uint32_t count) {
+    std::string yaml = "sel:\n  A" + modifier + ":\n";
+    for (uint32_t i = 0; i < count; ++i) yaml += "    - 'indicator-" + std::to_string(i * 2'654'435'761u) + ".example'\n";
+    const std::vector<sigma::Rule> rules = parse_rules(rule_yaml(yaml + "also:\n  B: x\ncondition: sel and also"));
+    Diagnostics diagnostics;
+    const std::vector<compiler::BoundRule> bound{{&rules.at(0), nullptr}};
+    auto bytes = compiler::compile(type, bound, diagnostics);
+    EXPECT_TRUE(bytes && diagnostics.empty()) << modifier << (diagnostics.empty() ? "" : to_line(diagnostics[0]));
+    if (!bytes) return ~uint64_t{0};
+    const auto channel = channel::VerifiedChannel::verify(*bytes, {type.fingerprint, 2});
+    EXPECT_TRUE(channel) << modifier << (channel ? "" : channel.error().detail);
+    if (!channel) return ~uint64_t{0};
+    // The law, on the longest value there is: made of the indicators, and one that holds in the end.
+    std::string text;
+    while (text.size() < limits::kInputBytesMax - 100) text += "indicator-" + std::to_string(text.size() * 40'503u) + ".exampl ";
+    text += "indicator-0.example";
+    const std::string exact = "indicator-0.example";
+    interpreter::Scratch scratch(*channel);
+    for (const std::string& value : {modifier == "|contains" || modifier == "|endswith" ? text : exact, text.substr(0, 60'000)}) {
+      const std::vector<schema::InputValue> values{schema::InputValue(value), schema::InputValue("x")};
+      const auto outcome = interpreter::evaluate(*channel, {values, {}, {}}, scratch);
+      EXPECT_EQ(outcome.matches.size(), value.ends_with(exact) ? 1u : 0u) << modifier << " " << value.size();
+      EXPECT_TRUE(outcome.faults.empty());
+      EXPECT_LE(outcome.steps, channel->cost_bound()) << modifier;
+    }
+    return channel->cost_bound();
+  };
+  for (const std::string modifier : {"", "|contains", "|startswith", "|endswith"}) EXPECT_LT(bound_of(modifier, 100'000), limits::kInstanceStepsMax) << modifier;
+  EXPECT_LT(bound_of("|contains", 100'000), 40 * bound_of("|contains", 10'000));  // what stands in more of them shares places in the table
+}
+
 TEST(Compile, RestrictionsOfTheLogSourceStandInFront) {
   const schema::TemplateType type = type_of({"A", "EventID"});
   const std::vector<sigma::Rule> rules = parse_rules(rule_yaml("sel:\n  A: x\ncondition: not sel"));

@@ -1,25 +1,8 @@
 // The state as a machine: its memory, its cost, what it takes over at a swap, and what damaged files can do to it.
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <random>
 
 #include "correlation/harness.hpp"
-
-#ifndef __SANITIZE_ADDRESS__  // AddressSanitizer replaces the same operators; the other presets count
-namespace {
-std::atomic<uint64_t> allocations{0};
-}
-// GCC cannot see that the pair belongs together.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-#endif
+#include "support/allocations.hpp"
 
 namespace creance::channel {
 class UncheckedCorrelationsForTests {

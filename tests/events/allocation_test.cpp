@@ -1,28 +1,13 @@
 // In the steady state nothing is allocated for an event: counted by replacing the global operators of this test program.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "events/decoder.hpp"
 #include "events/evtx_writer.hpp"
 #include "events/records.hpp"
 #include "events/text_stream.hpp"
+#include "support/allocations.hpp"
 
 #ifndef __SANITIZE_ADDRESS__  // AddressSanitizer replaces the same operators; the other presets count
-namespace {
-std::atomic<uint64_t> allocations{0};
-}
-// GCC cannot see that the pair belongs together.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace creance::events {
 namespace {
@@ -44,9 +29,9 @@ TEST(Allocation, NoneForAJsonEventOfAnyForm) {
   for (int i = 0; i < 3; ++i) round();
   const size_t each = decoded / 3;
   EXPECT_GE(each, 6u);
-  const uint64_t before = allocations;
+  const uint64_t before = test::allocations;
   for (int i = 0; i < 100; ++i) round();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations, before);
   EXPECT_EQ(decoded, 103 * each);
 }
 
@@ -58,11 +43,11 @@ TEST(Allocation, NoneForALineOfABlock) {
   ASSERT_TRUE(blocks.next(block).value_or(false));
   RecordReader records;
   Record record;
-  const uint64_t before = allocations;
+  const uint64_t before = test::allocations;
   size_t n = 0;
   records.begin(block);
   while (records.next(record)) ++n;
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations, before);
   EXPECT_EQ(n, 1000u);
 }
 

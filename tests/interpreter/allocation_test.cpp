@@ -1,23 +1,8 @@
 // The interpreter allocates nothing for an event: counted by replacing the global operators of this test program.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "interpreter/fixture.hpp"
+#include "support/allocations.hpp"
 
 #ifndef __SANITIZE_ADDRESS__  // AddressSanitizer replaces the same operators; the other presets count
-namespace {
-std::atomic<uint64_t> allocations{0};
-}
-// GCC cannot see that the pair belongs together.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace creance::test {
 

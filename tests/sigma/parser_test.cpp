@@ -151,7 +151,7 @@ TEST(Yaml, LargeFileIsRefusedBeforeItIsRead) {
   const std::string head = rule_with("  a:\n    Image: x\n  condition: a\n#");
   EXPECT_EQ(first_code(head + std::string(limits::kRuleFileBytesMax - head.size(), 'x')), "");
   EXPECT_EQ(first_code(head + std::string(limits::kRuleFileBytesMax - head.size() + 1, 'x')), "S001");
-  EXPECT_EQ(first_code(std::string(10u << 20, 'x')), "S001");
+  EXPECT_EQ(first_code(std::string(20u << 20, 'x')), "S001");
 }
 
 TEST(Yaml, AliasesAreSharedAndBombsRefused) {

@@ -57,7 +57,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
   for (const uint32_t instance : outcome.matches) {
     if (loaded->suspended[instance] != 0) continue;
     if (!loaded->sources.empty() && loaded->sources[instance] != kNoSource) {
-      sources_.push_back(loaded->sources[instance]);
+      if (std::ranges::find(sources_, loaded->sources[instance]) == sources_.end()) sources_.push_back(loaded->sources[instance]);
       if (loaded->silent[instance] != 0) continue;  // there for correlations alone: it may match as often as it likes
     }
     ++totals_.matches;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/text.hpp"
 #include "channel/verified_correlations.hpp"
@@ -72,7 +73,7 @@ struct CorrelationJudges::State {
   void add(compiler::BuiltChannel& channel, const schema::Catalog& catalog) {
     Bench bench;
     bench.type = channel.type;
-    for (const uint32_t rule : channel.rules) {
+    for (const uint32_t rule : std::set<uint32_t>(channel.rules.begin(), channel.rules.end())) {
       if (!wanted(channel.type, rule)) continue;
       Bench::Judged judged{rule, {}};
       Diagnostics told_already;
@@ -93,11 +94,7 @@ struct CorrelationJudges::State {
     }
     bench.channel = std::make_unique<const channel::VerifiedChannel>(std::move(*verified));
     bench.scratch = std::make_unique<interpreter::Scratch>(*bench.channel);
-    for (uint32_t i = 0; i < bench.channel->instance_count(); ++i) {
-      const std::string_view id = bench.channel->instance(i).rule_id;
-      const auto rule = std::ranges::find_if(channel.rules, [&](uint32_t r) { return rules[r].id == id; });
-      bench.rules.push_back(rule == channel.rules.end() ? UINT32_MAX : *rule);
-    }
+    bench.rules = channel.rules;
     benches.push_back(std::move(bench));
   }
 
@@ -139,7 +136,9 @@ struct CorrelationJudges::State {
     std::vector<uint32_t> sources;
     for (const uint32_t instance : outcome.matches) {
       const auto source = std::ranges::find_if(built->sources, [&](const auto& s) { return s.type == bench.type && s.rule == bench.rules[instance]; });
-      if (source != built->sources.end()) sources.push_back(static_cast<uint32_t>(source - built->sources.begin()));
+      if (source == built->sources.end()) continue;
+      const auto number_of = static_cast<uint32_t>(source - built->sources.begin());
+      if (std::ranges::find(sources, number_of) == sources.end()) sources.push_back(number_of);
     }
     if (sources.empty()) return;
     const interpreter::CorrelationOutcome correlated = state.observe({file->source(sources[0]).type, sources, event.inputs, time});
