@@ -16,6 +16,7 @@ inline constexpr uint32_t kValuesPerRuleMax = 262'144;       // above: belongs i
 inline constexpr size_t kYamlExpandedBytesMax = 64u << 20;   // above: a bomb of aliases to long scalars
 inline constexpr uint32_t kPipelineDepthMax = 8;             // pipeline files that include each other; above: nobody finds what counts
 inline constexpr uint32_t kPipelineFilesMax = 64;            // as many of them in all
+inline constexpr size_t kRuleIdBytesMax = 96;                // a UUID has 36; it must fit into every message between the sensor's processes
 inline constexpr size_t kSelectionNameBytesMax = 256;        // above: nobody names it in a condition; bounds pattern matching
 inline constexpr uint64_t kConditionPatternWorkMax = 16u << 20;  // bytes of names that `1 of x*` patterns are compared with; above: no reader follows
 inline constexpr uint32_t kDiagnosticsPerFileMax = 1'000;    // above: said once that there are more; also bounds the search for nearest names

@@ -37,7 +37,7 @@ constexpr std::array kCodes{
     CodeInfo{"S024", kError, "The level is none of the five.", "use informational, low, medium, high or critical"},
     CodeInfo{"S025", kError, "The status is none of the five.", "use stable, test, experimental, deprecated or unsupported"},
     CodeInfo{"S026", kWarning, "A date is not written as YYYY-MM-DD, or does not exist.", "write dates as 2026-11-23"},
-    CodeInfo{"S027", kError, "The id is not a UUID.", "use a random UUID (version 4), for example from `uuidgen`"},
+    CodeInfo{"S027", kWarning, "The id is not a UUID.", "use a random UUID (version 4), for example from `uuidgen`"},
     CodeInfo{"S028", kWarning, "The rule has no id.", "give it a random UUID (version 4), for example from `uuidgen`; detections are recorded under it"},
     CodeInfo{"S029", kWarning, "A text is longer than the specification allows.", "shorten it"},
     CodeInfo{"S030", kWarning, "A tag is not of the form `namespace.name`.", "use lower-case letters, digits, `_`, `-`, and a dot after the namespace: attack.t1055"},
@@ -49,9 +49,10 @@ constexpr std::array kCodes{
     CodeInfo{"S036", kError, "Two rules of one file have the same id.", "give each rule an id of its own"},
     CodeInfo{"S037", kError, "No mapping knows the taxonomy of the rule.", "give a pipeline with a mapping for this taxonomy, or use the names of the Sigma taxonomy and remove the key"},
     CodeInfo{"S038", kWarning, "A text is written as a number or truth value.", "quote it; it is taken as it is written, but other tools take it as something else or refuse it"},
+    CodeInfo{"S039", kWarning, "A level or status is not in lower case.", "write it in lower case; it is read so"},
     // --- detection
     CodeInfo{"S041", kError, "The detection has no search identifier.", "add at least one map or list of values and name it in the condition"},
-    CodeInfo{"S042", kError, "A search identifier is neither a map nor a list, or its name is too long.", "write `name:` and below it a map of fields, or a list of keywords"},
+    CodeInfo{"S042", kError, "A search identifier is neither a map, a list nor a text, or its name is too long.", "write `name:` and below it a map of fields, or a list of keywords"},
     CodeInfo{"S043", kError, "A list or map is empty.", "add an entry or remove the key; an empty one would match nothing or everything"},
     CodeInfo{"S045", kError, "A value is not a scalar.", "a field takes one value or a plain list of values"},
     CodeInfo{"S046", kError, "A modifier does not exist.", "see the Sigma modifiers: contains, startswith, endswith, all, re, cidr, …"},
@@ -65,6 +66,7 @@ constexpr std::array kCodes{
     CodeInfo{"S055", kWarning, "`base64offset` without `contains` can hardly match.", "add `contains` after it"},
     CodeInfo{"S056", kWarning, "An empty text matches every value with this modifier.", "remove the empty text"},
     CodeInfo{"S057", kWarning, "A plain value is a number in another base to YAML.", "quote it to compare the text as written"},
+    CodeInfo{"S058", kWarning, "A search identifier is a text instead of a list.", "write it as a list, `name: [text]`; it is taken as its one keyword"},
     // --- condition
     CodeInfo{"S060", kError, "The condition is not well formed.", "a condition joins search identifiers with and, or, not, parentheses, `1 of name*` and `all of name*`"},
     CodeInfo{"S061", kError, "The condition names a search identifier that does not exist.", "name one of the detection's search identifiers"},
@@ -72,7 +74,7 @@ constexpr std::array kCodes{
     CodeInfo{"S063", kWarning, "A search identifier is not used by the condition.", "use it in the condition or remove it"},
     CodeInfo{"S064", kError, "The condition is nested too deeply or too large.", "simplify it; `1 of name*` replaces long chains"},
     CodeInfo{"S065", kError, "The old aggregation form (`| count()`, `| near`, …) is not Sigma 2.", "write a correlation rule (event_count, value_count, temporal) instead"},
-    CodeInfo{"S068", kError, "`timeframe` belongs to the old aggregation form.", "write a correlation rule with `timespan` instead"},
+    CodeInfo{"S068", kWarning, "`timeframe` has no effect.", "remove it: it belongs to the old aggregation form; a correlation rule has `timespan` instead"},
     CodeInfo{"S070", kError, "A search identifier has the name of a condition's word.", "rename it; and, or, not, of, them, all, any and 1 have a meaning of their own"},
     // --- correlations
     CodeInfo{"S100", kError, "A correlation lacks a part that its type needs.", "a correlation has type, rules, timespan and, unless it is temporal, a condition; the value types also need `field` in the condition"},

@@ -24,7 +24,7 @@ class DetectionReader {
       if (key.text == "condition") {
         condition = &value;
       } else if (key.text == "timeframe") {
-        reporter_.report("S068", key.span, "`timeframe` belongs to the old aggregation form");
+        reporter_.report("S068", key.span, "`timeframe` has no effect");
       } else {
         selection(key, value);
       }
@@ -47,8 +47,14 @@ class DetectionReader {
       reporter_.report("S042", key.span, fmt::format("the name of a search identifier is longer than {} bytes", limits::kSelectionNameBytesMax), "give it a short name");
     }
     Selection selection{key.text, key.span, {}, {}};
-    if (value.kind == YamlKind::kScalar) {
-      reporter_.report("S042", value.type == ValueKind::kNull ? key.span : value.span, fmt::format("the search identifier {} must be a map or a list, not {}", quote(key.text), describe(value)));
+    if (value.kind == YamlKind::kScalar && value.type == ValueKind::kString) {
+      reporter_.report("S058", value.span, fmt::format("the search identifier {} is a text; it is taken as a keyword", quote(key.text)));
+      Item keywords;
+      keywords.span = value.span;
+      keyword(value, keywords);
+      selection.alternatives.push_back({{std::move(keywords)}});
+    } else if (value.kind == YamlKind::kScalar) {
+      reporter_.report("S042", value.type == ValueKind::kNull ? key.span : value.span, fmt::format("the search identifier {} must be a map, a list or a text, not {}", quote(key.text), describe(value)));
     } else if (value.children.empty()) {
       reporter_.report("S043", value.span, fmt::format("the search identifier {} is empty", quote(key.text)));
     } else if (value.kind == YamlKind::kMap) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "base/limits.hpp"
 #include "base/text.hpp"
 #include "sigma/codes.hpp"
 #include "sigma/detection.hpp"
@@ -37,6 +38,12 @@ bool is_uuid(std::string_view text) {
     if (dash ? c != '-' : !(is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))) return false;
   }
   return true;
+}
+
+// Under this detections are recorded, whether it is a UUID or not. `#` begins what stands in for the id of a rule that has none.
+bool is_id(std::string_view text) {
+  const auto printable = [](char c) { return c > ' ' && c <= '~'; };
+  return !text.empty() && text.size() <= limits::kRuleIdBytesMax && text[0] != '#' && std::ranges::all_of(text, printable);
 }
 
 bool is_date(std::string_view text) {
@@ -196,8 +203,9 @@ class RuleReader {
     };
     if (find(root, "id").key == nullptr) reporter_.report("S028", root.span, "the rule has no id");
     if (const YamlNode* node = copy("id", rule_.id)) {
-      if (!is_uuid(rule_.id)) reporter_.report("S027", node->span, fmt::format("the id {} is not a UUID", quote(rule_.id)));
-      rule_.id = to_ascii_lower(rule_.id);
+      if (!is_id(rule_.id)) reporter_.report("S021", node->span, fmt::format("the id {} is not 1 to {} printable ASCII characters without blanks, the first of them not `#`", quote(rule_.id), limits::kRuleIdBytesMax), "give it a random UUID (version 4), for example from `uuidgen`");
+      else if (!is_uuid(rule_.id)) reporter_.report("S027", node->span, fmt::format("the id {} is not a UUID", quote(rule_.id)));
+      if (is_uuid(rule_.id)) rule_.id = to_ascii_lower(rule_.id);
     }
     copy("name", rule_.name);
     copy("author", rule_.author);
@@ -207,7 +215,9 @@ class RuleReader {
       const YamlNode* node = copy(name, *to);
       if (node != nullptr && !is_date(*to)) reporter_.report("S026", node->span, fmt::format("{} is not a date as YYYY-MM-DD", quote(*to)));
     }
-    if (const YamlNode* node = copy("status", rule_.status)) one_of(*node, "status", "S025", kStatuses);
+    if (const YamlNode* node = copy("status", rule_.status)) {
+      if (const auto status = one_of(*node, "status", "S025", kStatuses)) rule_.status = kStatuses[*status];
+    }
     if (const YamlNode* node = scalar(root, "level")) level(*node);
     if (const YamlNode* node = scalar(root, "taxonomy"); node != nullptr && node->text != "sigma") not_plain_text(*node, "taxonomy"), rule_.taxonomy = {node->text, node->span};
   }
@@ -226,18 +236,23 @@ class RuleReader {
     if (characters(node.text) > characters_max) reporter_.report("S029", node.span, fmt::format("`{}` is longer than {} characters", name, characters_max));
   }
 
-  bool one_of(const YamlNode& node, std::string_view key, std::string_view code, std::span<const std::string_view> allowed) {
-    if (std::ranges::find(allowed, node.text) != allowed.end()) return true;
-    const auto like = nearest(node.text, allowed);
-    reporter_.report(code, node.span, fmt::format("the {} {} does not exist", key, quote(node.text)), like ? fmt::format("did you mean `{}`?", *like) : "");
-    return false;
+  // The one of `allowed` that the node names, without regard to case; nothing if it names none.
+  std::optional<size_t> one_of(const YamlNode& node, std::string_view key, std::string_view code, std::span<const std::string_view> allowed) {
+    const std::string lower = to_ascii_lower(node.text);
+    const auto found = std::ranges::find(allowed, lower);
+    if (found == allowed.end()) {
+      const auto like = nearest(lower, allowed);
+      reporter_.report(code, node.span, fmt::format("the {} {} does not exist", key, quote(node.text)), like ? fmt::format("did you mean `{}`?", *like) : "");
+      return std::nullopt;
+    }
+    if (*found != node.text) reporter_.report("S039", node.span, fmt::format("the {} {} is not in lower case", key, quote(node.text)));
+    return static_cast<size_t>(found - allowed.begin());
   }
 
   void level(const YamlNode& node) {
     std::array<std::string_view, kLevels.size()> names;
     std::ranges::transform(kLevels, names.begin(), [](Level l) { return to_string(l); });
-    if (!one_of(node, "level", "S024", names)) return;
-    rule_.level = kLevels[static_cast<size_t>(std::ranges::find(names, node.text) - names.begin())];
+    if (const auto level = one_of(node, "level", "S024", names)) rule_.level = kLevels[*level];
   }
 
   void lists(const YamlNode& root) {

@@ -69,7 +69,7 @@ std::string_view to_string(Level level);  // "" for kNone
 struct Metadata {
   std::string file;  // as the user named it
   Span span;
-  std::string id;     // UUID in lower case; "" if there is none (a warning)
+  std::string id;     // a UUID in lower case, or another name (a warning), see limits::kRuleIdBytesMax; "" if there is none (a warning)
   std::string title;
   std::string name;
   std::string status;
