@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cli/remote.hpp"
 #include "cli/signing_key.hpp"
+#include "plan/policy.hpp"
 #include "trust/core/trusted_set.hpp"
 #include "trust/keys/key_file.hpp"
 
@@ -21,6 +22,7 @@ struct CeremonyOptions {
   std::string file, out, role, key, passphrase_file, by;
   std::vector<std::string> add, remove, others;
   uint32_t threshold = 0;  // 0: as it was
+  bool drop = false;
   unsigned days = 365;
 };
 
@@ -49,6 +51,7 @@ struct Roles {
     std::string name;
     std::vector<std::string> keyids;
     int64_t threshold = 1;
+    bool made = false;  // a tenant's role that this change adds
   };
   std::vector<Role> list;
 
@@ -62,7 +65,7 @@ Result<Roles> read_roles(const Json& part) {
   const JsonField field(part, "signed");
   Roles roles;
   const auto one = [&](std::string name, const JsonField& value) -> Status {
-    Roles::Role role{std::move(name), {}, 1};
+    Roles::Role role{std::move(name), {}, 1, false};
     TRY(role.threshold, value.integer_at("threshold", 1, 1'000));
     TRY(const JsonField ids, value.at("keyids"));
     TRY(const auto elements, ids.elements(limits::kKeysPerRoleMax));
@@ -119,11 +122,15 @@ Json with_roles(Json part, const Roles& roles) {
     part.set("roles", std::move(list));
     return part;
   }
-  Json delegations = *part.find("delegations");
+  const Json* there = part.find("delegations");
+  Json delegations = there == nullptr ? Json::object({{"keys", Json::object()}, {"roles", Json::array()}}) : *there;
   Json list = Json::array();
   for (const Json& entry : delegations.find("roles")->elements()) {
     const auto role = std::ranges::find(roles.list, member_text(entry, "name"), &Roles::Role::name);
-    list.push(role_members(entry, *role));
+    if (role != roles.list.end()) list.push(role_members(entry, *role));
+  }
+  for (const Roles::Role& role : roles.list) {
+    if (role.made) list.push(role_members(Json::object({{"name", role.name}, {"paths", Json::array({Json(role.name + "/*/*")})}, {"terminating", true}}), role));
   }
   delegations.set("keys", std::move(keys));
   delegations.set("roles", std::move(list));
@@ -145,7 +152,21 @@ Result<std::string> id_to_remove(const std::string& given, const Roles::Role& ro
   return fail(ErrorCode::kInvalid, fmt::format("`{}` is {} of role `{}`; give a public key file or at least 8 characters of a key id", printable(given, 100), found.empty() ? "no key" : "not the name of exactly one key", role.name));
 }
 
-Status change_role(const CeremonyOptions& options, Roles& roles) {
+bool is_tenants_role(const std::string& name) { return name.starts_with("content-") && plan::is_tenant_name(name.substr(8)); }
+
+// A tenant's own content (ADR 0099): only its name space, and never one person alone unless that is said.
+Status make_tenants_role(const CeremonyOptions& options, Roles& roles) {
+  if (options.add.empty() || options.threshold == 0) return fail(ErrorCode::kInvalid, fmt::format("a new role `{}` needs --add and --threshold", options.role));
+  roles.list.push_back({options.role, {}, static_cast<int64_t>(options.threshold), true});
+  return {};
+}
+
+Status change_role(const CeremonyOptions& options, Roles& roles, bool targets) {
+  if (options.drop) {
+    if (!is_tenants_role(options.role) || std::erase_if(roles.list, [&](const Roles::Role& role) { return role.name == options.role; }) == 0) return fail(ErrorCode::kInvalid, fmt::format("there is no tenant's role `{}` to drop", options.role));
+    return {};
+  }
+  if (targets && is_tenants_role(options.role) && roles.find(options.role) == nullptr) TRY_VOID(make_tenants_role(options, roles));
   Roles::Role* role = roles.find(options.role);
   if (role == nullptr) {
     std::string known;
@@ -205,9 +226,9 @@ Status change(const CeremonyOptions& options, const Session& session) {
   Json part = envelope.signed_part;
   TRY(Roles roles, read_roles(part));
   if (!options.role.empty()) {
-    TRY_VOID(change_role(options, roles));
-  } else if (!options.add.empty() || !options.remove.empty() || options.threshold > 0) {
-    return fail(ErrorCode::kInvalid, "--add, --remove and --threshold need --role");
+    TRY_VOID(change_role(options, roles, member_text(part, "_type") == "targets"));
+  } else if (!options.add.empty() || !options.remove.empty() || options.threshold > 0 || options.drop) {
+    return fail(ErrorCode::kInvalid, "--add, --remove, --threshold and --drop need --role");
   }
   part = with_roles(std::move(part), roles);
   TRY(const int64_t version, JsonField(part, "signed").integer_at("version", 1));
@@ -330,10 +351,11 @@ void add_ceremony(CLI::App& keys, Session& session) {
   };
   CLI::App* next = nested("change", "The next version of root or targets metadata: keys added, removed, another threshold, a later expiry", change);
   next->add_option("--out", options->out, "File of the next version, not signed yet")->required();
-  next->add_option("--role", options->role, "Whose keys: root, targets, snapshot, timestamp in a root; content, rollout, policy in targets");
+  next->add_option("--role", options->role, "Whose keys: root, targets, snapshot, timestamp in a root; content, rollout, policy in targets, or a tenant's content-<tenant>, which is made if it is not there");
   next->add_option("--add", options->add, "Public key file")->take_all();
   next->add_option("--remove", options->remove, "Public key file, or the beginning of a key id")->take_all();
   next->add_option("--threshold", options->threshold, "How many different keys must sign")->check(CLI::Range(1u, 100u));
+  next->add_flag("--drop", options->drop, "Take a tenant's role away: it signs nothing more");
   next->add_option("--days", options->days, "Expires after so many days")->check(CLI::Range(1u, 3650u))->capture_default_str();
   CLI::App* one = nested("sign", "Add one person's signature; shows what is signed, needs no network", sign);
   one->add_option("--key", options->key, "Private key file, or pkcs11:…")->required();

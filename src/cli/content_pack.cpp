@@ -56,7 +56,7 @@ Result<std::vector<plan::Evidence::Source>> rule_sources(const LoadedRules& load
 
 Result<PackOutcome> make_pack(const PackRequest& request, const schema::Catalog& catalog, const Terminal& terminal) {
   if (!plan::is_release_name(request.release)) {
-    return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a release: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.release));
+    return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a release: use lower-case letters, digits, `.`, `_` and `-`, at most 64 (a tenant's own: `TENANT/NAME`)", request.release));
   }
   if (!plan::is_release_name(request.category)) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no name of a category: use lower-case letters, digits, `.`, `_` and `-`, at most 64", request.category));
   if (invalid_utf8_at(request.notes)) return fail(ErrorCode::kInvalid, "the notes are not valid UTF-8");

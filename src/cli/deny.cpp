@@ -89,7 +89,7 @@ Status sign_list(const DenyOptions& options, const Session& session, bool deny) 
   const bool there = files.exists(folder / kContentFile);
   if (there == !options.digests.empty()) return fail(ErrorCode::kExists, there ? fmt::format("`{}` holds a list already: leave the digests out to add your signature, or choose another folder", options.out) : "name at least one digest");
   TRY(const auto signer, open_signer(files, options.key, options.passphrase_file));
-  TRY(const auto previous, previous_content(options.previous, options.remote, signer->public_key()));
+  TRY(const auto previous, previous_content(options.previous, options.remote, signer->public_key(), "content"));
   const auto view = previous ? std::optional<BytesView>(*previous) : std::nullopt;
   Bytes signed_bytes;
   if (there) {

@@ -39,7 +39,7 @@ class Scratch {
 };
 
 // As a host reads the tree.
-Result<std::optional<Bytes>> from_tree(const std::string& root_file, const RemoteOptions& remote) {
+Result<std::optional<Bytes>> from_tree(const std::string& root_file, const RemoteOptions& remote, const std::string& role_name) {
   os::RealFileSystem files;
   TRY(const Bytes root, files.read(root_file, limits::kRootBytesMax));
   TRY(const Scratch scratch, Scratch::make());
@@ -50,20 +50,11 @@ Result<std::optional<Bytes>> from_tree(const std::string& root_file, const Remot
   trust::Client client(transport, files, scratch.path());
   TRY_VOID(client.init(root));
   TRY_VOID(client.refresh(os::RealClock().wall()));
-  const auto role = client.load_role("content");
+  const auto role = client.load_role(role_name);
   if (!role && role.error().code == ErrorCode::kNotFound) return std::optional<Bytes>();
   if (!role) return fail(role.error());
-  TRY(Bytes bytes, client.stored("content"));
+  TRY(Bytes bytes, client.stored(role_name));
   return std::optional(std::move(bytes));
-}
-
-Result<std::optional<Bytes>> from_server(const RemoteOptions& options) {
-  TRY(Remote remote, Remote::open(options));
-  TRY(const auto roles, remote.get("/api/v1/roles"));
-  const int64_t version = roles.value("content_version", int64_t{0});
-  if (version == 0) return std::optional<Bytes>();
-  TRY(const std::string text, remote.tree_file(fmt::format("metadata/{}.content.json", version), limits::kTargetsBytesMax));
-  return std::optional(Bytes(text.begin(), text.end()));
 }
 
 Status signed_by(BytesView content, const trust::PublicKey& signer) {
@@ -81,18 +72,29 @@ void add_previous_options(CLI::App& command, PreviousOptions& options) {
   command.add_flag("--first", options.first, "There is no content yet");
 }
 
-Result<std::optional<Bytes>> previous_content(const PreviousOptions& options, const RemoteOptions& remote, const trust::PublicKey& signer) {
+Result<std::optional<Bytes>> previous_content(const PreviousOptions& options, const RemoteOptions& remote, const trust::PublicKey& signer, const std::string& role) {
   if (options.first) return std::optional<Bytes>();
-  if (!options.root.empty() && options.previous.empty()) return from_tree(options.root, remote);
+  if (!options.root.empty() && options.previous.empty()) return from_tree(options.root, remote, role);
   std::optional<Bytes> content;
   if (!options.previous.empty()) {
     os::RealFileSystem files;
     TRY(content, files.read(options.previous, limits::kTargetsBytesMax));
   } else {
-    TRY(content, from_server(remote));
+    TRY(Remote server, Remote::open(remote));
+    TRY(content, published_content(server, role));
   }
   if (content) TRY_VOID(signed_by(*content, signer));
   return content;
+}
+
+Result<std::optional<Bytes>> published_content(Remote& remote, const std::string& role) {
+  TRY(const auto roles, remote.get("/api/v1/roles"));
+  const auto versions = roles.find("content_versions");
+  if (versions == roles.end() || !versions->contains(role)) return fail(ErrorCode::kNotFound, fmt::format("the server knows no role `{}`", role));
+  const int64_t version = versions->value(role, int64_t{0});
+  if (version == 0) return std::optional<Bytes>();
+  TRY(const std::string text, remote.tree_file(fmt::format("metadata/{}.{}.json", version, role), limits::kTargetsBytesMax));
+  return std::optional(Bytes(text.begin(), text.end()));
 }
 
 Result<Bytes> target_of(BytesView content, const std::string& path, const RemoteOptions& options) {
@@ -113,7 +115,7 @@ Result<std::vector<plan::Release>> releases_of(BytesView content, const std::str
   TRY(const trust::Targets parsed, trust::Targets::parse(content));
   std::vector<plan::Release> releases;
   for (const auto& [path, file] : parsed.targets) {
-    if (!path.ends_with("/release.json") || path == fmt::format("content/{}/release.json", but) || releases.size() >= kReleasesLookedAtMax) continue;
+    if (!path.ends_with("/release.json") || path == plan::release_folder(but) + "/release.json" || releases.size() >= kReleasesLookedAtMax) continue;
     TRY(const Bytes bytes, target_of(content, path, remote));
     TRY(plan::Release release, plan::Release::parse(bytes));
     releases.push_back(std::move(release));

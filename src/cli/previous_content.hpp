@@ -20,7 +20,10 @@ struct PreviousOptions {
 void add_previous_options(CLI::App& command, PreviousOptions& options);
 
 // Nothing for the very first. kDenied: neither a trusted root nor the key speaks for it.
-Result<std::optional<Bytes>> previous_content(const PreviousOptions& options, const RemoteOptions& remote, const trust::PublicKey& signer);
+// `role`: "content", or a tenant's "content-<tenant>".
+Result<std::optional<Bytes>> previous_content(const PreviousOptions& options, const RemoteOptions& remote, const trust::PublicKey& signer, const std::string& role);
+// What the server says is published, believed by nobody yet. Nothing: not published so far. kNotFound: no such role.
+Result<std::optional<Bytes>> published_content(Remote& remote, const std::string& role);
 
 // A target file that verified metadata names, from the server's tree.
 Result<Bytes> target_of(BytesView content, const std::string& path, const RemoteOptions& remote);

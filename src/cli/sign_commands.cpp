@@ -110,11 +110,11 @@ Result<plan::Release> make_release(const SignOptions& options, const PackRequest
     TRY(channel.sha256, Digest::parse(digest));
     TRY(channel.length, entry.integer_at("length"));
     TRY(channel.instances, entry.integer_at("instances"));
-    channel.path = fmt::format("content/{}/{}{}", packed.release, channel.type, kChannelSuffix);
+    channel.path = fmt::format("{}/{}{}", plan::release_folder(packed.release), channel.type, kChannelSuffix);
     TRY(const auto cases, entry.find("cases"));
     if (cases) {
       plan::CasesRef ref;
-      ref.path = fmt::format("content/{}/{}{}", packed.release, channel.type, kCasesSuffix);
+      ref.path = fmt::format("{}/{}{}", plan::release_folder(packed.release), channel.type, kCasesSuffix);
       TRY(const std::string cases_digest, cases->text_at("sha256"));
       TRY(ref.sha256, Digest::parse(cases_digest));
       TRY(ref.length, cases->integer_at("length"));
@@ -126,9 +126,10 @@ Result<plan::Release> make_release(const SignOptions& options, const PackRequest
 }
 
 std::vector<trust::TargetFile> target_files(const std::string& release, const PackFiles& pack, const Bytes& document) {
-  std::vector<trust::TargetFile> files{{fmt::format("content/{}/release.json", release), document, std::nullopt}};
+  const std::string folder = plan::release_folder(release);
+  std::vector<trust::TargetFile> files{{fmt::format("{}/{}", folder, kReleaseFile), document, std::nullopt}};
   for (const auto& [name, bytes] : pack) {
-    if (is_published(name)) files.push_back({fmt::format("content/{}/{}", release, name), bytes, std::nullopt});
+    if (is_published(name)) files.push_back({fmt::format("{}/{}", folder, name), bytes, std::nullopt});
   }
   return files;
 }
@@ -152,7 +153,7 @@ Status check_follows(BytesView metadata, const std::optional<Bytes>& previous, c
     TRY(before, trust::Targets::parse(*previous));
   }
   if (next.version != before.version + 1) return fail(ErrorCode::kDenied, fmt::format("content.json has version {}, but what it must follow has version {}; nothing was signed", next.version, before.version));
-  const std::string folder = fmt::format("content/{}/", release);
+  const std::string folder = plan::release_folder(release) + "/";
   for (const auto& [path, file] : next.targets) {
     const auto known = before.targets.find(path);
     const bool same = known != before.targets.end() && known->second.length == file.length && known->second.hashes == file.hashes;
@@ -257,7 +258,7 @@ Status sign_pack(const SignOptions& options, const schema::Catalog& catalog, con
   TRY(const PackRequest packed, read_request(options.folder));
   TRY(const PackFiles pack, remake(options, packed, catalog, session));
   TRY(const auto key, open_signer(files, options.key, options.passphrase_file));
-  TRY(const auto previous, previous_content(options.previous, options.remote, key->public_key()));
+  TRY(const auto previous, previous_content(options.previous, options.remote, key->public_key(), plan::content_role(packed.release)));
   TRY(const Bytes document, release_document(options, packed, pack, now));
   TRY(const plan::Release release, plan::Release::parse(document));
   show_what_is_signed(release, session);
@@ -278,10 +279,9 @@ Result<nlohmann::ordered_json> deltas_of(const std::string& folder, const std::s
   os::RealFileSystem files;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   TRY(Remote remote, Remote::open(options));
-  TRY(const auto roles, remote.get("/api/v1/roles"));
-  const int64_t version = roles.value("content_version", int64_t{0});
-  if (version == 0) return list;
-  TRY(const std::string content, remote.tree_file(fmt::format("metadata/{}.content.json", version), limits::kTargetsBytesMax));
+  TRY(const auto published, published_content(remote, plan::content_role(release)));
+  if (!published) return list;
+  const std::string content(as_text(*published));
   TRY(const auto releases, releases_of(as_bytes(content), release, options));
   for (size_t i = 0; i < releases.size() && i < limits::kDeltaBasesMax; ++i) {
     for (const plan::ChannelRef& old : releases[i].channels) {
@@ -291,7 +291,7 @@ Result<nlohmann::ordered_json> deltas_of(const std::string& folder, const std::s
       if (sha256(to) == old.sha256) continue;
       TRY(const Bytes from, target_of(as_bytes(content), old.path, options));
       TRY(const Bytes delta, trust::make_delta(from, to));
-      if (delta.size() < to.size() / 2) list.push_back({{"path", fmt::format("content/{}/{}", release, file.filename().string())}, {"from", old.sha256.hex()}, {"data", to_base64(delta)}});
+      if (delta.size() < to.size() / 2) list.push_back({{"path", fmt::format("{}/{}", plan::release_folder(release), file.filename().string())}, {"from", old.sha256.hex()}, {"data", to_base64(delta)}});
     }
   }
   return list;
@@ -312,9 +312,10 @@ Result<nlohmann::ordered_json> push_pack(const std::string& folder, const Remote
   for (const std::string& name : names) {
     if (!is_published(name) && name != kReleaseFile) continue;
     TRY(const Bytes bytes, files.read(fs::path(folder) / name, limits::kChannelBytesMax));
-    targets.push_back({{"path", fmt::format("content/{}/{}", packed.release, name)}, {"data", to_base64(bytes)}});
+    targets.push_back({{"path", fmt::format("{}/{}", plan::release_folder(packed.release), name)}, {"data", to_base64(bytes)}});
   }
   nlohmann::ordered_json body = {{"metadata", to_base64(content)}, {"targets", targets}};
+  if (const std::string_view tenant = plan::tenant_of(packed.release); !tenant.empty()) body["tenant"] = tenant;
   if (const auto deltas = deltas_of(folder, packed.release, options); !deltas) {
     terminal.warning(fmt::format("hosts will fetch whole files: no deltas could be made ({})", deltas.error().detail));
   } else if (!deltas->empty()) {
@@ -362,7 +363,7 @@ void add_push(CLI::App& app, Session& session) {
       if (!answer) return failed(session, answer.error());
       if (session.json) session.terminal.data_line(answer->dump());
       else if (os::RealFileSystem().exists(fs::path(*folder) / kDenyFile)) session.terminal.data_line(fmt::format("`{}` is on the server; hosts follow it at their next refresh", *folder));
-      else session.terminal.data_line(fmt::format("`{}` is on the server; release it with `creance release {}`", *folder, fs::path(*folder).lexically_normal().filename().string()));
+      else if (const auto packed = read_request(*folder)) session.terminal.data_line(fmt::format("`{}` is on the server; release it with `creance release {}`", *folder, packed->release));
       return static_cast<int>(kOk);
     };
   });

@@ -130,10 +130,23 @@ class Decider {
     return out;
   }
 
+  // The tenant's own releases before everybody's; other tenants' not at all.
+  std::vector<const Rollout*> for_this_tenant(const Plan& plan) const {
+    std::vector<const Rollout*> own, all;
+    for (const Rollout& rollout : plan.rollouts) {
+      const std::string_view tenant = tenant_of(rollout.release);
+      if (tenant.empty()) all.push_back(&rollout);
+      else if (tenant == host_.tenant) own.push_back(&rollout);
+    }
+    own.insert(own.end(), all.begin(), all.end());
+    return own;
+  }
+
   Decision choose(const Plan& plan) const {
     std::optional<Block> first;  // why the newest one is not taken: the answer to "why"
     std::string first_name;
-    for (const Rollout& rollout : plan.rollouts) {
+    for (const Rollout* candidate : for_this_tenant(plan)) {
+      const Rollout& rollout = *candidate;
       const auto block = blocked(rollout);
       const bool runs = state_.running == rollout.release_digest;
       const bool wrong_pin = block && (block->reason == Reason::kPinned || block->reason == Reason::kLocalPin);

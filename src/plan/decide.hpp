@@ -21,6 +21,7 @@ struct Host {
   std::string sensor_id;
   WallTime enrolled{};
   std::vector<std::string> tags;
+  std::string tenant{};
 };
 
 struct HostState {

@@ -30,7 +30,7 @@ struct Evidence {
   Bytes to_bytes() const;
   // kDenied unless `bytes` are what the release names, say that everything passed, and speak about every channel file of it.
   static Status check(BytesView bytes, const Release& release);
-  static std::string path(const std::string& release) { return "content/" + release + "/evidence.json"; }
+  static std::string path(const std::string& release) { return release_folder(release) + "/evidence.json"; }
 };
 
 // What a signer sees: rules that come, go, or whose source is another.

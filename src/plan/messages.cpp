@@ -134,12 +134,19 @@ Result<EnrolRequest> EnrolRequest::parse(BytesView body) {
   TRY(request.hostname, document.text_at("hostname", 0, 255));
   TRY(request.machine_id, detail::id_at(document, "machine_id"));
   TRY(request.platform, document.text_at("platform", 1, 64));
+  TRY(const auto seal_key, document.find("seal_key"));
+  if (seal_key) {
+    TRY(const Digest raw, detail::digest_at(document, "seal_key"));
+    request.seal_key = raw.hex();
+  }
   TRY(const JsonField manifest, document.at("manifest"));
   TRY(request.manifest, Manifest::parse(manifest));
   return request;
 }
 Json EnrolRequest::to_json() const {
-  return Json::object({{"token", token}, {"public_key", public_key}, {"hostname", hostname}, {"machine_id", machine_id}, {"platform", platform}, {"manifest", manifest.to_json()}});
+  Json json = Json::object({{"token", token}, {"public_key", public_key}, {"hostname", hostname}, {"machine_id", machine_id}, {"platform", platform}, {"manifest", manifest.to_json()}});
+  if (!seal_key.empty()) json.set("seal_key", seal_key);
+  return json;
 }
 
 Result<EnrolResponse> EnrolResponse::parse(BytesView body) {
@@ -150,10 +157,15 @@ Result<EnrolResponse> EnrolResponse::parse(BytesView body) {
   TRY(response.tenant, document.text_at("tenant", 1, 64));
   TRY(response.tags, detail::texts_at(document, "tags", 64, 128));
   TRY(response.report_interval, interval_at(document, "report_interval_ms"));
+  TRY(const auto tenant_key, document.find("tenant_key"));
+  if (tenant_key) response.tenant_key = tenant_key->value();
   return response;
 }
+std::string tenant_key_name(std::string_view tenant, std::string_view sensor_id) { return fmt::format("tenant-key/{}/{}", tenant, sensor_id); }
 Json EnrolResponse::to_json() const {
-  return Json::object({{"sensor_id", sensor_id}, {"tenant", tenant}, {"tags", detail::texts(tags)}, {"report_interval_ms", report_interval.count()}});
+  Json json = Json::object({{"sensor_id", sensor_id}, {"tenant", tenant}, {"tags", detail::texts(tags)}, {"report_interval_ms", report_interval.count()}});
+  if (tenant_key) json.set("tenant_key", *tenant_key);
+  return json;
 }
 
 Result<Announce> Announce::parse(BytesView body) {

@@ -28,13 +28,16 @@ struct Manifest {
 struct EnrolRequest {
   std::string token, public_key /* 64 hex */, hostname, machine_id /* 32 hex */, platform;
   Manifest manifest;
+  std::string seal_key;  // 64 hex, X25519, for this enrolment alone: what the tenant's key is sealed to; "": the sensor wants none
   static Result<EnrolRequest> parse(BytesView body);
   Json to_json() const;
 };
+std::string tenant_key_name(std::string_view tenant, std::string_view sensor_id);
 struct EnrolResponse {
   std::string sensor_id, tenant;
   std::vector<std::string> tags;
   std::chrono::milliseconds report_interval{1000};
+  std::optional<Json> tenant_key;  // a sealed document (trust/keys/seal.hpp) named tenant_key_name(): the key that opens the tenant's policies
   static Result<EnrolResponse> parse(BytesView body);
   Json to_json() const;
 };

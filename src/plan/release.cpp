@@ -20,8 +20,9 @@ bool is_name(std::string_view name, std::string_view more) {
 }
 
 Status check_path(std::string_view path, const JsonField& field, std::string_view release) {
-  if (path.starts_with(fmt::format("content/{}/", release))) return {};
-  return fail(field.error(fmt::format("path must lie in content/{}/", release)));
+  const std::string folder = release_folder(release) + "/";
+  if (path.starts_with(folder)) return {};
+  return fail(field.error(fmt::format("path must lie in {}", folder)));
 }
 
 Result<ChannelRef> parse_channel(const JsonField& field, std::string_view release) {
@@ -81,7 +82,28 @@ Result<Ring> ring_at(const JsonField& object, std::string_view name) {
   return *ring;
 }
 
-bool is_release_name(std::string_view name) { return is_name(name, "._-"); }
+bool is_release_name(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_name(name, "._-");
+  return name.size() <= 64 && is_name(name.substr(0, slash), "_-") && is_name(name.substr(slash + 1), "._-");
+}
+
+std::string_view tenant_of(std::string_view release_name) {
+  const size_t slash = release_name.find('/');
+  return slash == std::string_view::npos ? std::string_view() : release_name.substr(0, slash);
+}
+
+std::string content_role(std::string_view release_name) {
+  const std::string_view tenant = tenant_of(release_name);
+  return tenant.empty() ? "content" : "content-" + std::string(tenant);
+}
+
+std::string release_folder(std::string_view release_name) {
+  const std::string_view tenant = tenant_of(release_name);
+  return content_role(release_name) + "/" + std::string(tenant.empty() ? release_name : release_name.substr(tenant.size() + 1));
+}
+
+std::string Release::path() const { return release_folder(name) + "/release.json"; }
 
 Digest release_digest(BytesView document) { return sha256(document); }
 
@@ -91,7 +113,7 @@ Result<Release> Release::parse(BytesView bytes) {
   Release release;
   TRY(const JsonField name, document.at("release"));
   TRY(release.name, name.text(1, 64));
-  if (!is_release_name(release.name)) return fail(name.error("must be 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit"));
+  if (!is_release_name(release.name)) return fail(name.error("must be 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit (with a tenant's name and `/` before it, if it is a tenant's own)"));
   TRY(release.created, document.time_at("created"));
   TRY(release.notes, document.text_at("notes", 0, 262'144));
   TRY(const JsonField list, document.at("channels"));

@@ -1,4 +1,5 @@
 // The release document `content/<release>/release.json` and its floor (docs/reference/protocol.md). Signed by the `content` role as a target file; this only reads and writes it.
+// A tenant's own release is named `<tenant>/<release>`, lies in `content-<tenant>/<release>/` and is signed by the role `content-<tenant>` (ADR 0099): the name says who approves it and whom it may reach.
 // Every document here: parse() is strict about shape (kInvalid, "path: what"), ignores unknown members; to_bytes() is compact JSON with sorted members, so equal values are equal bytes.
 #pragma once
 #include <optional>
@@ -46,7 +47,7 @@ struct Floor {
 };
 
 struct Release {
-  std::string name;  // [a-z0-9][a-z0-9._-]{0,63}
+  std::string name;  // [<tenant>/][a-z0-9][a-z0-9._-]*, 64 characters at most
   WallTime created{};
   std::string notes;
   std::vector<ChannelRef> channels;
@@ -57,10 +58,13 @@ struct Release {
 
   static Result<Release> parse(BytesView bytes);
   Bytes to_bytes() const;
-  std::string path() const { return "content/" + name + "/release.json"; }
+  std::string path() const;  // release_folder(name)/release.json
 };
 
 bool is_release_name(std::string_view name);
+std::string_view tenant_of(std::string_view release_name);       // "": everybody's
+std::string content_role(std::string_view release_name);         // "content", "content-acme": whose threshold approves it
+std::string release_folder(std::string_view release_name);       // "content/r1", "content-acme/own-1": where its files lie in the tree
 // The release digest: SHA-256 of the document's bytes.
 Digest release_digest(BytesView document);
 

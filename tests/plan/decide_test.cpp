@@ -400,5 +400,65 @@ TEST(Precedence, APauseDoesNotKeepAHostOnAHaltedRelease) {
   EXPECT_DECISION(c.decide(), Action::kReturn, Reason::kHalted);
 }
 
+// --- tenants' own releases (ADR 0099)
+
+struct OwnRelease : Case {
+  const Digest own = digest(9);
+  OwnRelease() {
+    Release r;
+    r.name = "demo/own-1";
+    r.created = now - hours(1);
+    r.channels = {{"t", digest(50), "content-demo/own-1/t.channel", digest(29), 1, 1}};
+    r.floor.approved_until = now + hours(100);
+    r.category = "rapid";
+    releases[own] = r;
+    host.tenant = "demo";
+    plan.rollouts.push_back({"demo/own-1", own, {}, RolloutState::kComplete, now - hours(30), {}});  // the oldest of all
+  }
+};
+
+TEST(OwnReleases, ComeBeforeEverybodysForTheirTenant) {
+  OwnRelease c;
+  const Decision decision = c.decide();
+  EXPECT_EQ(decision.action, Action::kAnnounce) << decision.detail;
+  EXPECT_EQ(decision.release, c.own);
+  c.state.running = c.own;
+  c.state.retained = {c.own, kOld};
+  EXPECT_EQ(c.decide().reason, Reason::kUpToDate);  // what rolls out for everybody does not push it aside
+}
+
+TEST(OwnReleases, ReachNoOtherTenant) {
+  OwnRelease c;
+  c.host.tenant = "globex";
+  EXPECT_EQ(c.decide().release, kNew);
+  c.plan.rollouts.erase(c.plan.rollouts.begin());  // nothing new for everybody
+  EXPECT_EQ(c.decide().reason, Reason::kUpToDate);
+  c.host.tenant.clear();
+  EXPECT_EQ(c.decide().reason, Reason::kUpToDate);
+}
+
+TEST(OwnReleases, LeaveTheHostToEverybodysWhenTheyAreTakenBack) {
+  OwnRelease c;
+  c.state.running = c.own;
+  c.state.retained = {c.own, kOld};
+  c.plan.rollouts.back().state = RolloutState::kWithdrawn;
+  const Decision back = c.decide();
+  EXPECT_EQ(back.action, Action::kReturn);
+  EXPECT_EQ(back.release, kOld);
+  c.state.running = kOld;
+  EXPECT_EQ(c.decide().release, kNew);  // and goes on from there
+}
+
+TEST(OwnReleases, CanBePinnedAndDeniedLikeOthers) {
+  OwnRelease c;
+  c.rules().pin = "new";
+  EXPECT_EQ(c.decide().release, kNew);
+  c.rules().pin = "demo/own-1";
+  EXPECT_EQ(c.decide().release, c.own);
+  c.deny.version = 1;
+  c.deny.denied = {{c.own, "bad"}};
+  EXPECT_NE(c.decide().release, c.own);
+}
+
 }  // namespace
 }  // namespace creance::plan

@@ -63,6 +63,30 @@ TEST(ReleaseDocument, ReadsTheExampleOfTheProtocol) {
   EXPECT_FALSE(release->channels.at(0).cases) << "a release may have none";
 }
 
+TEST(ReleaseName, SaysWhoApprovesItAndWhereItLies) {  // ADR 0099
+  for (const char* good : {"r1", "0.9_a-b", "acme/own-1", "acme-2/1"}) EXPECT_TRUE(is_release_name(good)) << good;
+  for (const std::string& bad : {std::string("acme/"), std::string("/own"), std::string("acme/own/1"), std::string("acme.x/own"), std::string("Acme/own"), std::string("../own"), std::string("acme/../own"), "a/" + std::string(63, 'b')}) EXPECT_FALSE(is_release_name(bad)) << bad;
+  EXPECT_EQ(tenant_of("r1"), "");
+  EXPECT_EQ(tenant_of("acme/own-1"), "acme");
+  EXPECT_EQ(content_role("r1"), "content");
+  EXPECT_EQ(content_role("acme/own-1"), "content-acme");
+  EXPECT_EQ(release_folder("r1"), "content/r1");
+  EXPECT_EQ(release_folder("acme/own-1"), "content-acme/own-1");
+}
+
+TEST(ReleaseDocument, OfATenantNamesItsOwnFilesAlone) {
+  Release release;
+  release.name = "acme/own-1";
+  release.category = "rapid";
+  release.channels = {{"t", {}, "content-acme/own-1/t.channel", {}, 1, 1}};
+  EXPECT_TRUE(Release::parse(release.to_bytes()));
+  EXPECT_EQ(release.path(), "content-acme/own-1/release.json");
+  for (const char* elsewhere : {"content/own-1/t.channel", "content-globex/own-1/t.channel", "content-acme/own-2/t.channel"}) {
+    release.channels[0].path = elsewhere;
+    EXPECT_FALSE(Release::parse(release.to_bytes())) << elsewhere;
+  }
+}
+
 TEST(ReleaseDocument, NamesTheMemberThatIsWrong) {
   const Bytes good = sample_release().to_bytes();
   EXPECT_EQ(complaint<Release>(good, {"floor", "not_before", "1", "ring"}, "\"moon\""), "floor.not_before[1].ring: must be one of internal, canary, early, general, late");
@@ -71,7 +95,7 @@ TEST(ReleaseDocument, NamesTheMemberThatIsWrong) {
   EXPECT_EQ(complaint<Release>(good, {"channels", "0", "path"}, "\"content/other/x.channel\""), "channels[0]: path must lie in content/starter-1/");
   EXPECT_EQ(complaint<Release>(good, {"channels", "0", "cases", "path"}, "\"content/other/x.cases.jsonl\""), "channels[0].cases: path must lie in content/starter-1/");
   EXPECT_NE(complaint<Release>(good, {"channels", "0", "cases", "length"}, std::to_string(limits::kRehearsalBytesMax + 1)), "");
-  EXPECT_EQ(complaint<Release>(good, {"release"}, "\"../x\""), "release: must be 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit");
+  EXPECT_EQ(complaint<Release>(good, {"release"}, "\"../x\""), "release: must be 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit (with a tenant's name and `/` before it, if it is a tenant's own)");
   EXPECT_EQ(complaint<Release>(good, {"created"}, "\"2026-02-30T10:00:00Z\""), "created: `2026-02-30T10:00:00Z` is not a time such as 2026-11-23T10:00:00Z");
   EXPECT_EQ(complaint<Release>(good, {"_type"}, "\"plan\""), "_type: must be `release`");
   EXPECT_EQ(complaint<Release>(good, {"floor", "not_before", "0", "share"}, "1000001"), "floor.not_before[0].share: 1000001 is not between 0 and 1000000");

@@ -113,6 +113,10 @@ class FullDisk final : public FileSystem {
     kept[path.string()] = Bytes(bytes.begin(), bytes.end());
     return {};
   }
+  Status write_many(std::span<const FileWrite> list) override {
+    for (const FileWrite& file : list) TRY_VOID(write_atomic(file.path, file.bytes, file.mode));
+    return {};
+  }
   Status make_directories(const fs::path&) override { return {}; }
   Status remove(const fs::path& path) override {
     kept.erase(path.string());

@@ -74,6 +74,7 @@ class World {
     options.tick = std::chrono::milliseconds(5);
     options.renew_every = std::chrono::milliseconds(20);
     options.require_evidence = require_evidence;
+    if (snapshots_kept > 0) options.snapshots_kept = snapshots_kept, options.garbage_every = std::chrono::milliseconds(20);
     options.log = [this](std::string_view line) { log += std::string(line) + "\n"; };
     TRY(server, Server::open(std::move(options), std::move(link), files, clock, random));
     thread = std::thread([this] { server->run(); });
@@ -185,6 +186,7 @@ class World {
   std::optional<Bytes> content;
   std::string token, log;
   bool require_evidence = false;
+  uint32_t snapshots_kept = 0;  // above 0: garbage is collected all the time
   trust::RoleKeys rollout_keys;  // after plan()
   HttpClient client{"test"};
   std::unique_ptr<Server> server;
@@ -202,6 +204,7 @@ class Sensor {
     plan::EnrolRequest request;
     request.token = token, request.public_key = key_.public_key().ed25519_hex(), request.hostname = hostname, request.machine_id = machine_id, request.platform = "linux";
     request.manifest.build = "0.1.0";
+    request.seal_key = to_hex(seal_key.public_key());
     enrolled = world.call("POST", "/api/v1/enrol", to_json(request.to_json()));
     id = enrolled.string("sensor_id");
   }
@@ -241,6 +244,16 @@ class Sensor {
   }
   void crash() { EXPECT_EQ(report({{plan::EventKind::kWorkerCrash, arm_release, 10'000, "signal 11"}, {plan::EventKind::kReturned, arm_release, 10'000, ""}}).status, 200); }
 
+  // The key of the sensor's tenant, as it came with the enrolment.
+  Result<trust::SealKey> tenant_key() const {
+    TRY(const auto response, plan::EnrolResponse::parse(as_bytes(enrolled.text)));
+    if (!response.tenant_key) return fail(ErrorCode::kNotFound, "no tenant's key came");
+    TRY(const Bytes sealed, canonical_json(*response.tenant_key));
+    TRY(const auto opened, trust::open_document_sealed_as(plan::tenant_key_name(response.tenant, id), sealed, seal_key));
+    return trust::SealKey::from_raw(opened.plain);
+  }
+
+  trust::SealKey seal_key = trust::SealKey::generate();
   std::string id, machine_id, boot_epoch;
   int64_t sequence = 0;
   std::optional<plan::Verdict> arm;

@@ -76,18 +76,20 @@ struct Ceremony {
   std::unique_ptr<RemoteSigners> signers;
 };
 
+std::map<std::string, Bytes> of(const Bytes& content) { return {{"content", content}}; }
+
 }  // namespace
 
 TEST(Signer, SequencesOnlyGrow) {
   Ceremony c;
   const Bytes release = c.release("r-1");
   const Bytes content = c.content({release});
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), content, {release}));
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), content, {release}));  // the very same again: after a stop
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(5, release, 1), content, {release}), "sequence 5"), ErrorCode::kDenied);
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), content, {release}), "sequence 4"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), of(content), {release}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(5, release), of(content), {release}));  // the very same again: after a stop
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(5, release, 1), of(content), {release}), "sequence 5"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), of(content), {release}), "sequence 4"), ErrorCode::kDenied);
   c.open();  // it remembers
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), content, {release}), "sequence 4"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release, 1), of(content), {release}), "sequence 4"), ErrorCode::kDenied);
 }
 
 TEST(Signer, ReleasesOnlyWhatPeopleSigned) {
@@ -95,15 +97,15 @@ TEST(Signer, ReleasesOnlyWhatPeopleSigned) {
   const Bytes release = c.release("r-1");
   const Bytes other = c.release("r-2");
   const Bytes content = c.content({release});
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, other), content, {other}), "does not hold release"), ErrorCode::kDenied);
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release), content, {}), "no release document"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, other), of(content), {other}), "does not hold release"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release), of(content), {}), "no release document"), ErrorCode::kDenied);
   EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release), {}, {release}));
   auto stranger = trust::KeyPair::generate_ed25519();
-  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release), c.content({release}, std::nullopt, &*stranger), {release}));
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release), of(c.content({release}, std::nullopt, &*stranger)), {release}));
   plan::Plan misnamed = c.plan(1, release);
   misnamed.rollouts[0].release = "r-2";
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(misnamed, content, {release}), "calls release"), ErrorCode::kDenied);
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(misnamed, of(content), {release}), "calls release"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release), of(content), {release}));
 }
 
 TEST(Signer, NeverGoesBelowTheFloor) {
@@ -112,18 +114,18 @@ TEST(Signer, NeverGoesBelowTheFloor) {
   const Bytes release = c.release("r-1", {{plan::Ring::kCanary, 500'000, later}, {plan::Ring::kGeneral, 0, later}});
   const Bytes content = c.content({release});
   const uint64_t half = plan::limit_of_share(500'000);
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release, half + 1), content, {release}), "millionths of ring `canary`"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release, half + 1), of(content), {release}), "millionths of ring `canary`"), ErrorCode::kDenied);
   plan::Plan general = c.plan(1, release, half);
   general.rollouts[0].stages.push_back({plan::Ring::kGeneral, 1, plan::kEveryCohort});
-  EXPECT_FALSE(c.signers->approve_plan(general, content, {release}));
-  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release, half, plan::RolloutState::kComplete), content, {release}));
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, half), content, {release}));
+  EXPECT_FALSE(c.signers->approve_plan(general, of(content), {release}));
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, release, half, plan::RolloutState::kComplete), of(content), {release}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, half), of(content), {release}));
   c.clock.set(later);
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, half + 1), content, {release}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, half + 1), of(content), {release}));
   const Bytes old = c.release("r-2", {}, std::chrono::hours(1));
   const Bytes next = c.content({old}, content);
   c.clock.advance(std::chrono::hours(1));
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, old), next, {old}), "was approved until"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, old), of(next), {old}), "was approved until"), ErrorCode::kDenied);
 }
 
 TEST(Signer, ContentVersionsNeverGoBack) {
@@ -131,26 +133,26 @@ TEST(Signer, ContentVersionsNeverGoBack) {
   const Bytes release = c.release("r-1");
   const Bytes first = c.content({release});
   const Bytes second = c.content({c.release("r-2")}, first);
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, 1), second, {release}));
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(2, release), first, {release}), "older than 2"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release, 1), of(second), {release}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(2, release), of(first), {release}), "older than 2"), ErrorCode::kDenied);
 }
 
 TEST(Signer, AHaltNeedsNobodyAndIsLiftedByContentAlone) {
   Ceremony c;
   const Bytes release = c.release("r-1");
   const Bytes content = c.content({release});
-  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), of(content), {release}));
   c.clock.advance(std::chrono::hours(24 * 200));  // everything is expired: a halt passes all the same
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, plan::kEveryCohort, plan::RolloutState::kHalted), content, {}));
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(2, release, plan::kEveryCohort, plan::RolloutState::kHalted), of(content), {}));
   c.clock.advance(-std::chrono::hours(24 * 200));
   c.open();
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release), content, {release}), "was halted"), ErrorCode::kDenied);
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release, 1, plan::RolloutState::kPaused), content, {release}), "was halted"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release), of(content), {release}), "was halted"), ErrorCode::kDenied);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, release, 1, plan::RolloutState::kPaused), of(content), {release}), "was halted"), ErrorCode::kDenied);
   plan::Plan forgotten;
   forgotten.sequence = 3, forgotten.issued = c.now();
-  EXPECT_TRUE(c.signers->approve_plan(forgotten, content, {}));
-  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release), content, {release}), "was halted"), ErrorCode::kDenied);
-  EXPECT_TRUE(c.signers->approve_plan(c.plan(4, release), c.content({c.release("r-2")}, content), {release}));
+  EXPECT_TRUE(c.signers->approve_plan(forgotten, of(content), {}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(4, release), of(content), {release}), "was halted"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(4, release), of(c.content({c.release("r-2")}, content)), {release}));
 }
 
 TEST(Signer, SignsTheApprovedPlanAndNoOther) {
@@ -158,7 +160,7 @@ TEST(Signer, SignsTheApprovedPlanAndNoOther) {
   const Bytes release = c.release("r-1");
   const plan::Plan approved = c.plan(1, release);
   EXPECT_FALSE(c.sign("rollout", c.rollout_targets(1, approved.to_bytes())));  // not yet
-  ASSERT_TRUE(c.signers->approve_plan(approved, c.content({release}), {release}));
+  ASSERT_TRUE(c.signers->approve_plan(approved, of(c.content({release})), {release}));
   EXPECT_TRUE(c.sign("rollout", c.rollout_targets(1, approved.to_bytes())));
   EXPECT_EQ(c.refusal(c.sign("rollout", c.rollout_targets(2, c.plan(2, release).to_bytes())), "approved last"), ErrorCode::kDenied);
   EXPECT_EQ(c.refusal(c.sign("rollout", c.rollout_targets(2, approved.to_bytes(), "content/x/y")), "does not sign `content/x/y`"), ErrorCode::kDenied);
@@ -188,13 +190,13 @@ TEST(Signer, GrantsOnlyWhatThePlanExposes) {
   plan::Grant grant{std::string(32, 'a'), std::string(32, 'b'), plan::release_digest(release), plan::Verdict::kGo, c.now() + std::chrono::minutes(10)};
   EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "not in the plan"), ErrorCode::kDenied);
   const Bytes content = c.content({release});
-  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), content, {release}));
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(1, release), of(content), {release}));
   EXPECT_TRUE(c.sign("rollout", grant.to_json()));
   EXPECT_FALSE(c.sign("policy", grant.to_json()));
   grant.expires = c.now() + std::chrono::hours(5);
   EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "one hour"), ErrorCode::kDenied);
   grant.expires = c.now() + std::chrono::minutes(10);
-  ASSERT_TRUE(c.signers->approve_plan(c.plan(2, release, 1, plan::RolloutState::kHalted), content, {}));
+  ASSERT_TRUE(c.signers->approve_plan(c.plan(2, release, 1, plan::RolloutState::kHalted), of(content), {}));
   EXPECT_EQ(c.refusal(c.sign("rollout", grant.to_json()), "is halted"), ErrorCode::kDenied);
 }
 
@@ -255,6 +257,36 @@ TEST(SignerProcess, IsStartedAgainAfterItDied) {
   ASSERT_EQ(::kill(std::stoi(pids), SIGKILL), 0);
   world.push("r-2");
   EXPECT_EQ(world.operate("GET", "/api/v1/roles").integer("content_version"), 2);
+}
+
+TEST(Signer, TenantsContentIsApprovedByItsOwnKeysAlone) {  // ADR 0099
+  Ceremony c;
+  trust::KeyPair acme = std::move(*trust::KeyPair::generate_ed25519());
+  // The ceremony adds the role; the signer follows it.
+  const auto before = *trust::Targets::parse(*c.files.read(c.folder.path / "signer/targets.json", 1u << 20));
+  Json part = before.envelope.signed_part;
+  Json delegations = *part.find("delegations");
+  Json keys = *delegations.find("keys");
+  keys.set(acme.public_key().id(), acme.public_key().json());
+  Json roles = *delegations.find("roles");
+  roles.push(Json::object({{"keyids", Json::array({Json(acme.public_key().id())})}, {"name", "content-acme"}, {"paths", Json::array({Json("content-acme/*/*")})}, {"terminating", true}, {"threshold", 1}}));
+  delegations.set("keys", keys);
+  delegations.set("roles", roles);
+  part.set("delegations", delegations);
+  part.set("version", before.version + 1);
+  trust::KeyPair signing = std::move(*trust::load_key(c.files, c.folder.path / "offline-keys/targets.pem"));
+  trust::Signer* const by_targets[] = {&signing};
+  const Bytes own = c.release("acme/own-1");
+  const Bytes own_content = c.content({own}, std::nullopt, &acme);
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, own), {{"content-acme", own_content}}, {own}), "nobody may sign content as `content-acme`"), ErrorCode::kDenied);
+  ASSERT_TRUE(c.signers->renew_trust("targets", *trust::sign_document(part, by_targets)));
+  c.open();  // it is kept
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, own), of(c.content({own})), {own}), "no signed metadata of the role `content-acme`"), ErrorCode::kDenied);  // everybody's signers do not approve a tenant's
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, own), {{"content-acme", c.content({own})}}, {own}));                                        // nor under its name
+  const Bytes general = c.release("own-1");
+  EXPECT_FALSE(c.signers->approve_plan(c.plan(1, general), {{"content-acme", own_content}}, {general}));  // and a tenant approves nothing for everybody
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, own), {{"content-acme", own_content}}, {own}));
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(2, own, 1), {}, {own}), "content-acme version 0 is older than 1"), ErrorCode::kDenied);
 }
 
 }  // namespace creance::server::testing

@@ -109,6 +109,82 @@ TEST(NewKeys, OfContentAreFollowedByServerSignerAndHosts) {
   ASSERT_TRUE(world.start());  // and remembers
 }
 
+TEST(TenantsContent, IsSignedByItsTenantAndReachesItsHostsAlone) {  // ADR 0099
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  auto acme = trust::KeyPair::generate_ed25519();
+  std::optional<Bytes> own;
+  const auto push = [&](const std::string& folder, trust::Signer& by, Digest* digest = nullptr) {
+    plan::Release release;
+    release.name = "acme/own-1", release.created = world.now(), release.category = "rapid";
+    release.floor.approved_until = world.now() + std::chrono::hours(24);
+    release.channels = {{"windows.x", {}, "content-acme/own-1/windows.x.channel", sha256(Bytes{7}), 1, 1}};
+    const Bytes document = release.to_bytes();
+    if (digest != nullptr) *digest = plan::release_digest(document);
+    const std::vector<trust::TargetFile> list{{folder + "/release.json", document, std::nullopt}, {folder + "/windows.x.channel", {7}, std::nullopt}};
+    const auto part = trust::next_targets(own ? std::optional<BytesView>(*own) : std::nullopt, list, {}, world.now() + std::chrono::hours(24 * 90));
+    trust::Signer* const signers[] = {&by};
+    const Bytes metadata = *trust::sign_document(*part, signers);
+    Json targets = Json::array();
+    for (const trust::TargetFile& file : list) targets.push(Json::object({{"path", file.path}, {"data", to_base64(file.bytes)}}));
+    const Answer answer = world.operate("PUT", "/api/v1/content", Json::object({{"tenant", "acme"}, {"metadata", to_base64(metadata)}, {"targets", targets}}));
+    if (answer.status == 201) own = metadata;
+    return answer;
+  };
+  const Answer nobody = push("content-acme/own-1", *acme);
+  EXPECT_EQ(nobody.status, 403);
+  EXPECT_NE(nobody.text.find("content-acme"), std::string::npos) << nobody.text;
+  Json part = world.document("targets");
+  Json delegations = *part.find("delegations");
+  Json keys = *delegations.find("keys");
+  keys.set(acme->public_key().id(), acme->public_key().json());
+  Json roles = *delegations.find("roles");
+  roles.push(Json::object({{"keyids", Json::array({Json(acme->public_key().id())})}, {"name", "content-acme"}, {"paths", Json::array({Json("content-acme/*/*")})}, {"terminating", true}, {"threshold", 1}}));
+  delegations.set("keys", keys);
+  delegations.set("roles", roles);
+  part.set("delegations", delegations);
+  part.set("version", 2);
+  ASSERT_EQ(world.put("targets", part, {&world.targets}).status, 201);
+  Digest digest;
+  EXPECT_EQ(push("content-acme/own-1", world.author).status, 403);    // everybody's signer is not the tenant's
+  EXPECT_EQ(push("content/own-1", *acme).status, 403);                // the tenant says nothing outside its name space
+  EXPECT_EQ(push("content-globex/own-1", *acme).status, 403);
+  ASSERT_EQ(push("content-acme/own-1", *acme, &digest).status, 201);
+  EXPECT_EQ(*world.host_reads("content-acme/own-1/windows.x.channel"), Bytes{7});
+
+  const Digest everybodys = world.push("r-1");
+  std::vector<Sensor> of_acme = enrol(world, "canary", 2, "acme");
+  std::vector<Sensor> of_globex = enrol(world, "canary", 2, "globex");
+  world.clock.advance(std::chrono::seconds(2));
+  const std::string general = world.begin("r-1", Json::array({World::stage("canary", 100, 3600)}));
+  const std::string tenants = world.begin("acme/own-1", Json::array({World::stage("canary", 100, 3600)}));  // beside it
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts", Json::object({{"release", "acme/own-1"}, {"stages", Json::array({World::stage("canary", 100, 1)})}})).status, 409);
+  ASSERT_EQ(world.plan()->rollouts.size(), 2u);
+  EXPECT_NE(world.plan()->find(digest), nullptr);
+  for (Sensor& sensor : of_acme) EXPECT_NE(sensor.announce(digest).status, 404);
+  for (Sensor& sensor : of_globex) {
+    EXPECT_EQ(sensor.announce(digest).status, 404);
+    EXPECT_NE(sensor.announce(everybodys).status, 404);
+  }
+  const auto hosts_of = [&](const std::string& rollout) {
+    const Answer status = world.status(rollout);
+    std::string words;
+    for (const Json& entry : status.body.find("log")->elements()) words += entry.find("reason")->string() + "\n";
+    return words;
+  };
+  EXPECT_NE(hosts_of(tenants).find("`canary`: 2 hosts"), std::string::npos) << hosts_of(tenants);
+  EXPECT_NE(hosts_of(general).find("`canary`: 4 hosts"), std::string::npos) << hosts_of(general);
+  // The tenant's newer metadata lifts the tenant's halt, everybody's does not.
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts/" + tenants + "/halt").status, 200);
+  world.push("r-2");
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts/" + tenants + "/resume").status, 409);
+  ASSERT_EQ(push("content-acme/own-2", *acme).status, 201);
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts/" + tenants + "/resume").status, 200);
+  world.stop();
+  ASSERT_TRUE(world.start());
+  EXPECT_EQ(world.plan()->rollouts.size(), 2u);
+}
+
 TEST(NewKeys, OfTheRootNeedOldAndNew) {
   Delivery world;
   ASSERT_TRUE(world.start());
@@ -171,11 +247,75 @@ TEST(Evidence, IsRequiredWhereTheServerIsSetTo) {
   EXPECT_EQ(push(true, true), 201);
 }
 
+TEST(SealedPolicies, AreReadByTheirTenantsHostsAlone) {  // ADR 0098
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const Sensor one(world, world.tokens("canary", 1, "one")[0], "a");
+  const Sensor again(world, world.tokens("canary", 1, "one")[0], "b");
+  const Sensor two(world, world.tokens("canary", 1, "two")[0], "c");
+  const auto key_of_one = one.tenant_key();
+  const auto key_of_two = two.tenant_key();
+  ASSERT_TRUE(key_of_one) << key_of_one.error().detail;
+  ASSERT_TRUE(key_of_two);
+  EXPECT_EQ(again.tenant_key()->id(), key_of_one->id());  // one key for a tenant
+  EXPECT_NE(key_of_one->id(), key_of_two->id());
+  const std::string body = R"({"_type":"policy","tenant":"one","version":1,"groups":[{"name":"secret-group","tags":["x"],"ring":"late"}],"default":{"ring":"general"}})";
+  ASSERT_EQ(world.operate("PUT", "/api/v1/policies/one", *parse_json(as_bytes(body))).status, 200);
+  const Bytes document = *world.host_reads("policy/one.json");
+  EXPECT_EQ(as_text(document).find("secret-group"), std::string_view::npos);
+  const auto opened = trust::open_document_sealed_as("policy/one.json", document, *key_of_one);
+  ASSERT_TRUE(opened) << opened.error().detail;
+  const auto policy = plan::Policy::parse(opened->plain);
+  ASSERT_TRUE(policy);
+  EXPECT_EQ(policy->groups.at(0).name, "secret-group");
+  EXPECT_EQ(policy->version, opened->version);
+  EXPECT_EQ(trust::open_document_sealed_as("policy/one.json", document, *key_of_two).error().code, ErrorCode::kDenied);
+  // No file of the tree has it in clear.
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(world.folder.path / "tuf")) {
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(as_text(*world.files.read(entry.path(), 1u << 26)).find("secret-group"), std::string_view::npos) << entry.path();
+    }
+  }
+  // The server itself goes on from it after a restart: the next version, not the first.
+  world.stop();
+  ASSERT_TRUE(world.start());
+  ASSERT_EQ(world.operate("PUT", "/api/v1/policies/one", *parse_json(as_bytes(body))).status, 200);
+  EXPECT_EQ(trust::open_document_sealed_as("policy/one.json", *world.host_reads("policy/one.json"), *key_of_one)->version, opened->version + 1);
+}
+
+TEST(SealedPolicies, AnEnrolmentWhoseKeyAgreesOnNothingUsesUpNoToken) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const std::string token = world.tokens("canary", 1, "one")[0];
+  plan::EnrolRequest request;
+  request.token = token, request.public_key = trust::KeyPair::generate_ed25519()->public_key().ed25519_hex(), request.machine_id = std::string(32, 'a'), request.platform = "linux", request.manifest.build = "0.1.0";
+  request.seal_key = std::string(64, '0');
+  EXPECT_EQ(world.call("POST", "/api/v1/enrol", to_json(request.to_json())).status, 400);
+  EXPECT_EQ(Sensor(world, token, "a").enrolled.status, 201);
+}
+
+TEST(Garbage, IsCollectedWhileTheServerRuns) {  // 6.2.1: what a reader may still need stays
+  Delivery world;
+  world.snapshots_kept = 2;
+  ASSERT_TRUE(world.start());
+  world.push("r-1");
+  for (int i = 0; i < 6; ++i) {
+    const std::string body = R"({"_type":"policy","tenant":"one","version":1,"groups":[],"default":{"ring":"general"}})";
+    ASSERT_EQ(world.operate("PUT", "/api/v1/policies/one", *parse_json(as_bytes(body))).status, 200);
+  }
+  const auto count = [&](const std::filesystem::path& folder) { return std::distance(std::filesystem::directory_iterator(world.folder.path / "tuf" / folder), {}); };
+  EXPECT_TRUE(world.wait([&] { return count("targets/policy") <= 2; }));
+  EXPECT_TRUE(world.files.exists(world.folder.path / "tuf/metadata/1.root.json"));
+  EXPECT_FALSE(world.files.exists(world.folder.path / "tuf/metadata/1.snapshot.json"));
+  EXPECT_TRUE(world.host_reads("policy/one.json"));
+  EXPECT_TRUE(world.host_reads("content/r-1/release.json"));
+}
+
 TEST(PolicyBins, AreSignedForTheirOwnPathsOnly) {
   Delivery world;
   ASSERT_TRUE(world.start());
   for (const char* tenant : {"one", "two", "three"}) world.tokens("canary", 1, tenant);  // publishes the tenant's policy
-  for (const char* tenant : {"one", "two", "three"}) EXPECT_EQ(plan::Policy::parse(*world.host_reads(plan::Policy::path(tenant)))->tenant, tenant);
+  for (const char* tenant : {"one", "two", "three"}) EXPECT_TRUE(world.host_reads(plan::Policy::path(tenant)));
   world.stop();
   // The signer by itself: bins of its own key, each for its paths.
   auto core = SignerCore::open(world.files, world.folder.path / "signer", world.clock);

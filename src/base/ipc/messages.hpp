@@ -200,6 +200,7 @@ struct Report {  // what the next report to the server says; the updater adds id
   uint64_t lost_events = 0;
   uint64_t lost_detections = 0;
   uint64_t lost_correlated = 0;
+  uint64_t clock_behind_ms = 0;
   uint64_t worker_rss_kib = 0;
   Text<72> running_release;
   bool valid() const { return in_range(state) && in_range(arm) && arm_age_ms >= 0 && running_release.valid(); }
@@ -262,6 +263,7 @@ struct Admitted {
   Set offer{};                   // kNoSet: nothing for this host now. Its files stand ready in sets/
   Set grant_release{};
   uint64_t recheck_ms = 0;       // ask again after this time; 0: when the spool changes
+  uint64_t clock_behind_ms = 0;  // the host's clock is so far behind what signed metadata says, and was not believed
   Text<72> offer_release;
   Text<240> detail;              // why there is no offer, or what was wrong
   bool valid() const {

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <system_error>
 
 #include "base/check.hpp"
@@ -57,11 +58,30 @@ Status sync_folder(const fs::path& folder) {
   return {};
 }
 
-Status write_and_sync(const fs::path& path, BytesView bytes, unsigned mode) {
+Status write_new(const fs::path& path, BytesView bytes, unsigned mode, bool sync) {
   const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (fd.get() < 0) return fail(errno_error(errno, "cannot create", path));
   TRY_VOID(write_all(fd.get(), bytes, path));
-  if (::fsync(fd.get()) != 0) return fail(errno_error(errno, "cannot sync", path));
+  if (sync && ::fsync(fd.get()) != 0) return fail(errno_error(errno, "cannot sync", path));
+  return {};
+}
+
+fs::path beside(const fs::path& path) {
+  static std::atomic<uint64_t> counter{0};
+  fs::path staging = path;
+  staging += fmt::format(".tmp{}.{}", ::getpid(), counter.fetch_add(1));
+  return staging;
+}
+
+// Everything that was written to the file systems of these folders.
+Status sync_file_systems(const std::set<fs::path>& folders) {
+  std::set<dev_t> done;
+  for (const fs::path& folder : folders) {
+    const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat info {};
+    if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) return fail(errno_error(errno, "cannot open folder", folder));
+    if (done.insert(info.st_dev).second && ::syncfs(fd.get()) != 0) return fail(errno_error(errno, "cannot sync the file system of", folder));
+  }
   return {};
 }
 
@@ -120,10 +140,8 @@ Result<Bytes> RealFileSystem::read(const fs::path& path, size_t bytes_max) {
 }
 
 Status RealFileSystem::write_atomic(const fs::path& path, BytesView bytes, unsigned mode) {
-  static std::atomic<uint64_t> counter{0};
-  fs::path staging = path;
-  staging += fmt::format(".tmp{}.{}", ::getpid(), counter.fetch_add(1));
-  if (auto written = write_and_sync(staging, bytes, mode); !written) {
+  const fs::path staging = beside(path);
+  if (auto written = write_new(staging, bytes, mode, true); !written) {
     ::unlink(staging.c_str());
     return written;
   }
@@ -133,6 +151,31 @@ Status RealFileSystem::write_atomic(const fs::path& path, BytesView bytes, unsig
     return fail(error);
   }
   return sync_folder(path.parent_path());
+}
+
+Status RealFileSystem::write_many(std::span<const FileWrite> files) {
+  constexpr size_t kSyncedOneByOneMax = 8;  // above: one sync of the whole file system costs less
+  const bool one_by_one = files.size() <= kSyncedOneByOneMax;
+  std::set<fs::path> folders;
+  for (const FileWrite& file : files) folders.insert(file.path.parent_path());
+  for (const fs::path& folder : folders) TRY_VOID(make_directories(folder));
+  std::vector<fs::path> staged;
+  const auto give_up = [&](Error error, size_t from) {
+    for (size_t i = from; i < staged.size(); ++i) ::unlink(staged[i].c_str());
+    return fail(std::move(error));
+  };
+  for (const FileWrite& file : files) {
+    staged.push_back(beside(file.path));
+    if (auto written = write_new(staged.back(), file.bytes, file.mode, one_by_one); !written) return give_up(written.error(), 0);
+  }
+  if (!one_by_one) {
+    if (auto synced = sync_file_systems(folders); !synced) return give_up(synced.error(), 0);
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (::rename(staged[i].c_str(), files[i].path.c_str()) != 0) return give_up(errno_error(errno, "cannot replace", files[i].path), i);
+  }
+  for (const fs::path& folder : folders) TRY_VOID(sync_folder(folder));
+  return {};
 }
 
 Status RealFileSystem::make_directories(const fs::path& path) {

@@ -23,6 +23,7 @@ class RealFileSystem final : public FileSystem {
  public:
   Result<Bytes> read(const std::filesystem::path& path, size_t bytes_max) override;
   Status write_atomic(const std::filesystem::path& path, BytesView bytes, unsigned mode) override;
+  Status write_many(std::span<const FileWrite> files) override;  // above a few files: one syncfs(2) for each file system (errors of writing back are told since Linux 5.8)
   Status make_directories(const std::filesystem::path& path) override;
   Status remove(const std::filesystem::path& path) override;
   Status remove_tree(const std::filesystem::path& path) override;

@@ -11,6 +11,7 @@
 #include "sensor/admit/identity.hpp"
 #include "trust/client/transports.hpp"
 #include "trust/client/updater.hpp"
+#include "trust/keys/seal.hpp"
 #include "trust/keys/signer.hpp"
 
 namespace creance::sensor {
@@ -27,14 +28,16 @@ class Admission {
   Admission(const Question& question, FileSystem& files, WallTime now)
       : question_(question), files_(files), now_(now), transport_(files, question.state / "spool"), client_(transport_, files, question.state / "trusted/metadata") {}
 
+  uint64_t clock_behind_ms() const { return static_cast<uint64_t>(client_.clock_behind().count()); }
   Result<ipc::Admitted> run() {
     TRY(identity_, Identity::read(files_, question_.state));
     TRY(const Bytes root, files_.read(question_.state / "root.json", limits::kRootBytesMax));
     TRY_VOID(client_.init(root));
-    TRY_VOID(client_.refresh(now_));
+    TRY_VOID(client_.refresh(now_, question_.uptime));
+    now_ = client_.trusted()->now();  // floor, approval, delays and grants are judged by the same time as expiry
     TRY_VOID(read_documents());
     const plan::HostState state = host_state();
-    const plan::Host host{identity_.sensor_id, identity_.enrolled, identity_.tags};
+    const plan::Host host{identity_.sensor_id, identity_.enrolled, identity_.tags, identity_.tenant};
     plan::Documents documents;
     documents.plan = plan_ ? &*plan_ : nullptr;
     documents.policy = policy_ ? &*policy_ : nullptr;
@@ -44,6 +47,7 @@ class Admission {
     const plan::Decision decision = plan::decide(documents, host, state, now_);
     ipc::Admitted answer;
     answer.trusted = 1;
+    answer.clock_behind_ms = clock_behind_ms();
     answer.plan_sequence = plan_ ? static_cast<uint64_t>(plan_->sequence) : 0;
     if (plan_ && plan_->sequence > state.plan_sequence) TRY_VOID(ipc::write_record(files_, question_.state / "trusted/plan.bin", ipc::PlanSeen{answer.plan_sequence}));
     answer.detail.assign(fmt::format("{}: {}", to_string(decision.reason), decision.detail));
@@ -73,7 +77,7 @@ class Admission {
     }
     TRY(const auto policy, document(plan::Policy::path(identity_.tenant)));
     if (policy) {
-      TRY(policy_, plan::Policy::parse(*policy));
+      TRY(policy_, read_policy(*policy));
     }
     TRY(const auto deny, document(std::string(plan::DenyList::kPath)));
     if (deny) {
@@ -85,6 +89,23 @@ class Admission {
       TRY(local_, plan::LocalPolicy::parse(*local));  // a local file that cannot be read may have said "no": then nothing new is taken
     }
     return {};
+  }
+
+  // Policies are sealed to their tenant (ADR 0098). One that is not stands in a tree of before, or is the policy key's own doing, which it may do anyway.
+  Result<plan::Policy> read_policy(const Bytes& bytes) {
+    if (!trust::is_sealed_document(bytes)) return checked(plan::Policy::parse(bytes), 0);
+    const auto text = files_.read(question_.state / "tenant.key", 256);
+    if (!text) return fail(ErrorCode::kDenied, fmt::format("the policy is sealed, and this host has no key of its tenant ({}); enrol it again", text.error().detail));
+    TRY(const Bytes raw, from_hex(as_text(*text).substr(0, as_text(*text).find('\n'))));
+    TRY(const trust::SealKey key, trust::SealKey::from_raw(raw));
+    TRY(const trust::Opened opened, trust::open_document_sealed_as(plan::Policy::path(identity_.tenant), bytes, key));
+    return checked(plan::Policy::parse(opened.plain), opened.version);
+  }
+  Result<plan::Policy> checked(Result<plan::Policy> policy, int64_t version) const {
+    if (!policy) return policy;
+    if (policy->tenant != identity_.tenant) return fail(ErrorCode::kDenied, fmt::format("the policy of tenant `{}` stands where that of `{}` should", policy->tenant, identity_.tenant));
+    if (version != 0 && policy->version != version) return fail(ErrorCode::kDenied, fmt::format("the policy says version {}, but was sealed as version {}", policy->version, version));
+    return policy;
   }
 
   plan::HostState host_state() {
@@ -130,7 +151,7 @@ class Admission {
     std::optional<plan::Release>& slot = releases_[digest];
     const plan::Rollout* rollout = plan_ ? plan_->find(digest) : nullptr;
     if (rollout != nullptr) {
-      if (auto bytes = document("content/" + rollout->release + "/release.json"); bytes && *bytes && plan::release_digest(**bytes) == digest)
+      if (auto bytes = document(plan::release_folder(rollout->release) + "/release.json"); bytes && *bytes && plan::release_digest(**bytes) == digest)
         if (auto parsed = plan::Release::parse(**bytes)) {
           documents_[digest] = **bytes;
           slot = std::move(*parsed);
@@ -250,6 +271,7 @@ ipc::Admitted admit(const Question& question, FileSystem& files, WallTime now) {
   auto answer = admission.run();
   if (answer) return *answer;
   ipc::Admitted refused;
+  refused.clock_behind_ms = admission.clock_behind_ms();
   refused.detail.assign(answer.error().detail);
   return refused;
 }

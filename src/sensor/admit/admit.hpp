@@ -9,12 +9,14 @@
 #include "base/ipc/records.hpp"
 #include "base/seams/clock.hpp"
 #include "base/seams/files.hpp"
+#include "trust/client/updater.hpp"
 
 namespace creance::sensor {
 
 struct Question {
   std::filesystem::path state;
   std::string boot_epoch;
+  std::optional<trust::Uptime> uptime;
   std::optional<ipc::Set> running;
   std::vector<ipc::Set> rungs;            // newest first
   std::optional<ipc::Set> held_back;

@@ -24,6 +24,7 @@ bool parse(const std::vector<std::string>& given, Question& question) {
     const std::string& value = given[i + 1];
     if (option == "--state") question.state = value;
     else if (option == "--epoch") question.boot_epoch = value;
+    else if (option == "--boot-id") question.uptime = trust::Uptime{value, os::RealClock().monotonic()};
     else {
       const auto bytes = from_hex(value);
       ipc::Set set{};
@@ -43,7 +44,7 @@ Status confine(const std::filesystem::path& state) {
   (void)trust::KeyPair::ed25519_from_seed(Bytes(32, 7)).has_value();  // the crypto library reads its configuration once, now
   (void)sha256({});
   std::vector<std::filesystem::path> readable;  // not the sensor's key
-  for (const char* name : {"spool", "state", "identity.json", "root.json", "local.json"})
+  for (const char* name : {"spool", "state", "identity.json", "root.json", "local.json", "tenant.key"})
     if (std::filesystem::exists(state / name)) readable.push_back(state / name);
   const std::filesystem::path writable[] = {state / "trusted", state / "sets"};
   const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true};

@@ -233,7 +233,7 @@ void Supervisor::run_admit() {
   admit_due_ = clock_.monotonic() + kAdmitEvery;
   admit_running_ = activation_->running();
   admit_ladder_ = activation_->ladder();
-  std::vector<std::string> arguments = {"--state", options_.state.string(), "--epoch", epoch_};
+  std::vector<std::string> arguments = {"--state", options_.state.string(), "--epoch", epoch_, "--boot-id", options_.boot_id};
   if (admit_running_ != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(admit_running_)});
   for (size_t i = 0; i < admit_ladder_.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(admit_ladder_.sets[i])});
   if (const auto& held = activation_->held_back()) arguments.insert(arguments.end(), {"--held-back", to_hex(held->release)});
@@ -406,6 +406,11 @@ void Supervisor::hear_admit() {
   const std::string detail(answer.detail.view());
   if (detail != admit_detail_ && !detail.empty()) note("admit: " + detail);
   admit_detail_ = detail;
+  constexpr uint64_t kClockNotedMs = 60'000;  // less is how clocks differ
+  if (answer.clock_behind_ms >= kClockNotedMs && clock_behind_ms_ < kClockNotedMs)
+    note(fmt::format("this host's clock is {} s behind what signed metadata says: expiry is judged by the latter, and nothing that runs stops; set the clock", answer.clock_behind_ms / 1000));
+  if (answer.clock_behind_ms < kClockNotedMs && clock_behind_ms_ >= kClockNotedMs) note("this host's clock is right again");
+  clock_behind_ms_ = answer.clock_behind_ms;
   const ipc::Ladder& ladder = activation_->ladder();
   if (admit_running_ != activation_->running() || admit_ladder_.count != ladder.count || admit_ladder_.sets != ladder.sets) {
     admit_wanted_ = true;  // the answer to a question that is no longer asked
@@ -441,6 +446,7 @@ void Supervisor::send_report(MonotonicTime now) {
   report.faults = before_.faults + health_.faults;
   report.lost_events = before_.lost_events + health_.lost_events;
   report.lost_detections = before_.lost_detections + health_.lost_detections;
+  report.clock_behind_ms = clock_behind_ms_;
   report.lost_correlated = before_.lost_correlated + health_.lost_correlated;
   report.worker_rss_kib = health_.rss_kib;
   report.running_release = activation_->name_of(report.running);
@@ -601,9 +607,9 @@ void Supervisor::write_status() {
   std::string json = fmt::format("{{\"state\":\"{}\",\"phase\":\"{}\",\"running_release\":{},\"running_digest\":\"{}\",\"lkg_release\":{},\"lkg_digest\":\"{}\",\"arm\":\"{}\",\"arm_age_ms\":{},\"plan_sequence\":{},", to_string(activation_->state()),
                                  to_string(activation_->phase()), json_text(name(activation_->running())), hex_or_none(activation_->running()), json_text(name(activation_->lkg())), hex_or_none(activation_->lkg()),
                                  activation_->arm() == Arm::kGo ? "go" : activation_->arm() == Arm::kHold ? "hold" : "", activation_->arm_age(now).count(), plan_sequence_);
-  json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},",
+  json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},",
                       reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, before_.events + health_.events,
-                      before_.matches + health_.matches, before_.faults + health_.faults, before_.lost_events + health_.lost_events, before_.lost_detections + health_.lost_detections, health_.rss_kib);
+                      before_.matches + health_.matches, before_.faults + health_.faults, before_.lost_events + health_.lost_events, before_.lost_detections + health_.lost_detections, health_.rss_kib, clock_behind_ms_);
   std::string refusals, held, notes, why;
   for (size_t i = 0; i < activation_->refusals().count; ++i) {
     const ipc::Refusal& entry = activation_->refusals().list[i];

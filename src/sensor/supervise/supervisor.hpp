@@ -128,6 +128,7 @@ class Supervisor {
   uint32_t instances_ = 0, held_count_ = 0, worker_starts_ = 0;
   std::vector<ipc::HeldInstance> held_;
   uint64_t plan_sequence_ = 0;
+  uint64_t clock_behind_ms_ = 0;  // as admit said last
   std::string admit_detail_;
   std::deque<ipc::Frame> for_updater_;   // while it is not there or does not read
   std::deque<Note> notes_;

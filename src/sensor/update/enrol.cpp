@@ -13,6 +13,7 @@
 #include "trust/client/http_transport.hpp"
 #include "trust/core/metadata.hpp"
 #include "trust/keys/key_file.hpp"
+#include "trust/keys/seal.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -64,6 +65,8 @@ Result<std::string> enrol(const Enrolment& enrolment, FileSystem& files, Random&
   request.machine_id = machine_id(files, random);
   request.platform = "linux";
   request.manifest = manifest;
+  const trust::SealKey seal_key = trust::SealKey::generate();
+  request.seal_key = to_hex(seal_key.public_key());
   HttpClient http("creance-sensor");
   HttpRequest post;
   post.method = "POST";
@@ -72,6 +75,14 @@ Result<std::string> enrol(const Enrolment& enrolment, FileSystem& files, Random&
   TRY(const HttpAnswer answer, http.send(post));
   if (answer.status != 201) return fail(answer.status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kDenied, fmt::format("the server does not enrol this sensor: {}", problem_of(answer)));
   TRY(const plan::EnrolResponse response, plan::EnrolResponse::parse(as_bytes(answer.body)));
+
+  if (response.tenant_key) {
+    TRY(const Bytes sealed, canonical_json(*response.tenant_key));
+    auto opened = trust::open_document_sealed_as(plan::tenant_key_name(response.tenant, response.sensor_id), sealed, seal_key);
+    if (!opened) return fail(opened.error().code, fmt::format("the server's answer does not open: {}", opened.error().detail));
+    TRY_VOID(trust::SealKey::from_raw(opened->plain));
+    TRY_VOID(files.write_atomic(enrolment.state / "tenant.key", as_bytes(to_hex(opened->plain) + "\n"), 0600));
+  }
 
   Identity identity;
   identity.sensor_id = response.sensor_id;

@@ -154,9 +154,12 @@ Status Updater::fetch_all() {
   const auto local = local_bytes ? plan::LocalPolicy::parse(*local_bytes) : Result<plan::LocalPolicy>(plan::LocalPolicy{});
   const bool wants_evidence = local && local->require_evidence;
   TRY(const plan::Plan plan, plan::Plan::parse(*plan_bytes));
+  std::set<std::string> complete;
   for (const plan::Rollout& rollout : plan.rollouts) {
     if (rollout.state == plan::RolloutState::kHalted || rollout.state == plan::RolloutState::kWithdrawn) continue;
-    TRY(const auto document, spool("content/" + rollout.release + "/release.json"));
+    const std::string tenant(plan::tenant_of(rollout.release));
+    if ((!tenant.empty() && tenant != identity_.tenant) || complete.contains(tenant)) continue;  // of each kind, nothing older than what is complete can be wanted any more
+    TRY(const auto document, spool(plan::release_folder(rollout.release) + "/release.json"));
     if (!document) continue;
     TRY(const plan::Release release, plan::Release::parse(*document));
     for (const plan::ChannelRef& channel : release.channels) {
@@ -170,7 +173,7 @@ Status Updater::fetch_all() {
       TRY(const auto evidence, spool(plan::Evidence::path(release.name)));
       (void)evidence;
     }
-    if (rollout.state == plan::RolloutState::kComplete) break;  // older ones cannot be wanted any more
+    if (rollout.state == plan::RolloutState::kComplete) complete.insert(tenant);
   }
   return {};
 }
@@ -222,6 +225,7 @@ void Updater::report() {
     report.counters.faults = static_cast<int64_t>(latest_->faults);
     report.counters.events_lost = static_cast<int64_t>(latest_->lost_events);
     report.counters.worker_rss_kib = static_cast<int64_t>(latest_->worker_rss_kib);
+    report.counters.more["clock_behind_ms"] = static_cast<int64_t>(latest_->clock_behind_ms);
     report.counters.more["correlated_lost"] = static_cast<int64_t>(latest_->lost_correlated);
     report.counters.more["detections_lost"] = static_cast<int64_t>(latest_->lost_detections + outbox_.lost());
     report.manifest = manifest_;

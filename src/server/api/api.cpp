@@ -227,6 +227,9 @@ HttpResponse Api::make_tokens(const HttpRequest& request) {
 HttpResponse Api::roles() const {
   const trust::Repository& repository = publisher_.repository();
   Json body = Json::object({{"root_version", repository.version("root")}, {"content_version", repository.version("content")}});
+  Json versions = Json::object();
+  for (const std::string& role : publisher_.content_roles()) versions.set(role, repository.version(role));
+  body.set("content_versions", std::move(versions));
   for (const char* role : {"rollout", "content"}) {
     Json ids = Json::array();
     const trust::RoleKeys* keys = repository.role_keys(role);
@@ -279,8 +282,15 @@ HttpResponse Api::push_content(const HttpRequest& request) {
         deltas.push_back(std::move(delta));
       }
     }
-    TRY_VOID(publisher_.push_content(std::move(metadata), std::move(files), std::move(deltas)));
-    return Json::object({{"content_version", publisher_.repository().version("content")}});
+    TRY(const auto tenant, object.find("tenant"));
+    std::string role = "content";
+    if (tenant) {
+      TRY(const auto name, tenant->text(1, 64));
+      if (!plan::is_tenant_name(name)) return fail(tenant->error("is not a tenant name"));
+      role += "-" + name;
+    }
+    TRY_VOID(publisher_.push_content(role, std::move(metadata), std::move(files), std::move(deltas)));
+    return Json::object({{"content_version", publisher_.repository().version(role)}});
   }();
   return answer(201, pushed);
 }

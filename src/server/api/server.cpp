@@ -58,6 +58,7 @@ struct Server::State {
   Status open();
   void tick();
   void renew();
+  void collect_garbage();
 };
 
 Status Server::State::open() {
@@ -83,6 +84,7 @@ Status Server::State::open() {
   api->set_http(http.get());
   http->every(options.tick, [this] { tick(); });
   http->every(options.renew_every, [this] { renew(); });
+  http->every(options.garbage_every, [this] { collect_garbage(); });
   renew();
   return {};
 }
@@ -104,6 +106,12 @@ void Server::State::renew() {
   if (done) done = store->set(kClockKey, std::to_string(clock.wall().time_since_epoch().count()));
   if (!done) options.log(fmt::format("renewal: {} (tried again)", done.error().detail));
   renew_failed = !done;
+}
+
+void Server::State::collect_garbage() {
+  const auto removed = repository.collect_garbage(options.snapshots_kept);
+  if (!removed) options.log(fmt::format("garbage of the tree: {} (tried again)", removed.error().detail));
+  else if (*removed > 0) options.log(fmt::format("{} files that nothing names any more were removed from the tree", *removed));
 }
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}

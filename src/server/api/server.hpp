@@ -19,6 +19,8 @@ struct ServerOptions {
   RolloutOptions rollouts;
   std::chrono::milliseconds tick{200};
   std::chrono::milliseconds renew_every{30'000};  // looks whether signed metadata is near its end
+  std::chrono::milliseconds garbage_every{3'600'000};
+  uint32_t snapshots_kept = 256;                  // what the newest so many name stays: more than are published while one host refreshes
   bool require_evidence = false;                  // of every release that is pushed (plan/evidence.hpp)
   std::function<void(std::string_view)> log = [](std::string_view) {};  // one line; from the thread of run()
 };

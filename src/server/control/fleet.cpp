@@ -86,7 +86,11 @@ Result<std::vector<std::string>> Fleet::make_tokens(const TokenRequest& request)
 
 Result<plan::EnrolResponse> Fleet::enrol(const plan::EnrolRequest& request) {
   TRY(const auto raw, from_hex(request.public_key));
-  TRY([[maybe_unused]] const auto key, trust::PublicKey::ed25519(raw));  // a key that verifies nothing must not use up a token
+  TRY([[maybe_unused]] const auto checked, trust::PublicKey::ed25519(raw));  // a key that verifies nothing must not use up a token
+  if (!request.seal_key.empty()) {
+    TRY(const Bytes recipient, from_hex(request.seal_key));
+    TRY([[maybe_unused]] const auto tried, trust::seal_document("tried", 1, {}, recipient));  // nor one that nothing can be sealed to
+  }
   std::array<uint8_t, 16> id{};
   random_.fill(id);
   SensorRecord sensor;
@@ -110,6 +114,12 @@ Result<plan::EnrolResponse> Fleet::enrol(const plan::EnrolRequest& request) {
   response.tenant = sensor.tenant;
   response.tags = sensor.tags;
   response.report_interval = report_interval_;
+  if (!request.seal_key.empty()) {
+    TRY(const trust::SealKey key, publisher_.tenant_key(sensor.tenant));
+    TRY(const Bytes recipient, from_hex(request.seal_key));
+    TRY(const Bytes sealed, trust::seal_document(plan::tenant_key_name(sensor.tenant, sensor.sensor_id), 1, key.raw(), recipient));
+    TRY(response.tenant_key, parse_json(sealed));
+  }
   return response;
 }
 

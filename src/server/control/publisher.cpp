@@ -40,23 +40,23 @@ Status Publisher::publish_rollouts(std::vector<plan::Rollout> rollouts) {
   next.rollouts = std::move(rollouts);
   TRY_VOID(store_.set(kSequenceKey, std::to_string(next.sequence)));  // a sequence is used once, also by an attempt that fails
 
-  Bytes content;
+  std::map<std::string, Bytes> contents;
   std::vector<Bytes> releases;
-  if (auto metadata = repository_.metadata("content")) {
-    content = std::move(*metadata);
-    for (const plan::Rollout& rollout : next.rollouts) {
-      if (auto bytes = repository_.target("content/" + rollout.release + "/release.json")) releases.push_back(std::move(*bytes));
-    }
+  for (const std::string& role : content_roles()) {
+    if (auto metadata = repository_.metadata(role)) contents.emplace(role, std::move(*metadata));
   }
-  TRY_VOID(signers_.approve_plan(next, content, releases));
+  for (const plan::Rollout& rollout : next.rollouts) {
+    if (auto bytes = repository_.target(plan::release_folder(rollout.release) + "/release.json")) releases.push_back(std::move(*bytes));
+  }
+  TRY_VOID(signers_.approve_plan(next, contents, releases));
   TRY_VOID(repository_.publish_files("rollout", {{std::string(plan::Plan::kPath), next.to_bytes(), std::nullopt}}, {}, signers_.role("rollout"), online(), clock_.wall()));
   plan_ = std::move(next);
   return {};
 }
 
 // Every delta is tried before anything is written: what lies in the tree leads somewhere.
-Status Publisher::check_deltas(const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas) {
-  TRY(const Bytes content, repository_.metadata("content"));
+Status Publisher::check_deltas(const std::string& role, const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas) {
+  TRY(const Bytes content, repository_.metadata(role));
   TRY(const trust::Targets published, trust::Targets::parse(content));
   for (const Delta& delta : deltas) {
     const auto to = std::ranges::find(files, delta.path, &trust::TargetFile::path);
@@ -83,16 +83,29 @@ Status Publisher::check_evidence(const std::vector<trust::TargetFile>& files) co
   return {};
 }
 
-Status Publisher::push_content(Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas) {
+std::vector<std::string> Publisher::content_roles() const {
+  std::vector<std::string> roles;
+  const auto targets = repository_.metadata("targets");
+  const auto parsed = targets ? trust::Targets::parse(*targets) : Result<trust::Targets>(fail(targets.error()));
+  if (!parsed) return roles;
+  for (const trust::Delegation& delegation : parsed->delegations) {
+    if (delegation.name == "content" || delegation.name.starts_with("content-")) roles.push_back(delegation.name);
+  }
+  return roles;
+}
+
+Status Publisher::push_content(const std::string& role, Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas) {
+  const std::vector<std::string> roles = content_roles();
+  if (std::ranges::find(roles, role) == roles.end()) return fail(ErrorCode::kDenied, fmt::format("nobody may sign content as `{}`; the ceremony adds it to the targets metadata: creance keys change --role {} --add …", role, role));
   if (require_evidence_) TRY_VOID(check_evidence(files));
-  if (!deltas.empty()) TRY_VOID(check_deltas(files, deltas));
+  if (!deltas.empty()) TRY_VOID(check_deltas(role, files, deltas));
   // Before the metadata: whoever learns of a new file finds its deltas. Those of a push that fails afterwards are garbage.
   for (const Delta& delta : deltas) {
     const auto to = std::ranges::find(files, delta.path, &trust::TargetFile::path);
     TRY_VOID(repository_.put_delta(delta.from_sha256, sha256(to->bytes).hex(), delta.bytes));
   }
   std::vector<trust::RoleUpdate> updates;
-  updates.push_back({"content", std::move(metadata), std::move(files)});
+  updates.push_back({role, std::move(metadata), std::move(files)});
   return repository_.publish(std::move(updates), online(), clock_.wall());
 }
 
@@ -103,7 +116,7 @@ Status Publisher::publish_trust(const std::string& role, BytesView metadata) {
 
 Result<Publisher::Found> Publisher::release(const std::string& name) {
   if (!plan::is_release_name(name)) return fail(ErrorCode::kInvalid, fmt::format("`{}` is not a release name", name.substr(0, 64)));
-  auto bytes = repository_.target("content/" + name + "/release.json");
+  auto bytes = repository_.target(plan::release_folder(name) + "/release.json");
   if (!bytes && bytes.error().code == ErrorCode::kNotFound) return fail(ErrorCode::kNotFound, fmt::format("there is no release `{}`; push it first", name));
   if (!bytes) return fail(bytes.error());
   Found found;
@@ -117,15 +130,37 @@ const plan::Policy& Publisher::policy(const std::string& tenant) {
   if (const auto known = policies_.find(tenant); known != policies_.end()) return known->second;
   plan::Policy& policy = policies_[tenant];
   policy.tenant = tenant;
-  if (const auto bytes = repository_.target(plan::Policy::path(tenant))) {
+  auto bytes = repository_.target(plan::Policy::path(tenant));
+  if (bytes && trust::is_sealed_document(*bytes)) {
+    const auto key = tenant_key(tenant);
+    auto opened = key ? trust::open_document_sealed_as(plan::Policy::path(tenant), *bytes, *key) : Result<trust::Opened>(fail(key.error()));
+    bytes = opened ? Result<Bytes>(std::move(opened->plain)) : Result<Bytes>(fail(opened.error()));
+  }
+  if (bytes) {
     if (auto parsed = plan::Policy::parse(*bytes)) policy = std::move(*parsed);
   }
   return policy;
 }
 
+Result<trust::SealKey> Publisher::tenant_key(const std::string& tenant) {
+  const std::string name = "tenant_key/" + tenant;
+  const auto kept = store_.get(name);
+  if (!kept && kept.error().code != ErrorCode::kNotFound) return fail(kept.error());
+  if (!kept) {
+    const trust::SealKey key = trust::SealKey::generate();
+    TRY_VOID(store_.set(name, to_hex(key.raw())));
+    return key;
+  }
+  TRY(const Bytes raw, from_hex(*kept));
+  return trust::SealKey::from_raw(raw);
+}
+
 Status Publisher::put_policy(plan::Policy next) {
   next.version = policy(next.tenant).version + 1;
-  TRY_VOID(repository_.publish_binned("policy", kPolicyBinBits, {{plan::Policy::path(next.tenant), next.to_bytes(), std::nullopt}}, {}, [this](const std::string& role) -> trust::Signer& { return signers_.role(role); },
+  const std::string path = plan::Policy::path(next.tenant);
+  TRY(const trust::SealKey key, tenant_key(next.tenant));
+  TRY(Bytes sealed, trust::seal_document(path, next.version, next.to_bytes(), key.public_key()));
+  TRY_VOID(repository_.publish_binned("policy", kPolicyBinBits, {{path, std::move(sealed), std::nullopt}}, {}, [this](const std::string& role) -> trust::Signer& { return signers_.role(role); },
                                       online(), clock_.wall()));
   policies_[next.tenant] = std::move(next);
   return {};

@@ -11,6 +11,7 @@
 #include "plan/release.hpp"
 #include "server/signer/link.hpp"
 #include "server/store/store.hpp"
+#include "trust/keys/seal.hpp"
 #include "trust/repository/repository.hpp"
 
 namespace creance::server {
@@ -29,8 +30,9 @@ class Publisher {
     std::string from_sha256, path;
     Bytes bytes;
   };
-  // kInvalid: a delta that does not lead to its file. With `require_evidence`, kDenied for a release without it (plan/evidence.hpp).
-  Status push_content(Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas = {});
+  // `role`: "content", or a tenant's "content-<tenant>". kInvalid: a delta that does not lead to its file. With `require_evidence`, kDenied for a release without it (plan/evidence.hpp).
+  Status push_content(const std::string& role, Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas = {});
+  std::vector<std::string> content_roles() const;  // those that may be signed for: "content", and tenants'
   void require_evidence(bool required) { require_evidence_ = required; }
   // The next root or top-level targets, signed offline (`role`: "root", "targets"). The signer checks it first, for itself.
   Status publish_trust(const std::string& role, BytesView metadata);
@@ -43,14 +45,16 @@ class Publisher {
   Result<Found> release(const std::string& name);
   // The tenant's policy; default rules without groups if there is none.
   const plan::Policy& policy(const std::string& tenant);
-  Status put_policy(plan::Policy policy);  // its version becomes the next
+  Status put_policy(plan::Policy policy);  // its version becomes the next; sealed to the tenant's key
+  // The key that opens the tenant's policies, made when it is first needed and kept in the store. Its hosts get it when they enrol.
+  Result<trust::SealKey> tenant_key(const std::string& tenant);
   // Renews what is near its end: timestamp, snapshot, rollout, policy.
   Status renew();
   trust::Repository& repository() { return repository_; }
   Result<Bytes> sign_grant(const plan::Grant& grant);
 
  private:
-  Status check_deltas(const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas);
+  Status check_deltas(const std::string& role, const std::vector<trust::TargetFile>& files, const std::vector<Delta>& deltas);
   Status check_evidence(const std::vector<trust::TargetFile>& files) const;
   trust::OnlineSigners online();
   trust::Repository& repository_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/check.hpp"
 #include "gates/record.hpp"
@@ -139,16 +140,25 @@ Rollouts::Live* Rollouts::find(const std::string& id) {
   return at == rollouts_.end() ? nullptr : &*at;
 }
 
+bool Rollouts::concerns(const Live& live, const SensorRecord& sensor) {
+  const std::string_view tenant = plan::tenant_of(live.record.release);
+  return tenant.empty() || tenant == sensor.tenant;
+}
+
+bool Rollouts::expects(const Live& live, const SensorRecord& sensor) {
+  return concerns(live, sensor) && (!plan::tenant_of(live.record.release).empty() || plan::tenant_of(sensor.running_release).empty());
+}
+
 plan::Ring Rollouts::ring_of(const SensorRecord& sensor) { return publisher_.policy(sensor.tenant).rules_for(sensor.tags).ring; }
 
 Result<std::string> Rollouts::begin(const std::string& release, const std::vector<StageRequest>& stages, bool tripwire) {
   TRY(const auto found, publisher_.release(release));
   if (stages.empty() || stages.size() > limits::kStagesMax) return fail(ErrorCode::kInvalid, fmt::format("a rollout has 1 to {} stages", limits::kStagesMax));
   for (const Live& other : rollouts_) {
-    if (open(other.state)) return fail(ErrorCode::kExists, fmt::format("rollout `{}` of `{}` is {}: let it end, or halt it", other.record.id, other.record.release, to_string(other.state)));
+    if (open(other.state) && plan::tenant_of(other.record.release) == plan::tenant_of(release)) return fail(ErrorCode::kExists, fmt::format("rollout `{}` of `{}` is {}: let it end, or halt it", other.record.id, other.record.release, to_string(other.state)));
     if (other.digest != found.digest) continue;
     if (other.state == RolloutState::kComplete) return fail(ErrorCode::kExists, fmt::format("release `{}` is on every ring already (rollout `{}`)", release, other.record.id));
-    if (publisher_.repository().version("content") <= other.record.content_version_at_halt) {
+    if (publisher_.repository().version(plan::content_role(release)) <= other.record.content_version_at_halt) {
       return fail(ErrorCode::kDenied, fmt::format("release `{}` was halted (rollout `{}`): only newer signed content metadata lifts that", release, other.record.id));
     }
     break;
@@ -194,7 +204,7 @@ Status Rollouts::open_stage(Live& live, WallTime now) {
   std::vector<uint64_t> cohorts;
   for (const SensorRecord& sensor : sensors) {
     const plan::GroupRules& rules = publisher_.policy(sensor.tenant).rules_for(sensor.tags);
-    if (rules.ring != stage.asked.ring || rules.paused || (rules.pin && *rules.pin != live.record.release) || sensor.enrolled >= live.record.ids_before) continue;
+    if (!expects(live, sensor) || rules.ring != stage.asked.ring || rules.paused || (rules.pin && *rules.pin != live.record.release) || sensor.enrolled >= live.record.ids_before) continue;
     cohorts.push_back(plan::cohort(live.salt, sensor.sensor_id));
   }
   const gates::Cut cut = gates::cut(std::move(cohorts), static_cast<double>(stage.asked.share) / plan::kShareWhole);
@@ -244,7 +254,8 @@ Result<gates::Summary> Rollouts::summarise(const Live& live, WallTime now) {
   for (const SensorRecord& sensor : sensors) {
     const bool entered = latest.contains(sensor.sensor_id);
     const bool heard = sensor.last_report && now - *sensor.last_report <= options_.present_within;
-    if ((!entered && !heard) || sensor.enrolled >= live.record.ids_before) continue;
+    if ((!entered && !heard) || sensor.enrolled >= live.record.ids_before || !concerns(live, sensor)) continue;
+    if (!entered && !expects(live, sensor)) continue;
     const plan::GroupRules& rules = publisher_.policy(sensor.tenant).rules_for(sensor.tags);
     if (!entered && (rules.paused || (rules.pin && *rules.pin != live.record.release))) continue;
     const uint64_t cohort = plan::cohort(live.salt, sensor.sensor_id);
@@ -272,7 +283,7 @@ Status Rollouts::judge(Live& live, WallTime now) {
   switch (decision.verdict) {
     case gates::Verdict::kHalt:
       live.state = RolloutState::kHalted;
-      live.record.content_version_at_halt = publisher_.repository().version("content");
+      live.record.content_version_at_halt = publisher_.repository().version(plan::content_role(live.record.release));
       break;
     case gates::Verdict::kHoldAndCall: live.state = RolloutState::kCalled; break;
     case gates::Verdict::kComplete: live.state = RolloutState::kComplete; break;
@@ -309,12 +320,12 @@ Status Rollouts::tick() {
 std::vector<plan::Rollout> Rollouts::wanted() const {
   std::vector<plan::Rollout> plan;
   std::vector<Digest> seen;
-  bool complete_seen = false;
+  std::set<std::string_view> complete;  // tenants ("": everybody's) whose newest finished release is in
   for (const Live& live : rollouts_) {
     if (plan.size() >= limits::kRolloutsInPlanMax) break;
     if (std::ranges::find(seen, live.digest) != seen.end()) continue;
     if (live.state == RolloutState::kWithdrawn && !live.stages.front().opened) continue;  // never began
-    if (live.state == RolloutState::kComplete && std::exchange(complete_seen, true)) continue;
+    if (live.state == RolloutState::kComplete && !complete.insert(plan::tenant_of(live.record.release)).second) continue;
     seen.push_back(live.digest);
     plan::Rollout rollout;
     rollout.release = live.record.release;
@@ -391,7 +402,7 @@ Status Rollouts::act(const std::string& id, OperatorAction action, const std::st
     case OperatorAction::kResume:
       if (live->state == RolloutState::kPaused) {
         TRY_VOID(set_state(*live, RolloutState::kRolling, said));
-      } else if (live->state == RolloutState::kCalled || (live->state == RolloutState::kHalted && publisher_.repository().version("content") > live->record.content_version_at_halt)) {
+      } else if (live->state == RolloutState::kCalled || (live->state == RolloutState::kHalted && publisher_.repository().version(plan::content_role(live->record.release)) > live->record.content_version_at_halt)) {
         TRY_VOID(resume(*live, said, now));
       } else {
         return refuse(live->state == RolloutState::kHalted ? "a halt is lifted by the content signers alone; push newer signed content metadata first" : "there is nothing to resume");
@@ -405,7 +416,7 @@ Status Rollouts::act(const std::string& id, OperatorAction action, const std::st
         return refuse(live->state == RolloutState::kComplete ? "what is complete is taken back by the content signers (deny)" : "it has ended already");
       }
       Live next = *live;
-      next.record.content_version_at_halt = publisher_.repository().version("content");
+      next.record.content_version_at_halt = publisher_.repository().version(plan::content_role(next.record.release));
       next.state = withdraw ? RolloutState::kWithdrawn : RolloutState::kHalted;
       next.record.reason = said;
       TRY_VOID(save(next));
@@ -420,7 +431,7 @@ Status Rollouts::act(const std::string& id, OperatorAction action, const std::st
 
 Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& sensor, const plan::Announce& message) {
   const auto at = std::ranges::find(rollouts_, message.release_digest, &Live::digest);  // newest first
-  if (at == rollouts_.end()) return fail(ErrorCode::kNotFound, "no rollout of this release");
+  if (at == rollouts_.end() || !concerns(*at, sensor)) return fail(ErrorCode::kNotFound, "no rollout of this release");
   Live& live = *at;
   const plan::Wait wait{options_.wait};
   // What hosts can read of it decides: nothing is granted before its plan is published.

@@ -70,6 +70,10 @@ class Rollouts {
     std::optional<gates::Decision> last;  // of this run of the server
     WallTime kept_at{};                   // when a "keep" was logged last
   };
+  // Whether a sensor may take this release at all: a tenant's own reaches its hosts alone.
+  static bool concerns(const Live& live, const SensorRecord& sensor);
+  // …and will ask for it: hosts that run a release of their tenant's own do not take everybody's (plan/decide.hpp).
+  static bool expects(const Live& live, const SensorRecord& sensor);
   Result<Live> load(const RolloutRecord& record) const;
   Status save(Live& live);
   Status open_stage(Live& live, WallTime now);

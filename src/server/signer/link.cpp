@@ -245,10 +245,12 @@ trust::Signer& RemoteSigners::role(std::string_view name) {
   return *found->second;
 }
 
-Status RemoteSigners::approve_plan(const plan::Plan& plan, BytesView content_metadata, const std::vector<Bytes>& releases) {
+Status RemoteSigners::approve_plan(const plan::Plan& plan, const std::map<std::string, Bytes>& contents, const std::vector<Bytes>& releases) {
+  Json signed_content = Json::object();
+  for (const auto& [role, metadata] : contents) signed_content.set(role, to_base64(metadata));
   Json list = Json::array();
   for (const Bytes& release : releases) list.push(to_base64(release));
-  const auto answer = ask(*link_, Json::object({{"op", "plan"}, {"plan", to_base64(plan.to_bytes())}, {"content", to_base64(content_metadata)}, {"releases", list}}));
+  const auto answer = ask(*link_, Json::object({{"op", "plan"}, {"plan", to_base64(plan.to_bytes())}, {"contents", signed_content}, {"releases", list}}));
   if (!answer) return fail(answer.error());
   return {};
 }

@@ -45,7 +45,8 @@ class RemoteSigners {
   static Result<std::unique_ptr<RemoteSigners>> connect(SignerLink& link);
   trust::Signer& role(std::string_view name);  // one of kOnlineRoles, or a bin of policy ("policy-3f")
   // kDenied: the signer's reason.
-  Status approve_plan(const plan::Plan& plan, BytesView content_metadata, const std::vector<Bytes>& releases);
+  // `contents`: the published metadata of "content" and of every "content-<tenant>".
+  Status approve_plan(const plan::Plan& plan, const std::map<std::string, Bytes>& contents, const std::vector<Bytes>& releases);
   // A new root or new targets ("root", "targets"): the signer follows it, if it is signed as the one it has asks for.
   Status renew_trust(const std::string& role, BytesView metadata);
 

@@ -56,6 +56,21 @@ const trust::SuccinctRoles& policy_bins() {
   return bins;
 }
 
+// Who may sign content: everybody's, and tenants' own.
+Result<std::map<std::string, trust::RoleKeys>> content_keys_of(const trust::Targets& targets) {
+  std::map<std::string, trust::RoleKeys> keys;
+  for (const trust::Delegation& delegation : targets.delegations) {
+    if (delegation.name == "content" || delegation.name.starts_with("content-")) keys.emplace(delegation.name, delegation.role);
+  }
+  if (!keys.contains("content")) return fail(ErrorCode::kInvalid, "it delegates to no role `content`");
+  return keys;
+}
+
+int64_t version_of(const std::map<std::string, int64_t>& versions, const std::string& role) {
+  const auto known = versions.find(role);
+  return known == versions.end() ? 0 : known->second;
+}
+
 Json number_map(const std::map<std::string, int64_t>& map) {
   Json object = Json::object();
   for (const auto& [name, value] : map) object.set(name, value);
@@ -88,9 +103,9 @@ Status SignerCore::load() {
   TRY(const auto targets_bytes, files_->read(dir_ / "targets.json", limits::kTargetsBytesMax));
   TRY(const auto targets, trust::Targets::parse(targets_bytes));
   TRY_VOID(trust::check_signatures(targets.envelope, root.roles.at("targets"), "targets"));
-  const auto content = std::ranges::find(targets.delegations, "content", &trust::Delegation::name);
-  if (content == targets.delegations.end()) return fail(ErrorCode::kInvalid, fmt::format("`{}` delegates to no role `content`", (dir_ / "targets.json").string()));
-  content_keys_ = content->role;
+  auto keys = content_keys_of(targets);
+  if (!keys) return fail(keys.error().code, fmt::format("`{}`: {}", (dir_ / "targets.json").string(), keys.error().detail));
+  content_keys_ = std::move(*keys);
   for (const std::string_view role : kOnlineRoles) {
     TRY(auto key, trust::load_key(*files_, dir_ / "keys" / (std::string(role) + ".pem")));
     keys_[std::string(role)] = std::make_unique<trust::KeyPair>(std::move(key));
@@ -107,7 +122,7 @@ Status SignerCore::load_state() {
   TRY(state_.versions, read_number_map(object, "versions"));
   TRY(state_.snapshot_meta, read_number_map(object, "snapshot_meta"));
   TRY(state_.halted, read_number_map(object, "halted"));
-  TRY(state_.content_version, object.integer_at("content_version"));
+  TRY(state_.content_versions, read_number_map(object, "content_versions"));
   TRY(const auto plan_bytes, bytes_at(object, "plan"));
   if (plan_bytes.empty()) return {};
   TRY(state_.plan, plan::Plan::parse(plan_bytes));
@@ -118,7 +133,7 @@ Status SignerCore::load_state() {
 Status SignerCore::save_state() {
   const std::string plan = state_.plan_sha256.empty() ? std::string() : to_base64(state_.plan.to_bytes());
   const Json value = Json::object({{"versions", number_map(state_.versions)}, {"snapshot_meta", number_map(state_.snapshot_meta)}, {"halted", number_map(state_.halted)},
-                                   {"content_version", state_.content_version}, {"plan", plan}});
+                                   {"content_versions", number_map(state_.content_versions)}, {"plan", plan}});
   return files_->write_atomic(dir_ / "state.json", as_bytes(to_json(value)), 0600);
 }
 
@@ -126,7 +141,7 @@ Bytes SignerCore::handle(BytesView request) {
   const State before = state_;
   auto result = answer(request);
   if (result && state_.plan_sha256 == before.plan_sha256 && state_.versions == before.versions && state_.snapshot_meta == before.snapshot_meta && state_.halted == before.halted &&
-      state_.content_version == before.content_version) {
+      state_.content_versions == before.content_versions) {
     const std::string text = to_json(*result);
     return Bytes(text.begin(), text.end());
   }
@@ -176,10 +191,10 @@ Result<Json> SignerCore::renew_trust(const JsonField& request) {
     if (targets.version <= before.version) return fail(denied(fmt::format("targets version {} does not follow {}", targets.version, before.version)));
     if (targets.expired(clock_->wall())) return fail(denied("the targets metadata has expired"));
   }
-  const auto content = std::ranges::find(targets.delegations, "content", &trust::Delegation::name);
-  if (content == targets.delegations.end()) return fail(denied("the targets metadata delegates to no role `content`"));
+  auto keys = content_keys_of(targets);
+  if (!keys) return fail(denied("the targets metadata: " + keys.error().detail));
   TRY_VOID(files_->write_atomic(path, next, 0644));
-  content_keys_ = content->role;
+  content_keys_ = std::move(*keys);
   return Json::object();
 }
 
@@ -191,13 +206,12 @@ Result<Json> SignerCore::approve(const JsonField& request) {
   if (digest == state_.plan_sha256) return Json::object();  // asked again after a stop
   if (next.sequence <= state_.plan.sequence) return fail(denied(fmt::format("plan sequence {} does not follow {}", next.sequence, state_.plan.sequence)));
 
-  TRY(const auto content_bytes, bytes_at(request, "content"));
-  trust::Targets content;  // version 0: nothing was released yet
-  if (!content_bytes.empty()) {
-    TRY(content, trust::Targets::parse(content_bytes));
-    TRY_VOID(trust::check_signatures(content.envelope, content_keys_, "content"));
-  }
-  if (content.version < state_.content_version) return fail(denied(fmt::format("content version {} is older than {}, which was seen before", content.version, state_.content_version)));
+  TRY(const auto contents, read_contents(request));
+  const auto content_of = [&](const plan::Rollout& rollout) -> const trust::Targets& {
+    static const trust::Targets none;  // version 0: nothing was released yet
+    const auto known = contents.find(plan::content_role(rollout.release));
+    return known == contents.end() ? none : known->second;
+  };
   std::map<std::string, Bytes> releases;
   TRY(const auto list, request.at("releases"));
   TRY(const auto elements, list.elements(limits::kRolloutsInPlanMax));
@@ -207,18 +221,40 @@ Result<Json> SignerCore::approve(const JsonField& request) {
     releases[sha256(bytes).hex()] = std::move(bytes);
   }
   const WallTime now = clock_->wall();
-  for (const plan::Rollout& rollout : next.rollouts) TRY_VOID(check_rollout(rollout, state_.plan, content, releases, now));
+  for (const plan::Rollout& rollout : next.rollouts) TRY_VOID(check_rollout(rollout, state_.plan, content_of(rollout), releases, now));
   for (const plan::Rollout& old : state_.plan.rollouts) {  // what was halted may not be forgotten and then come back
-    if (ends_release(old.state)) state_.halted.try_emplace(old.release_digest.hex(), state_.content_version);
+    if (ends_release(old.state)) state_.halted.try_emplace(old.release_digest.hex(), version_of(state_.content_versions, plan::content_role(old.release)));
   }
   for (const plan::Rollout& rollout : next.rollouts) {
-    if (ends_release(rollout.state)) state_.halted.try_emplace(rollout.release_digest.hex(), content.version);
+    if (ends_release(rollout.state)) state_.halted.try_emplace(rollout.release_digest.hex(), content_of(rollout).version);
     else state_.halted.erase(rollout.release_digest.hex());
   }
-  state_.content_version = content.version;
+  for (const auto& [role, content] : contents) state_.content_versions[role] = content.version;
   state_.plan = next;
   state_.plan_sha256 = digest;
   return Json::object();
+}
+
+// Each signed by its own role, none older than what was seen, and none that was seen left out.
+Result<std::map<std::string, trust::Targets>> SignerCore::read_contents(const JsonField& request) const {
+  TRY(const auto field, request.at("contents"));
+  TRY(const auto members, field.members());
+  std::map<std::string, trust::Targets> contents;
+  for (const auto& [role, value] : members) {
+    const auto keys = content_keys_.find(role);
+    if (keys == content_keys_.end()) return fail(denied(fmt::format("nobody may sign content as `{}`", role.substr(0, 100))));
+    TRY(const auto text, value.text(0, limits::kSignerMessageBytesMax));
+    TRY(const auto bytes, from_base64(text));
+    TRY(trust::Targets content, trust::Targets::parse(bytes));
+    TRY_VOID(trust::check_signatures(content.envelope, keys->second, role));
+    contents.emplace(role, std::move(content));
+  }
+  for (const auto& [role, version] : state_.content_versions) {
+    const auto known = contents.find(role);
+    const int64_t now = known == contents.end() ? 0 : known->second.version;
+    if (now < version && content_keys_.contains(role)) return fail(denied(fmt::format("{} version {} is older than {}, which was seen before", role, now, version)));
+  }
+  return contents;
 }
 
 Status SignerCore::check_rollout(const plan::Rollout& next, const plan::Plan& before, const trust::Targets& content, const std::map<std::string, Bytes>& releases, WallTime now) const {
@@ -229,13 +265,14 @@ Status SignerCore::check_rollout(const plan::Rollout& next, const plan::Plan& be
   }
   const plan::Rollout* old = before.find(next.release_digest);
   if (!exposes(next.state) || (old != nullptr && no_wider(next, *old))) return {};
+  if (content.version == 0) return fail(denied(fmt::format("no signed metadata of the role `{}`, which must approve release `{}`", plan::content_role(next.release), next.release)));
   if (content.expired(now)) return fail(denied(fmt::format("content metadata expired at {}", format_time(content.expires))));
   const auto bytes = releases.find(digest);
   if (bytes == releases.end()) return fail(denied(fmt::format("no release document with digest {}", digest)));
   TRY(const auto release, plan::Release::parse(bytes->second));
   if (release.name != next.release) return fail(denied(fmt::format("the plan calls release `{}` `{}`", release.name, next.release)));
   const auto target = content.targets.find(release.path());
-  if (target == content.targets.end()) return fail(denied(fmt::format("content version {} does not hold release `{}`", content.version, release.name)));
+  if (target == content.targets.end()) return fail(denied(fmt::format("{} version {} does not hold release `{}`", plan::content_role(release.name), content.version, release.name)));
   TRY_VOID(trust::check_length_and_hashes(bytes->second, target->second.length, target->second.hashes, release.path()));
   return check_floor(release, next, now);
 }
@@ -264,6 +301,11 @@ Status SignerCore::check_message(const std::string& role, const Json& message) {
   if (version < last) return fail(denied(fmt::format("`{}` version {} is older than {}", role, version, last)));
   TRY(const auto expires, object.time_at("expires"));
   if (expires > clock_->wall() + std::chrono::hours(24 * 400)) return fail(denied(fmt::format("`{}` would be valid until {}, more than 400 days", role, format_time(expires))));
+  TRY(const auto issued, object.find("issued"));
+  if (issued) {  // hosts take it for the least that the time can be: a taken server must not drive their clocks on
+    TRY(const auto said, object.time_at("issued"));
+    if (said > clock_->wall() + std::chrono::minutes(1)) return fail(denied(fmt::format("`{}` would be issued at {}, which is not now", role, format_time(said))));
+  }
   if (type == "targets") TRY_VOID(check_targets(role, message));
   if (role == "snapshot") TRY_VOID(check_snapshot(message));
   last = version;

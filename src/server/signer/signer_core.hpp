@@ -3,7 +3,7 @@
 //
 // Requests and answers are JSON (bytes in base64):
 //   {"op":"keys"}                                                      -> {"keys":{"rollout":KEY,…}}
-//   {"op":"plan","plan":B,"content":B,"releases":[B,…]}                -> {}          this plan may be signed next
+//   {"op":"plan","plan":B,"contents":{"content":B,"content-<tenant>":B},"releases":[B,…]} -> {}   this plan may be signed next
 //   {"op":"sign","role":"timestamp","message":B (canonical JSON)}      -> {"sig":"<hex>"}      role: also a bin of policy, "policy-3f"
 //   {"op":"trust","role":"root"|"targets","metadata":B}                -> {}          the next root or targets, signed offline: followed from now on
 //   any                                                                -> {"error":{"code":"kDenied","detail":"…"}}
@@ -44,6 +44,7 @@ class SignerCore {
   Result<Json> approve(const JsonField& request);
   Result<Json> sign(const JsonField& request);
   Result<Json> renew_trust(const JsonField& request);
+  Result<std::map<std::string, trust::Targets>> read_contents(const JsonField& request) const;
   Status check_rollout(const plan::Rollout& next, const plan::Plan& before, const trust::Targets& content, const std::map<std::string, Bytes>& releases, WallTime now) const;
   Status check_message(const std::string& role, const Json& message);
   Status check_targets(const std::string& role, const Json& message) const;
@@ -54,12 +55,12 @@ class SignerCore {
   FileSystem* files_;
   std::filesystem::path dir_;
   const Clock* clock_;
-  trust::RoleKeys content_keys_;
+  std::map<std::string, trust::RoleKeys> content_keys_;  // "content", "content-<tenant>"
   std::map<std::string, std::unique_ptr<trust::KeyPair>, std::less<>> keys_;
   struct State {
     std::map<std::string, int64_t> versions;       // by role: newest signed
     std::map<std::string, int64_t> snapshot_meta;  // by file: newest named by a snapshot
-    int64_t content_version = 0;
+    std::map<std::string, int64_t> content_versions;  // by role: newest seen
     plan::Plan plan;
     std::string plan_sha256;
     std::map<std::string, int64_t> halted;         // release digest -> content version then

@@ -23,6 +23,32 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
 }
 
 namespace {
+constexpr size_t kMarkBytesMax = 1'024;
+constexpr std::chrono::minutes kMarkStep{10};  // written again at most so often: what a reboot takes back of the time
+
+// `clock`: {"boot": "…", "monotonic_ms": 1234, "time": "…Z"}. The time was at least `time` when this boot had come to `uptime`.
+struct TimeMark {
+  WallTime time{};
+  Uptime uptime;
+
+  static Result<TimeMark> parse(BytesView bytes) {
+    TRY(const Json json, parse_json(bytes));
+    const JsonField field(json, "clock");
+    TimeMark mark;
+    TRY(mark.time, field.time_at("time"));
+    TRY(mark.uptime.boot_id, field.text_at("boot", 0, 64));
+    TRY(const int64_t monotonic, field.integer_at("monotonic_ms", 0));
+    mark.uptime.at = MonotonicTime(monotonic);
+    return mark;
+  }
+  Bytes to_bytes() const {
+    const std::string text = to_json(Json::object({{"boot", uptime.boot_id}, {"monotonic_ms", uptime.at.count()}, {"time", format_time(time)}}));
+    return Bytes(text.begin(), text.end());
+  }
+  // Of another boot nothing is known but that it came later.
+  WallTime at(const Uptime& later) const { return later.boot_id == uptime.boot_id && later.at > uptime.at ? time + (later.at - uptime.at) : time; }
+};
+
 // A file that verified metadata names must be there. kNotFound is kept for what nobody trusted speaks about: whoever withholds a file must not make it look as if there were none.
 Result<Bytes> fetch_named(Transport& transport, const std::string& path, size_t bytes_max) {
   auto bytes = transport.fetch(path, bytes_max);
@@ -37,6 +63,9 @@ struct Client::State {
   std::filesystem::path dir;
   ClientOptions options;
   std::optional<TrustedSet> trusted;  // set by a refresh that succeeded
+  std::chrono::milliseconds behind{0};
+
+  std::filesystem::path clock_path() const { return dir / "clock"; }  // no metadata: no `.json`
 
   std::filesystem::path path_of(const std::string& role) const { return dir / (percent_encode(role, false) + ".json"); }
   Result<Bytes> read(const std::string& role, size_t bytes_max) { return files.read(path_of(role), bytes_max); }
@@ -61,10 +90,31 @@ struct Client::State {
       if (set.online_keys_rotated()) {
         TRY_VOID(files.remove(path_of("snapshot")));
         TRY_VOID(files.remove(path_of("timestamp")));
+        TRY_VOID(files.remove(clock_path()));  // the taken key may have driven the time up, too
       }
       TRY_VOID(keep("root", *bytes));
     }
-    return set.finish_root();
+    return {};
+  }
+
+  // The least that the time can be: when the stored timestamp was signed, and what was known earlier in `clock`, gone on with the machine's monotonic clock. An earlier reading of the wall clock is not
+  // among it: one that once was wrong and far ahead would lock the host out when it is put right.
+  void raise_floor(TrustedSet& set, const std::optional<Uptime>& uptime) {
+    const auto bytes = read("timestamp", limits::kTimestampBytesMax);
+    const auto stored = bytes ? Timestamp::parse(*bytes) : Result<Timestamp>(fail(bytes.error()));
+    if (!stored || !stored->issued || !check_signatures(stored->envelope, set.root().roles.at("timestamp"), "timestamp")) return;
+    set.raise_floor(*stored->issued);
+    const auto mark = files.read(clock_path(), kMarkBytesMax);
+    if (!uptime || !mark) return;
+    if (const auto parsed = TimeMark::parse(*mark)) set.raise_floor(parsed->at(*uptime));
+  }
+  Status keep_mark(const TrustedSet& set, const std::optional<Uptime>& uptime) {
+    if (!uptime || !set.floor()) return {};
+    const TimeMark next{std::chrono::floor<std::chrono::seconds>(*set.floor()), *uptime};
+    const auto bytes = files.read(clock_path(), kMarkBytesMax);
+    const auto before = bytes ? TimeMark::parse(*bytes) : Result<TimeMark>(fail(bytes.error()));
+    const bool follows = before && before->uptime.boot_id == uptime->boot_id && before->at(*uptime) + kMarkStep > next.time && before->uptime.at + kMarkStep > uptime->at;
+    return follows ? Status() : files.write_atomic(clock_path(), next.to_bytes(), 0644);
   }
 
   // What was stored counts if it is signed; what is not is as if it were not there.
@@ -128,11 +178,17 @@ Status Client::init(BytesView shipped_root) {
   return state_->keep("root", shipped_root);
 }
 
-Status Client::refresh(WallTime now) {
+Status Client::refresh(WallTime now, const std::optional<Uptime>& uptime) {
   state_->trusted.reset();
   TRY(TrustedSet set, state_->start(now));
   TRY_VOID(state_->update_root(set));
+  state_->raise_floor(set, uptime);
+  state_->behind = set.now() - now;
+  TRY_VOID(state_->keep_mark(set, uptime));
+  TRY_VOID(set.finish_root());
   TRY_VOID(state_->update_timestamp(set));
+  state_->behind = set.now() - now;
+  TRY_VOID(state_->keep_mark(set, uptime));
   TRY_VOID(state_->update_snapshot(set));
   TRY(const Targets* targets, state_->load(set, "targets", "root"));
   CHECK(targets != nullptr);
@@ -143,6 +199,7 @@ Status Client::refresh(WallTime now) {
 Status Client::refresh_offline(WallTime now) {
   state_->trusted.reset();
   TRY(TrustedSet set, state_->start(now));
+  state_->raise_floor(set, std::nullopt);
   TRY_VOID(set.finish_root());
   state_->load_stored_timestamp(set);
   TRY_VOID(set.finish_timestamp());
@@ -216,6 +273,8 @@ const RoleKeys* Client::role_keys(const std::string& role) const {
   const RoleKeys* top = state_->trusted->role_keys(role, "root");
   return top != nullptr ? top : state_->trusted->role_keys(role, "targets");
 }
+
+std::chrono::milliseconds Client::clock_behind() const { return state_->behind; }
 
 const TrustedSet* Client::trusted() const { return state_->trusted ? &*state_->trusted : nullptr; }
 

@@ -29,6 +29,12 @@ struct TargetInfo {
   std::string fetched_as;  // the path for the transport (consistent snapshots: with the hash)
 };
 
+// How far this boot of the machine has come: time that nobody sets.
+struct Uptime {
+  std::string boot_id;
+  MonotonicTime at{};
+};
+
 class Client {
  public:
   Client(Transport& transport, FileSystem& files, std::filesystem::path metadata_dir, ClientOptions options = {});
@@ -40,7 +46,9 @@ class Client {
 
   // The whole workflow up to the top-level targets. Errors: kNotFound no root in the folder · kDenied, kInvalid refused · kExpired · kUnavailable (also: a file that the tree names is not there).
   // After an error the stored files are the old or newer verified ones, and target() works no more until a refresh() succeeds.
-  Status refresh(WallTime now);
+  // Expiry is judged by `now` or by the least that signed metadata lets the time be, whichever is later (trusted()->now(); ADR 0097). With `uptime`, that floor goes on with the machine's own
+  // monotonic clock and is kept in the folder as `clock`, so that a clock that is set back, and stays back, holds nothing valid that has expired.
+  Status refresh(WallTime now, const std::optional<Uptime>& uptime = std::nullopt);
   // What is stored, without any request and whatever its age: for a host that must know what it last trusted. Expired metadata is kExpired.
   Status refresh_offline(WallTime now);
 
@@ -56,6 +64,8 @@ class Client {
   // After a successful refresh(): who may sign for a role of the root, or for one that the top-level targets delegate to ("rollout"). nullptr: nobody.
   const RoleKeys* role_keys(const std::string& role) const;
   const TrustedSet* trusted() const;  // nullptr before a refresh
+  // After refresh(), also one that failed: by how much the clock that it was given was behind that floor; 0: it was not.
+  std::chrono::milliseconds clock_behind() const;
   // The stored bytes of a role, as sent; kNotFound.
   Result<Bytes> stored(const std::string& role) const;
 

@@ -300,6 +300,7 @@ Result<Timestamp> Timestamp::parse(BytesView bytes) {
   TRY(const JsonField meta, signed_part.at("meta"));
   TRY(const JsonField snapshot, meta.at("snapshot.json"));
   TRY(timestamp.snapshot, parse_meta_file(snapshot));
+  if (const auto issued = signed_part.time_at("issued"); issued && *issued < timestamp.expires) timestamp.issued = *issued;
   return timestamp;
 }
 

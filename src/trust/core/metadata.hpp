@@ -66,6 +66,7 @@ struct MetaFile {
 
 struct Timestamp : Common {
   MetaFile snapshot;
+  std::optional<WallTime> issued;  // a member of ours (ADR 0097): when it was signed. Other trees have none; one that is no time before `expires` is as if it were not there
   static Result<Timestamp> parse(BytesView bytes);
 };
 

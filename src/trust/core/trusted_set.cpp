@@ -47,6 +47,11 @@ Status TrustedSet::update_root(BytesView bytes) {
   return {};
 }
 
+void TrustedSet::raise_floor(WallTime floor) {
+  floor_ = floor_ ? std::max(*floor_, floor) : floor;
+  now_ = std::max(now_, *floor_);
+}
+
 Status TrustedSet::finish_root() {
   TRY_VOID(check_expiry(root_, now_, "root"));
   root_finished_ = true;
@@ -68,6 +73,7 @@ Status TrustedSet::update_timestamp(BytesView bytes, Source source) {
   }
   if (source == Source::kRepository) TRY_VOID(check_expiry(next, now_, "timestamp"));
   timestamp_ = std::move(next);
+  if (timestamp_->issued) raise_floor(*timestamp_->issued);
   return {};
 }
 

@@ -24,6 +24,8 @@ class TrustedSet {
   Status update_root(BytesView bytes);
   // True once a key of the timestamp or snapshot role was taken away since start(): stored timestamp and snapshot must be forgotten (5.3.11).
   bool online_keys_rotated() const { return online_keys_rotated_; }
+  // The time cannot be earlier than this (ADR 0097): now() rises to it and never falls. Before finish_root(); a new timestamp's `issued` does the same.
+  void raise_floor(WallTime floor);
   // 5.3.10.
   Status finish_root();
 
@@ -44,12 +46,14 @@ class TrustedSet {
   const MetaFile* meta(const std::string& role) const;             // what the snapshot says about `role`; nullptr: not listed
   // The keys by which `delegator` lets `role` sign; nullptr: it does not delegate to it.
   const RoleKeys* role_keys(const std::string& role, const std::string& delegator) const;
-  WallTime now() const { return now_; }
+  WallTime now() const { return now_; }                            // what expiry is judged by: the time of start(), or the floor if that is later
+  std::optional<WallTime> floor() const { return floor_; }         // the least that signed metadata lets the time be; none: nothing signed says
 
  private:
   TrustedSet(Root root, WallTime now);
   Root root_;
   WallTime now_;
+  std::optional<WallTime> floor_;
   bool online_keys_rotated_ = false;
   bool root_finished_ = false;
   bool snapshot_current_ = false;

@@ -81,8 +81,9 @@ Json make_snapshot(int64_t version, WallTime expires, const std::map<std::string
   return snapshot;
 }
 
-Json make_timestamp(int64_t version, WallTime expires, const MetaFile& snapshot) {
+Json make_timestamp(int64_t version, WallTime expires, const MetaFile& snapshot, std::optional<WallTime> issued) {
   Json timestamp = common("timestamp", version, expires);
+  if (issued) timestamp.set("issued", format_time(*issued));
   timestamp.set("meta", Json::object({{"snapshot.json", meta_json(snapshot)}}));
   return timestamp;
 }

@@ -33,7 +33,8 @@ Json make_targets(int64_t version, WallTime expires, const std::vector<Delegatio
 // `part` (targets metadata) with a delegation to 2^bit_length bins in place of any other (TAP 15): "<name_prefix>-<hex>", each signed by `role`.
 Json with_bins(Json part, std::string_view name_prefix, uint32_t bit_length, const RoleSpec& role);
 Json make_snapshot(int64_t version, WallTime expires, const std::map<std::string, MetaFile>& meta);
-Json make_timestamp(int64_t version, WallTime expires, const MetaFile& snapshot);
+// `issued`: now, by which hosts notice that their clock went back.
+Json make_timestamp(int64_t version, WallTime expires, const MetaFile& snapshot, std::optional<WallTime> issued = std::nullopt);
 Json target_entry(const TargetFile& file);  // length, sha256, custom
 MetaFile meta_of(BytesView metadata, int64_t version);
 

@@ -159,7 +159,7 @@ Status Repository::check_update(const State& state, const RoleUpdate& update, Wa
   return {};
 }
 
-// Target files, role metadata, root, snapshot, timestamp: in the order in which a reader may need them. `next` becomes the state only when all of it is on the disk.
+// Target files, role metadata and snapshot, then a new root, then the timestamp, which makes a reader look at them. `next` becomes the state only when all of it is on the disk.
 Status Repository::commit(State next, const std::vector<RoleUpdate>& updates, bool new_root, OnlineSigners online, WallTime now) {
   for (const RoleUpdate& update : updates) {
     TRY(Targets parsed, Targets::parse(update.metadata));
@@ -174,19 +174,20 @@ Status Repository::commit(State next, const std::vector<RoleUpdate>& updates, bo
   TRY_VOID(check_signatures(next.snapshot->envelope, next.root.roles.at("snapshot"), "snapshot"));
   const int64_t timestamp_version = next.timestamp ? next.timestamp->version + 1 : 1;
   Signer* const timestamp_signers[] = {&online.timestamp};
-  TRY(const Bytes timestamp, sign_document(make_timestamp(timestamp_version, now + lifetimes_.timestamp, meta_of(snapshot, snapshot_version)), timestamp_signers));
+  TRY(const Bytes timestamp, sign_document(make_timestamp(timestamp_version, now + lifetimes_.timestamp, meta_of(snapshot, snapshot_version), now), timestamp_signers));
   TRY(next.timestamp, Timestamp::parse(timestamp));
   TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
 
+  std::vector<FileWrite> unnamed;  // what nothing names before the timestamp does
   for (const RoleUpdate& update : updates) {
     for (const TargetFile& file : update.files) {
       TRY(const std::filesystem::path relative, target_file_path(file.path, sha256(file.bytes).hex()));
-      TRY_VOID(files_.make_directories((dir_ / relative).parent_path()));
-      TRY_VOID(files_.write_atomic(dir_ / relative, file.bytes));
+      unnamed.push_back({dir_ / relative, file.bytes});
     }
-    TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.{}", next.roles.at(update.role).parsed.version, percent_encode(update.role, false))), update.metadata));
+    unnamed.push_back({metadata_path(fmt::format("{}.{}", next.roles.at(update.role).parsed.version, percent_encode(update.role, false))), update.metadata});
   }
-  TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.snapshot", snapshot_version)), snapshot));
+  unnamed.push_back({metadata_path(fmt::format("{}.snapshot", snapshot_version)), snapshot});
+  TRY_VOID(files_.write_many(unnamed));
   if (new_root) TRY_VOID(files_.write_atomic(metadata_path(fmt::format("{}.root", next.root.version)), next.root_bytes));
   TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));
   state_ = std::make_unique<State>(std::move(next));
@@ -306,7 +307,7 @@ Result<bool> Repository::renew(OnlineSigners online, WallTime now) {
   if (!timestamp_due) return false;
   State next = *state_;
   Signer* const signers[] = {&online.timestamp};
-  TRY(const Bytes timestamp, sign_document(make_timestamp(next.timestamp->version + 1, now + lifetimes_.timestamp, next.timestamp->snapshot), signers));
+  TRY(const Bytes timestamp, sign_document(make_timestamp(next.timestamp->version + 1, now + lifetimes_.timestamp, next.timestamp->snapshot, now), signers));
   TRY(next.timestamp, Timestamp::parse(timestamp));
   TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
   TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));

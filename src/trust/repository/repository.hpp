@@ -1,5 +1,5 @@
 // The TUF tree that the control plane publishes: static files under one folder, laid out as docs/reference/protocol.md says, consistent snapshots on.
-// A reader sees a whole state at any moment: target files first, then N.<role>.json, N.snapshot.json, and timestamp.json last, each written atomically (specification 6.2.1).
+// A reader sees a whole state at any moment: target files, N.<role>.json and N.snapshot.json first, in one batch, and timestamp.json last, each written atomically (specification 6.2.1).
 // A stop at any point leaves the old state; the next publication goes on from there. One writer at a time (the server); not thread-safe.
 // It holds no keys: what it publishes is signed outside (content, root, targets) or by Signers that may live in another process (snapshot, timestamp, rollout, policy).
 #pragma once
