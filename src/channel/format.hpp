@@ -104,7 +104,7 @@ enum class PredicateKind : uint8_t {
   kGlob,             // operand: GlobTokens
   kRegex,            // operand.first: RegexRecord, operand.count 1
   kCidr,             // operand: 16 bytes of text (IPv4 in the first 4); other: family << 8 | prefix length, family 4 or 6
-  kLess,             // extra: the bits of a double
+  kLess,             // other: NumberForm of the limit; extra: its bits
   kLessOrEqual,
   kGreater,
   kGreaterOrEqual,
@@ -117,6 +117,7 @@ enum class PredicateKind : uint8_t {
 inline constexpr PredicateKind kLastPredicateKind = PredicateKind::kTimePart;
 constexpr bool reads_two_inputs(PredicateKind kind) { return kind >= PredicateKind::kFieldEquals && kind <= PredicateKind::kFieldContains; }
 
+enum class NumberForm : uint32_t { kDouble = 0, kWhole = 1 };  // kWhole: a signed integer of 64 bits
 enum class TimePart : uint32_t { kMinute = 1, kHour, kDay, kWeek, kMonth, kYear };  // week: of ISO 8601
 enum class NumberTest : uint32_t { kEqual = 1, kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
 inline constexpr uint32_t kTimeNumberMax = 9999;

@@ -149,7 +149,8 @@ class Verifier : ReferenceChecks<Layout> {
       case PredicateKind::kLessOrEqual:
       case PredicateKind::kGreater:
       case PredicateKind::kGreaterOrEqual:
-        if (!no_operand || !std::isfinite(std::bit_cast<double>(p.extra))) return reject("V016", p, "a comparison has no number");
+        if (!no_operand || p.other > static_cast<uint32_t>(NumberForm::kWhole)) return reject("V016", p, "a comparison has a number of an unknown form");
+        if (p.other == static_cast<uint32_t>(NumberForm::kDouble) && !std::isfinite(std::bit_cast<double>(p.extra))) return reject("V016", p, "a comparison has no number");
         return std::nullopt;
       case PredicateKind::kFieldEquals:
       case PredicateKind::kFieldStartsWith:
@@ -173,7 +174,7 @@ class Verifier : ReferenceChecks<Layout> {
   static bool is_literal(PredicateKind kind) { return kind >= PredicateKind::kEquals && kind <= PredicateKind::kContains; }
   static bool is_comparison(PredicateKind kind) { return kind >= PredicateKind::kLess && kind <= PredicateKind::kGreaterOrEqual; }
   static bool has_number(PredicateKind kind) { return is_comparison(kind) || kind == PredicateKind::kTimePart; }
-  static bool has_other(PredicateKind kind) { return kind == PredicateKind::kCidr || reads_two_inputs(kind) || kind == PredicateKind::kTimePart; }
+  static bool has_other(PredicateKind kind) { return kind == PredicateKind::kCidr || reads_two_inputs(kind) || has_number(kind); }
 
   Verdict predicates() {
     for (const PredicateRecord& p : l_.predicates) {

@@ -17,7 +17,7 @@ struct PredicateSpec {
   bool cased = false;
   uint32_t input = 0;
   uint32_t other = 0;
-  uint64_t number = 0;        // the bits of a double; kTimePart: the number itself
+  uint64_t number = 0;        // comparisons: bits of the form that `other` says; kTimePart: the number itself
   std::string text;           // literal (folded unless cased), address, or the source of the regular expression with its flags
   Pattern glob;               // texts folded unless cased
   std::shared_ptr<const RegexProgram> regex;

@@ -417,6 +417,11 @@ class RuleCompiler {
     if (error != std::errc() || stop != end || value.text.empty() || !std::isfinite(number)) {
       return refuse(value.span, "C004", fmt::format("`{}` is not a number", printable(value.text)), "comparisons need a decimal number");
     }
+    int64_t whole = 0;
+    const auto [whole_stop, whole_error] = std::from_chars(value.text.data(), end, whole);
+    if (whole_error == std::errc() && whole_stop == end) {
+      return leaf({.kind = plan.comparison, .input = input, .other = static_cast<uint32_t>(channel::NumberForm::kWhole), .number = static_cast<uint64_t>(whole)});
+    }
     return leaf({.kind = plan.comparison, .input = input, .number = std::bit_cast<uint64_t>(number)});
   }
 

@@ -1,5 +1,6 @@
 #include <bit>
 #include <charconv>
+#include <compare>
 #include <cmath>
 #include <optional>
 
@@ -84,17 +85,32 @@ std::optional<double> parse_number(std::string_view text) noexcept {
   return value;
 }
 
+// The text's number against the limit. Whole numbers are compared as such, whatever their length; all else as doubles. Unordered: the text is no number.
+std::partial_ordering compare_number(std::string_view text, bool is_whole, int64_t whole, double limit) noexcept {
+  if (is_whole && text.size() <= 64) {
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (end == text.data() + text.size()) {
+      if (error == std::errc()) return number <=> whole;
+      if (error == std::errc::result_out_of_range) return text.front() == '-' ? std::partial_ordering::less : std::partial_ordering::greater;
+    }
+  }
+  const auto value = parse_number(text);
+  return value ? *value <=> limit : std::partial_ordering::unordered;
+}
+
 bool test_number(Context& c, const PredicateRecord& p) noexcept {
-  const auto limit = std::bit_cast<double>(p.extra);
+  const bool is_whole = p.other == static_cast<uint32_t>(channel::NumberForm::kWhole);
+  const auto whole = std::bit_cast<int64_t>(p.extra);
+  const double limit = is_whole ? static_cast<double>(whole) : std::bit_cast<double>(p.extra);
   return any_value(c, p.input, false, 0, [&](std::string_view text) {
     ++c.steps;
-    const auto value = parse_number(text);
-    if (!value) return false;
+    const std::partial_ordering order = compare_number(text, is_whole, whole, limit);
     switch (p.kind) {
-      case PredicateKind::kLess: return *value < limit;
-      case PredicateKind::kLessOrEqual: return *value <= limit;
-      case PredicateKind::kGreater: return *value > limit;
-      default: return *value >= limit;
+      case PredicateKind::kLess: return order < 0;
+      case PredicateKind::kLessOrEqual: return order <= 0;
+      case PredicateKind::kGreater: return order > 0;
+      default: return order >= 0;
     }
   });
 }

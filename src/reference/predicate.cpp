@@ -84,6 +84,25 @@ std::optional<double> parse_number(std::string_view text) {
   return number;
 }
 
+// -?digits, at most 64 bytes -> the same without leading zeros and without the sign of zero; else empty.
+std::string whole_digits(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  std::string_view digits = text.substr(negative ? 1 : 0);
+  if (text.size() > 64 || digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  while (digits.size() > 1 && digits.front() == '0') digits.remove_prefix(1);
+  return negative && digits != "0" ? "-" + std::string(digits) : std::string(digits);
+}
+
+// Whole numbers of any length, as whole_digits() gives them: < 0, 0, > 0.
+int compare_whole(const std::string& a, const std::string& b) {
+  const bool a_negative = a.starts_with('-'), b_negative = b.starts_with('-');
+  if (a_negative != b_negative) return a_negative ? -1 : 1;
+  const int magnitude = a.size() != b.size() ? (a.size() < b.size() ? -1 : 1) : a.compare(b);
+  return a_negative ? -magnitude : magnitude;
+}
+
+bool has_64_bits(const std::string& whole) { return compare_whole(whole, "-9223372036854775808") >= 0 && compare_whole(whole, "9223372036854775807") <= 0; }
+
 // The time that a text names, in UTC, to the minute. The form: docs/reference/channel-format.md, "Times".
 std::optional<std::chrono::sys_time<std::chrono::minutes>> parse_time(std::string_view text) {
   static const re2::RE2 kForm(R"((\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:Z|([+-])(\d\d):?(\d\d))?)");
@@ -232,6 +251,7 @@ Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const
     if (!number) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no number", value.text));
     test.kind = kind;
     test.number = *number;
+    if (const std::string whole = whole_digits(value.text); !whole.empty() && has_64_bits(whole)) test.digits = whole;
     return test;
   }
   if (test.part) return test;
@@ -346,18 +366,22 @@ bool Predicate::holds_for(const Test& test, std::string_view text, const schema:
     default: break;
   }
   std::optional<double> number;
-  if (!test.part) {
+  double limit = test.number;
+  if (const std::string whole = whole_digits(text); !test.part && !test.digits.empty() && !whole.empty()) {
+    number = compare_whole(whole, test.digits);
+    limit = 0;
+  } else if (!test.part) {
     number = parse_number(text);
   } else if (const auto time = parse_time(text)) {
     number = part_of(*time, *test.part);
   }
   if (!number) return false;
   switch (test.kind) {
-    case Kind::kEqual: return *number == test.number;
-    case Kind::kLess: return *number < test.number;
-    case Kind::kLessOrEqual: return *number <= test.number;
-    case Kind::kGreater: return *number > test.number;
-    case Kind::kGreaterOrEqual: return *number >= test.number;
+    case Kind::kEqual: return *number == limit;
+    case Kind::kLess: return *number < limit;
+    case Kind::kLessOrEqual: return *number <= limit;
+    case Kind::kGreater: return *number > limit;
+    case Kind::kGreaterOrEqual: return *number >= limit;
     default: return false;
   }
 }

@@ -31,6 +31,7 @@ struct Test {
   std::shared_ptr<const re2::RE2> regex;  // kRegex
   Network network;                        // kNetwork
   double number = 0;                      // kLess …
+  std::string digits;                     // kLess …: the number, if it is whole and has at most 64 bits (see whole_digits); else empty
   std::optional<sigma::Modifier> part;    // kLess … kEqual: of a time, this part of it; kEqual has one always
   uint32_t other = 0;                     // kField: the other input
   bool before = false;                    // kField: anything may stand before, behind it

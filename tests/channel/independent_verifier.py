@@ -206,7 +206,7 @@ class File:
                 need(family in (4, 6) and length <= (32 if family == 4 else 128) and p.operand_count == 16, "network")
                 need(int.from_bytes(self.text(p.operand, 16), "big") & ((1 << (128 - length)) - 1) == 0, "bits behind the prefix")
             elif 9 <= p.kind <= 12:
-                need(bare and math.isfinite(struct.unpack("<d", struct.pack("<2I", p.extra, p.extra_count))[0]), "number")
+                need(bare and p.other <= 1 and (p.other == 1 or math.isfinite(struct.unpack("<d", struct.pack("<2I", p.extra, p.extra_count))[0])), "number")
             elif p.kind == 17:
                 need(bare and 1 <= p.other >> 8 <= 6 and 1 <= p.other & 255 <= 5 and p.extra <= 9999 and p.extra_count == 0, "part of a time")
             elif p.kind >= 13:
@@ -220,7 +220,7 @@ class File:
                 woken += len(wakes)
             elif not (9 <= p.kind <= 12 or p.kind == 17):
                 need(p.extra == 0 and p.extra_count == 0, "wake list of a predicate that is not indexed")
-            need(p.other == 0 or p.kind == 8 or p.kind >= 13, "other")
+            need(p.other == 0 or p.kind >= 8, "other")
         need(woken <= len(self.numbers), "wake lists overlap")
 
     def instances_make_sense(self):

@@ -137,13 +137,14 @@ TEST(Exhaustive, RegularExpressionSyntax) {
 }
 
 TEST(Exhaustive, Numbers) {
-  const std::vector<std::string> numbers = {"0", "-0", "1", "-1", "10", "010", "1.0", "1.5", "9007199254740993", "1e3", "18446744073709551616"};
+  const std::vector<std::string> numbers = {"0", "-0", "1", "-1", "10", "010", "1.0", "1.5", "9007199254740993", "9007199254740992", "1e3", "18446744073709551616", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "000000000000000000000000002"};
   std::vector<sigma::Rule> rules;
   for (const char* field : {"A|lt", "A|lte", "A|gt", "A|gte", "A"}) {
     for (const std::string& number : numbers) rules.push_back(rule_of(item(field, {Number{number}})));
   }
   std::vector<std::string> values = numbers;
   for (const char* odd : {"", " 1", "1 ", "+1", "0x1", "1.", ".5", "1e", "1e999", "-1e999", "inf", "nan", "1_0", "1,0", "--1", "٣", "1e-400", "9007199254740992", "1.50", "1E3", "1e+3"}) values.emplace_back(odd);
+  for (const size_t size : {18, 19, 20, 64, 65}) values.insert(values.end(), {std::string(size, '9'), "-" + std::string(size, '9'), std::string(size - 1, '0') + "1"});
   compare(rules, values);
 }
 

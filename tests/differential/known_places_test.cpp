@@ -117,6 +117,10 @@ TEST(KnownPlaces, NumbersAndTextsOfThemAreOneThing) {
   EXPECT_TRUE(selects("A: true", R"("A":true)"));
   EXPECT_TRUE(selects("A: true", R"("A":"True")"));
   EXPECT_TRUE(selects("A|gt: 87", R"("A":"88")"));
+  EXPECT_TRUE(selects("A|gt: 9007199254740992", R"("A":9007199254740993)")) << "neighbours that are one double";
+  EXPECT_FALSE(selects("A|gt: 9007199254740993", R"("A":9007199254740993)"));
+  EXPECT_FALSE(selects("A: 9007199254740993", R"("A":9007199254740992)"));
+  EXPECT_TRUE(selects("A|gt: 9223372036854775807", R"("A":18446744073709551615)"));
   EXPECT_FALSE(selects("A|gt: 87", R"("A":"88x")"));
 }
 

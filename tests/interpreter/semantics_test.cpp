@@ -293,6 +293,21 @@ TEST(FieldRef, ComparesTwoFields) {
 
 TEST(Comparisons, AreOfNumbers) {
   EXPECT_TRUE(selects("A|lt: 10", {{"A", "9"}}));
+  for (const auto& [less, more] : {std::pair("9007199254740992", "9007199254740993"), std::pair("-9007199254740993", "-9007199254740992"), std::pair("9223372036854775806", "9223372036854775807"), std::pair("-9223372036854775808", "-9223372036854775807")}) {
+    EXPECT_TRUE(selects("A|lt: " + std::string(more), {{"A", less}})) << less;
+    EXPECT_FALSE(selects("A|lt: " + std::string(less), {{"A", more}})) << less;
+    EXPECT_TRUE(selects("A|gt: " + std::string(less), {{"A", more}})) << less;
+    EXPECT_FALSE(selects("A|gt: " + std::string(more), {{"A", less}})) << less;
+    EXPECT_FALSE(selects("A|gt: " + std::string(more), {{"A", more}}));
+    EXPECT_TRUE(selects("A|gte: " + std::string(more), {{"A", "00" + std::string(more)}}) || more[0] == '-');
+  }
+  EXPECT_TRUE(selects("A|gt: 9223372036854775807", {{"A", "18446744073709551616"}})) << "longer than 64 bits";
+  EXPECT_TRUE(selects("A|lt: -9223372036854775808", {{"A", "-99999999999999999999999"}}));
+  EXPECT_FALSE(selects("A|gt: 1", {{"A", std::string(65, '9')}})) << "longer than a number may be";
+  EXPECT_TRUE(selects("A|gte: 5", {{"A", "5.0"}}));
+  EXPECT_TRUE(selects("A|lt: 5", {{"A", "4.99"}}));
+  EXPECT_TRUE(selects("A|lt: 5.5", {{"A", "5"}}));
+  EXPECT_TRUE(selects("A|gt: 999", {{"A", "1e3"}}));
   EXPECT_FALSE(selects("A|lt: 10", {{"A", "10"}}));
   EXPECT_TRUE(selects("A|lte: 10", {{"A", "10"}}));
   EXPECT_TRUE(selects("A|gt: 10", {{"A", "10.5"}}));
