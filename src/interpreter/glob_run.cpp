@@ -92,13 +92,13 @@ size_t search_forward(Context& c, std::span<const GlobToken> tokens, std::string
   if (by_text && first.empty()) return c.fail(FaultCode::kProgram), kNone;
   while (true) {
     if (by_text) {
-      const size_t place = text.find(first.front(), at);
-      c.steps += ((place == kNone ? text.size() : place) - at) / 16;
+      const size_t place = find(c, text.substr(at), first);
       if (place == kNone) return kNone;
-      at = place;
+      at += place;
+    } else {
+      ++c.steps;
     }
-    ++c.steps;
-    const size_t end = match_forward(c, tokens, text, at);
+    const size_t end = by_text ? match_forward(c, tokens.subspan(1), text, at + first.size()) : match_forward(c, tokens, text, at);
     if (end != kNone || c.broken) return c.broken ? kNone : end;
     if (at >= text.size()) return kNone;
     at += by_text ? 1 : channel::decode(text.data() + at, text.data() + text.size()).size;

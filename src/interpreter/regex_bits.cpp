@@ -50,6 +50,7 @@ class Maker {
       if (i.kind == InstructionKind::kAssert) bits->asserts |= bit;
       else add_characters(*bits, i, bit);
     }
+    add_second(*bits);
     return bits;
   }
 
@@ -72,6 +73,15 @@ class Maker {
       }
     }
     return out;
+  }
+
+  static void add_second(RegexBits& bits) {
+    uint64_t behind_first = 0;
+    for (uint64_t todo = bits.start & ~bits.asserts; todo != 0; todo &= todo - 1) behind_first |= bits.next[static_cast<size_t>(__builtin_ctzll(todo))];
+    const bool any = ((bits.start | behind_first) & (bits.asserts | bits.match)) != 0;
+    for (uint32_t c = 0; c < 128; ++c) {
+      if (any || (behind_first & bits.takes[c]) != 0) bits.second[c / 64] |= 1ull << (c % 64);
+    }
   }
 
   void add_characters(RegexBits& bits, const InstructionRecord& i, uint64_t bit) const {

@@ -17,6 +17,8 @@ struct RegexBits {
   uint64_t asserts = 0;                      // states that assert
   uint64_t match = 0;                        // states that match
   uint32_t states = 0;
+  // ASCII characters that can stand behind the first one of a match (an ASCII one itself), where a match has at least two; all of them where it can have fewer or asserts something there.
+  std::array<uint64_t, 2> second{};
   std::array<uint64_t, 128> takes{};         // by ASCII character: states that take it
   std::array<uint64_t, 64> next{};           // by state: what is reached behind it
   std::array<uint32_t, 64> instruction{};    // by state: its place in the program

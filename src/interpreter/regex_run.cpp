@@ -59,13 +59,13 @@ class BitRunner {
         if (anchored && at > 0) return finish(false);
         if (!anchored && !can_be_empty) {
           const size_t from = at;
-          while (at < text_.size() && !has_byte(regex_, text_[at])) ++at;
+          while (at < text_.size() && !can_begin(at)) ++at;
           steps_ += 1 + (at - from) / 16;
         }
         if (at == text_.size() && !can_be_empty) return finish(false);
       }
       ++steps_;
-      if ((!anchored || at == 0) && (can_be_empty || (at < text_.size() && has_byte(regex_, text_[at])))) waiting |= bits_.start;
+      if ((!anchored || at == 0) && (can_be_empty || (at < text_.size() && can_begin(at)))) waiting |= bits_.start;
       if ((waiting & bits_.asserts) != 0) waiting = resolved(waiting, at);
       if ((waiting & bits_.match) != 0) return finish(true);
       if (at == text_.size()) return finish(false);
@@ -77,6 +77,16 @@ class BitRunner {
   bool finish(bool result) noexcept {
     c_.steps += steps_;
     return result;
+  }
+
+  // Whether a match can begin at `at`, by its first byte, and by the second where both are ASCII.
+  bool can_begin(size_t at) const noexcept {
+    if (!has_byte(regex_, text_[at])) return false;
+    const auto first = static_cast<uint8_t>(text_[at]);
+    const auto second = at + 1 < text_.size() ? static_cast<uint8_t>(text_[at + 1]) : uint8_t{0};
+    if (first >= 128 || second >= 128) return true;
+    if (at + 1 == text_.size()) return bits_.second[0] == ~0ull && bits_.second[1] == ~0ull;
+    return (bits_.second[second / 64] >> (second % 64) & 1) != 0;
   }
 
   // What assertions that hold here lead to.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "channel/cost.hpp"
@@ -40,13 +41,12 @@ size_t find(Context& c, std::string_view text, std::string_view needle) noexcept
   if (needle.empty()) return 0;
   if (needle.size() > text.size()) return std::string_view::npos;
   size_t at = 0;
-  const size_t found = find_blocks(c, text, needle, at);
-  c.steps += 1 + text.size() / 16;
-  if (found != std::string_view::npos) return found;
-  for (; at + needle.size() <= text.size(); ++at) {
-    if (text[at] == needle.front() && text[at + needle.size() - 1] == needle.back() && same_middle(c, text.data() + at, needle)) return at;
+  size_t found = find_blocks(c, text, needle, at);
+  for (; found == std::string_view::npos && at + needle.size() <= text.size(); ++at) {
+    if (text[at] == needle.front() && text[at + needle.size() - 1] == needle.back() && same_middle(c, text.data() + at, needle)) found = at;
   }
-  return std::string_view::npos;
+  c.steps += 1 + std::min(found, text.size()) / 16;
+  return found;
 }
 
 }  // namespace creance::interpreter
