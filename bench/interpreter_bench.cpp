@@ -1,9 +1,10 @@
 // Events per second of processor time of the interpreter, stream by stream, side by side with other ways to do it; compile, verify and load times; sizes and memory.
 // Not a test: prints tables. Rounds alternate between what is compared, so that a machine whose speed drifts hits all alike; judge by the ratios. Figures are in docs/benchmarks.md.
 //
-//   creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,process,…] [--no-sample] [--brief [--json]]
+//   creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,process,…] [--no-sample] [--brief [--json]] [--guarantees]
 //
 // --brief: only the streams and the steps, without rivals, rule counts and multiplied rules; --json: with decoding.
+// --guarantees: instead, events made to hurt, and a swap of content while events come (guarantees.hpp).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "compiler/build.hpp"
 #include "events/decoder.hpp"
+#include "guarantees.hpp"
 #include "interpreter/interpreter.hpp"
 #include "rivals.hpp"
 
@@ -27,6 +29,7 @@ struct Options {
   bool sample = true;
   bool brief = false;
   bool json = false;
+  bool guarantees = false;
 };
 
 bool parse_options(int argc, char** argv, Options& o) {
@@ -42,6 +45,7 @@ bool parse_options(int argc, char** argv, Options& o) {
     else if (arg == "--no-sample") o.sample = false;
     else if (arg == "--brief") o.brief = true;
     else if (arg == "--json") o.json = true;
+    else if (arg == "--guarantees") o.guarantees = true;
     else if (list != nullptr && !arg.starts_with("--")) list->push_back(arg);
     else return false;
   }
@@ -191,6 +195,13 @@ int run(const Options& o) {
     if (!o.brief) fmt::print("  {:<40} {:>5} instances {:>8} events\n", type->id, entry.channel->instance_count(), measured == events.measured.end() ? 0 : measured->second.size());
   }
   fmt::print("resident memory of compiling, channels and scratch: {:.1f} MiB\n", static_cast<double>(resident_bytes() - before) / (1 << 20));
+  if (o.guarantees) {
+    for (const auto& [type, entry] : engine.loaded) {
+      if (type->id == "windows.process_creation") compare_hostile(*entry.channel, *type, stream(events, "process", o.events_max, types));
+    }
+    swap_under_load(engine.build.channels, stream(events, "mixed", o.events_max, types));
+    return 0;
+  }
   Engine guessed(rules, nullptr);
   for (size_t at = 0; at < o.streams.size();) {
     const size_t end = std::min(o.streams.find(',', at), o.streams.size());
@@ -264,7 +275,7 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   creance::bench::Options options;
   if (!creance::bench::parse_options(argc, argv, options)) {
-    fmt::print(stderr, "usage: creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,natural,process,pipe] [--no-sample] [--brief [--json]]\n");
+    fmt::print(stderr, "usage: creance_interpreter_bench --rules DIR... --events FILE... [--events-max N] [--rounds N] [--streams mixed,natural,process,pipe] [--no-sample] [--brief [--json]] [--guarantees]\n");
     return 3;
   }
   return creance::bench::run(options);

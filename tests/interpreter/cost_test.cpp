@@ -1,4 +1,6 @@
 // The law of the verifier: what it accepted never costs more than declared, also on events made to hurt. Loaded::run checks it for each event.
+#include <random>
+
 #include "interpreter/fixture.hpp"
 
 namespace creance::test {
@@ -77,6 +79,63 @@ TEST(Cost, OfRegularExpressionsIsLinearInTheText) {
     return loaded.run({values, {}, {}}).steps;
   };
   EXPECT_LE(steps(60'000), 11 * steps(6'000));
+}
+
+
+// Five hundred rules, all of them awake over fields of 64 KiB: per byte no dearer than in texts of a sixteenth. Steps do not depend on the machine.
+TEST(Cost, OfHostileFieldsIsLinearWithHundredsOfRulesAwake) {
+  std::mt19937 random(7);
+  const auto word = [&](size_t size) {
+    std::string out;
+    while (out.size() < size) out += static_cast<char>('a' + random() % 26);
+    return out;
+  };
+  std::vector<std::string> words;
+  std::string yaml;
+  for (int n = 1; n <= 500; ++n) {
+    words.push_back(word(3 + random() % 9));
+    const std::string& w = words.back();
+    const std::string kinds[] = {
+        "sel:\n  A|contains: '" + w + "'\n  B|endswith: '\\" + w + ".exe'\ncondition: sel",
+        "sel:\n  A|contains|all:\n    - '" + w + "'\n    - ' -" + word(3) + "'\ncondition: sel",
+        "sel:\n  A|contains:\n    - '" + w + "'\n    - '" + word(2) + "-'\nf:\n  B|startswith: 'c:\\" + word(6) + "'\ncondition: sel and not f",
+        "sel:\n  A|re: '" + w + "[0-9]+(a|ab)*(c|d)$'\ncondition: sel",
+        "sel:\n  A: '*" + w + "*" + word(4) + "?x*'\ncondition: sel",
+    };
+    yaml += (n == 1 ? "" : "---\n") + rule_yaml(kinds[static_cast<size_t>(n) % std::size(kinds)], n);
+  }
+  const schema::TemplateType type = type_of({"A", "B"});
+  Diagnostics diagnostics;
+  Loaded loaded(type, compile_rules(type, parse_rules(yaml), diagnostics));
+  ASSERT_TRUE(diagnostics.empty());
+  ASSERT_EQ(loaded.channel().instance_count(), 500u);
+
+  const auto steps_of = [&](const std::string& a, const std::string& b) {
+    const std::vector<schema::InputValue> values{schema::InputValue(a), schema::InputValue(b)};
+    return static_cast<double>(loaded.run({values, {}, {}}).steps);
+  };
+  const auto all_of = [&](auto change) {
+    std::string out;
+    for (const std::string& w : words) out += change(w);
+    return out;
+  };
+  const std::string hostile[] = {
+      "a",
+      words[0].substr(0, 4),
+      words[7].substr(0, words[7].size() - 1),
+      all_of([](std::string w) { return w.back() = static_cast<char>(w.back() ^ 1), w; }),
+      all_of([](std::string w) { return w; }),
+      all_of([](const std::string& w) { return w + "0123ababababa"; }),
+      all_of([](const std::string& w) { return w.substr(0, 2) + "-"; }),
+      words[3] + "1abababababababababababababab",
+  };
+  for (const std::string& piece : hostile) {
+    const std::string small = repeated(piece, std::max<size_t>(4'096, piece.size()));
+    const std::string large = repeated(piece, limits::kInputBytesMax);
+    const double of_small = steps_of(small, small) / static_cast<double>(2 * small.size());
+    const double of_large = steps_of(large, large) / static_cast<double>(2 * large.size());
+    EXPECT_LE(of_large, 1.1 * of_small) << piece.substr(0, 60);
+  }
 }
 
 }  // namespace creance::test
