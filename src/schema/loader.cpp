@@ -48,7 +48,7 @@ class TypeReader {
     diagnostics_.push_back({file_, span, Severity::kError, std::string(code), std::move(message), std::move(help)});
   }
   bool expect(const yaml::Node& node, yaml::Kind kind, std::string_view what) {
-    if (node.kind == kind) return true;
+    if (node.kind == kind && !node.is_null()) return true;
     report(node.span, "T002", std::string(what));
     return false;
   }
@@ -91,7 +91,7 @@ class TypeReader {
   template <class Use>
   void each(const yaml::Node& map, std::string_view key, const Use& use) {
     const yaml::Node* list = doc_.find(map, key);
-    if (list == nullptr || list->kind == yaml::Kind::kNull) return;
+    if (list == nullptr || list->is_null()) return;
     if (!expect(*list, yaml::Kind::kSequence, fmt::format("`{}` is a list", key))) return;
     for (const uint32_t child : list->children) use(doc_.at(child));
   }

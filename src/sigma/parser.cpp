@@ -362,11 +362,11 @@ bool looks_like_filter(std::string_view text, const std::vector<YamlDocument>& g
 
 }  // namespace
 
-ParseOutcome parse(std::string_view yaml, const std::string& file) {
+ParseOutcome parse(std::string_view text, const std::string& file) {
   ParseOutcome outcome;
   Reporter reporter(file, outcome.diagnostics);
-  const YamlOutcome read = read_yaml(yaml, reporter);
-  if (yaml.starts_with("\xEF\xBB\xBF")) yaml.remove_prefix(3);  // as read_yaml does: offsets count from here
+  const YamlOutcome read = read_yaml(text, reporter);
+  if (text.starts_with(yaml::kByteOrderMark)) text.remove_prefix(yaml::kByteOrderMark.size());  // offsets count from here
   std::set<std::string, std::less<>> ids;
   for (const YamlDocument& document : read.documents) {
     if (document.is_blank()) continue;
@@ -379,7 +379,7 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
     const auto keep = [&](auto parsed, auto& to) {
       if (parsed && is_new(*parsed)) to.push_back(std::move(*parsed));
     };
-    RuleReader reader(document, yaml, file, reporter);
+    RuleReader reader(document, text, file, reporter);
     if (reader.is_filter()) {
       const size_t before = outcome.filters.size();
       keep(reader.filter(), outcome.filters);
@@ -394,7 +394,7 @@ ParseOutcome parse(std::string_view yaml, const std::string& file) {
   }
   if (!read.complete) {
     ++outcome.documents;
-    if (looks_like_filter(yaml, read.documents)) ++outcome.refused_filters;
+    if (looks_like_filter(text, read.documents)) ++outcome.refused_filters;
   }
   if (read.complete && outcome.documents == 0) reporter.report("S012", {1, 1}, "the file has no rule");
   sort(outcome.diagnostics);

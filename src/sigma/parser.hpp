@@ -23,6 +23,6 @@ struct ParseOutcome {
   uint32_t documents = 0;
 };
 
-ParseOutcome parse(std::string_view yaml, const std::string& file);
+ParseOutcome parse(std::string_view text, const std::string& file);
 
 }  // namespace creance::sigma

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "base/yaml.hpp"
 #include "schema/type.hpp"
 
 namespace creance::sigma {
 
-enum class ValueKind : uint8_t { kString, kInteger, kFloat, kBoolean, kNull };
+using ValueKind = yaml::Scalar;
 struct Value {
   ValueKind kind = ValueKind::kNull;
   std::string text;  // the scalar's text after YAML, before Sigma's escapes and wildcards; "" for null; numbers and booleans as written

@@ -176,8 +176,8 @@ class BadInput(Case):
         self.assert_clean(done)
         self.assertIn(b"level", done.stdout)
 
-    def test_ten_megabytes(self):
-        self.findings(GOOD + "# " + "x" * 10_000_000)
+    def test_twenty_megabytes(self):
+        self.findings(GOOD + "# " + "x" * 20_000_000)
 
     def test_nesting(self):
         for text in ("[" * 10_000, "{" * 10_000, "- " * 10_000, "\n".join(" " * i + "a:" for i in range(2_000)), GOOD.replace("condition: selection", "condition: " + "(" * 100_000 + "selection" + ")" * 100_000),

@@ -181,11 +181,11 @@ TEST(Yaml, TokenThatBeginsNothingEndsTheParse) {
 }
 
 TEST(Yaml, ScalarsHaveTheTypesOfTheCoreSchema) {
-  for (const char* text : {"null", "~", "Null", "NULL", ""}) EXPECT_EQ(plain_type(text), ValueKind::kNull) << text;
-  for (const char* text : {"true", "False", "TRUE"}) EXPECT_EQ(plain_type(text), ValueKind::kBoolean) << text;
-  for (const char* text : {"0", "-12", "+3", "007", "0x1F", "0o17"}) EXPECT_EQ(plain_type(text), ValueKind::kInteger) << text;
-  for (const char* text : {"1.5", "-.5", "1.", "1e3", "2.5E-3", ".inf", "-.inf", ".nan"}) EXPECT_EQ(plain_type(text), ValueKind::kFloat) << text;
-  for (const char* text : {"yes", "on", "nULL", "tRUE", "0x", "0xg", "0o8", "1_000", "12:30", "1.2.3", "-", "+", ".", "e3", "1e", "2026-11-23", "-0x1"}) EXPECT_EQ(plain_type(text), ValueKind::kString) << text;
+  for (const char* text : {"null", "~", "Null", "NULL", ""}) EXPECT_EQ(yaml::plain_type(text), ValueKind::kNull) << text;
+  for (const char* text : {"true", "False", "TRUE"}) EXPECT_EQ(yaml::plain_type(text), ValueKind::kBoolean) << text;
+  for (const char* text : {"0", "-12", "+3", "007", "0x1F", "0o17"}) EXPECT_EQ(yaml::plain_type(text), ValueKind::kInteger) << text;
+  for (const char* text : {"1.5", "-.5", "1.", "1e3", "2.5E-3", ".inf", "-.inf", ".nan"}) EXPECT_EQ(yaml::plain_type(text), ValueKind::kFloat) << text;
+  for (const char* text : {"yes", "on", "nULL", "tRUE", "0x", "0xg", "0o8", "1_000", "12:30", "1.2.3", "-", "+", ".", "e3", "1e", "2026-11-23", "-0x1"}) EXPECT_EQ(yaml::plain_type(text), ValueKind::kString) << text;
 }
 
 TEST(Yaml, ColumnsCountCharacters) {

@@ -28,9 +28,11 @@ std::optional<int64_t> as_integer(std::string_view text) {
   return value;
 }
 
+bool is_text(const yaml::Node* node) { return node != nullptr && node->kind == yaml::Kind::kScalar && !node->is_null(); }
+
 Json scalar_as_json(const yaml::Node& node) {
-  if (node.kind == yaml::Kind::kNull) return {};
-  if (node.quoted) return Json(node.text);
+  if (node.is_null()) return {};
+  if (node.type == yaml::Scalar::kString) return Json(node.text);
   if (node.text == "true" || node.text == "false") return Json(node.text == "true");
   if (const auto number = as_integer(node.text)) return Json(*number);
   return Json(node.text);
@@ -47,9 +49,9 @@ class CaseFileReader {
     check_keys(root, kKeys);
     const yaml::Node* rule = document_.find(root, "rule");
     const yaml::Node* cases = document_.find(root, "cases");
-    if (rule == nullptr || rule->kind != yaml::Kind::kScalar) report("J002", root.span, "`rule` must be the id of the rule");
+    if (!is_text(rule)) report("J002", root.span, "`rule` must be the id of the rule");
     if (cases == nullptr || cases->kind != yaml::Kind::kSequence) report("J002", root.span, "`cases` must be a list");
-    if (rule == nullptr || cases == nullptr || rule->kind != yaml::Kind::kScalar || cases->kind != yaml::Kind::kSequence) return std::nullopt;
+    if (!is_text(rule) || cases == nullptr || cases->kind != yaml::Kind::kSequence) return std::nullopt;
     RuleCases out{file_, to_ascii_lower(rule->text), rule->span, {}};
     std::set<std::string, std::less<>> names;
     for (const uint32_t child : cases->children) {
@@ -85,7 +87,7 @@ class CaseFileReader {
     const size_t before = diagnostics_.size();
     if (const yaml::Node* name = text(node, "name")) out.name = name->text;
     if (const yaml::Node* match = text(node, "match")) {
-      if (match->quoted || (match->text != "true" && match->text != "false")) report("J002", match->span, "`match` must be true or false");
+      if (match->type != yaml::Scalar::kBoolean || (match->text != "true" && match->text != "false")) report("J002", match->span, "`match` must be true or false");
       out.match = match->text == "true";
     }
     unavailable(node, out);
@@ -102,7 +104,7 @@ class CaseFileReader {
 
   const yaml::Node* text(const yaml::Node& map, std::string_view key) {
     const yaml::Node* node = document_.find(map, key);
-    if (node != nullptr && node->kind == yaml::Kind::kScalar && !node->text.empty()) return node;
+    if (is_text(node) && !node->text.empty()) return node;
     report("J002", node == nullptr ? map.span : node->span, fmt::format("`{}` must be given", key));
     return nullptr;
   }
@@ -113,7 +115,7 @@ class CaseFileReader {
     if (list->kind != yaml::Kind::kSequence) return report("J002", list->span, "`unavailable` must be a list of inputs");
     for (const uint32_t child : list->children) {
       const yaml::Node& name = document_.at(child);
-      if (name.kind != yaml::Kind::kScalar) {
+      if (!is_text(&name)) {
         report("J002", name.span, "`unavailable` must be a list of inputs");
       } else {
         out.unavailable.push_back(name.text);
@@ -141,7 +143,7 @@ class CaseFileReader {
     if (hits == nullptr || hits->kind != yaml::Kind::kSequence) return report("J002", node.span, "`hits` must be the list of the events that complete a hit, `[]` for none"), std::nullopt;
     for (const uint32_t child : hits->children) {
       const yaml::Node& hit = document_.at(child);
-      const auto number = hit.kind == yaml::Kind::kScalar ? as_integer(hit.text) : std::nullopt;
+      const auto number = is_text(&hit) ? as_integer(hit.text) : std::nullopt;
       if (!number || *number < 1 || *number > static_cast<int64_t>(out.events_json.size())) report("J002", hit.span, fmt::format("a hit must be the number of an event, 1 to {}", out.events_json.size()));
       else out.hits.push_back(static_cast<uint32_t>(*number));
     }
@@ -200,7 +202,7 @@ std::vector<RuleCases> parse_cases(std::string_view text, const std::string& fil
   if (!documents) return out;
   const size_t before = diagnostics.size();
   for (const yaml::Document& document : *documents) {
-    if (document.root().kind == yaml::Kind::kNull) continue;
+    if (document.is_blank()) continue;
     auto cases = CaseFileReader(document, file, diagnostics).read();
     if (!cases) continue;
     if (cases->cases.empty() && diagnostics.size() == before) diagnostics.push_back(judge_diagnostic("J015", file, cases->span, "the list of cases is empty"));
