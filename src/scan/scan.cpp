@@ -63,6 +63,7 @@ struct Findings {
   uint64_t events = 0;
   uint64_t routed = 0;
   uint64_t looked_at = 0;
+  uint64_t duplicates = 0;
   uint64_t faults = 0;
   uint64_t values_cut = 0;
 
@@ -74,7 +75,7 @@ struct Findings {
     values.clear();
     text.clear();
     made.clear();
-    records = events = routed = looked_at = faults = values_cut = 0;
+    records = events = routed = looked_at = duplicates = faults = values_cut = 0;
   }
 
   std::string_view text_of(const Event& event) const { return event.in_block.empty() ? std::string_view(made).substr(event.made_begin, event.made_size) : event.in_block; }
@@ -111,10 +112,12 @@ class Evaluator {
     out.clear();
     records_.begin(piece.block);
     events::Record record;
+    const uint64_t before = decoder_.duplicate_keys();
     while (records_.next(record)) {
       ++out.records;
       look_at(record, out);
     }
+    out.duplicates = decoder_.duplicate_keys() - before;
   }
 
  private:
@@ -208,6 +211,7 @@ class Reporter {
     to.events += findings.events;
     to.routed += findings.routed;
     to.looked_at += findings.looked_at;
+    to.duplicates += findings.duplicates;
     to.matches += findings.matches.size();
     to.faults += findings.faults;
     to.values_cut += findings.values_cut;

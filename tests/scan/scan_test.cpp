@@ -185,6 +185,12 @@ TEST_F(ScanTest, AnEventIsJudgedWhateverItsBytesAndItsDepth) {
   EXPECT_EQ(seen.reports[0].malformed(), 0u);
 }
 
+TEST_F(ScanTest, FieldsThatStandTwiceAreCounted) {
+  const Seen seen = run(prepare(), {write("a.jsonl", std::string(kNothing) + "\n" + R"({"Channel":"Log","EventID":2,"Image":"C:\\mimikatz.exe","Image":"x","image":"y"})" + "\n")});
+  EXPECT_EQ(seen.matches, Texts{});
+  EXPECT_EQ(seen.reports[0].duplicates, 2u);
+}
+
 TEST_F(ScanTest, EventsThatNoRuleLooksAtAreCounted) {
   const Seen seen = run(prepare(), {write("a.jsonl", std::string(kMimikatz) + "\n" + R"({"Channel":"Unknown","EventID":1})" + "\n" + R"({"Channel":"Idle","EventID":1})" + "\n")});
   EXPECT_EQ(seen.reports[0].events, 3u);

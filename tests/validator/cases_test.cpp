@@ -142,6 +142,7 @@ TEST(Cases, EventOfAnotherTypeIsUnusableAlsoWhereNoMatchIsWanted) {
   EXPECT_EQ(report.results[0].verdict, Verdict::kUnusable);
   EXPECT_EQ(report.results[0].reason, "the event goes to `windows.process_creation`, not to one of the rule (`windows.pipe_created`); check Channel, EventID and `type`");
   EXPECT_EQ(report.results[1].verdict, Verdict::kUnusable);
+  EXPECT_EQ(report.results[1].reason, "the event is of no Template Type; events of `windows.pipe_created` have Channel `Microsoft-Windows-Sysmon/Operational` and EventID 17 or 18, or the case says `type`");
 }
 
 TEST(Cases, TypeNamesTheTemplateType) {

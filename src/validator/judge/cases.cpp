@@ -40,6 +40,15 @@ struct Judgement {
   size_t faults = 0;
 };
 
+// By what an event is known to be of the Type, in words.
+std::string marks_of(const schema::TemplateType& type) {
+  if (type.sources.empty()) return "no mark of their own";
+  const schema::EventSource& source = type.sources[0];
+  std::string out = !source.channels.empty() ? fmt::format("Channel {}", quote(source.channels[0])) : !source.providers.empty() ? fmt::format("Provider_Name {}", quote(source.providers[0])) : "an EventID that no other Type takes";
+  if (!source.event_ids.empty()) out += fmt::format(" and EventID {}", fmt::join(source.event_ids, " or "));
+  return out;
+}
+
 class RuleJudge {
  public:
   RuleJudge(const sigma::Rule& rule, const schema::Catalog& catalog, CaseReport& report) : rule_(rule), report_(report) {
@@ -82,8 +91,8 @@ class RuleJudge {
       if (!judge_on(*bench, event.inputs, one, file, judgement)) return conclude(result, Verdict::kUnusable, "an unavailable input does not exist");
     }
     if (!judged) {
-      const std::string goes = others.empty() ? "no Template Type takes the event" : fmt::format("the event goes to {}", others);
-      return conclude(result, Verdict::kUnusable, fmt::format("{}, not to one of the rule ({}); check Channel, EventID and `type`", goes, types()));
+      if (others.empty()) return conclude(result, Verdict::kUnusable, fmt::format("the event is of no Template Type; events of {} have {}, or the case says `type`", quote(benches_[0].type->id), marks_of(*benches_[0].type)));
+      return conclude(result, Verdict::kUnusable, fmt::format("the event goes to {}, not to one of the rule ({}); check Channel, EventID and `type`", others, types()));
     }
     return decide(result, judgement);
   }
