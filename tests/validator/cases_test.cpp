@@ -136,6 +136,11 @@ TEST(Cases, DisagreementAndFaultAreTheirOwnVerdicts) {
   }
 }
 
+TEST(Cases, ATypeThatIsNoneIsAnError) {
+  const CaseReport report = judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\ncases:\n  - name: a\n    match: false\n    type: windows.pipe_made\n    event: {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 17, PipeName: x}\n");
+  EXPECT_TRUE(std::ranges::any_of(report.diagnostics, [](const Diagnostic& d) { return d.code == "J002" && d.message == "`type` of `a` is no Template Type: `windows.pipe_made`"; }));
+}
+
 TEST(Cases, EventOfAnotherTypeIsUnusableAlsoWhereNoMatchIsWanted) {
   const CaseReport report = judge("rule: 7f1f3a0e-7c1a-4a53-9d1e-000000000001\ncases:\n  - name: a\n    match: false\n    event: {Channel: Microsoft-Windows-Sysmon/Operational, EventID: 1}\n  - name: b\n    match: false\n    event: {x: y}\n");
   ASSERT_EQ(report.results.size(), 2u);

@@ -95,7 +95,10 @@ class CaseFileReader {
     if (given == nullptr) report("J002", node.span, "`event` must be a flat map of fields");
     Json event = given == nullptr ? Json::object() : read_event(*given, false);
     if (document_.find(node, "type") != nullptr) {
-      if (const yaml::Node* type = text(node, "type")) event.set("_type", Json(type->text));
+      if (const yaml::Node* type = text(node, "type")) {
+        out.type = type->text;
+        event.set("_type", Json(type->text));
+      }
     }
     out.event_json = to_json(event);
     if (diagnostics_.size() != before) return std::nullopt;
@@ -132,6 +135,7 @@ class CaseFileReader {
     const size_t before = diagnostics_.size();
     if (const yaml::Node* name = text(node, "name")) out.name = name->text;
     const yaml::Node* type = document_.find(node, "type") != nullptr ? text(node, "type") : nullptr;
+    if (type != nullptr) out.type = type->text;
     const yaml::Node& events = *document_.find(node, "events");
     if (events.kind != yaml::Kind::kSequence || events.children.empty()) return report("J002", events.span, "`events` must be a list of flat maps of fields"), std::nullopt;
     for (const uint32_t child : events.children) {

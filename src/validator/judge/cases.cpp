@@ -245,6 +245,9 @@ CaseReport judge_cases(std::span<const sigma::Rule> rules, std::span<const RuleC
       used.insert(&candidate);
       if (candidate.cases.empty()) continue;
       found = true;
+      for (const Case& one : candidate.cases) {  // the decoder passes over a name that it does not know
+        if (!one.type.empty() && catalog.find(one.type) == nullptr) report.diagnostics.push_back(judge_diagnostic("J002", candidate.file, one.span, fmt::format("`type` of {} is no Template Type: {}", quote(one.name), quote(one.type))));
+      }
       judge(candidate);
     }
     if (found) return;

@@ -38,6 +38,7 @@ struct Case {
   Span span;
   bool match = false;
   std::string event_json;                // one flat JSON object; `type` is in it as `_type`
+  std::string type;                      // as `type` says; empty: it does not
   std::vector<std::string> unavailable;  // names of inputs
   bool is_sequence = false;              // then `match` is whether there are hits, and event_json is empty
   std::vector<std::string> events_json;
