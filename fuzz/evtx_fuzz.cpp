@@ -67,9 +67,11 @@ void one_chunk(std::string_view bytes) {
   reader.begin(chunk, 1);
   std::string json, problem;
   uint64_t number = 0;
-  for (size_t n = 0; reader.next(json, problem, number); ++n) {
+  bool damaged = false;
+  for (size_t n = 0; reader.next(json, problem, number, damaged); ++n) {
     CHECK(n <= events::evtx::kChunkBytes / 8);
     CHECK(json.empty() != problem.empty());
+    CHECK(!damaged || !problem.empty());
     if (!json.empty()) judge(json);
     json.clear();
     problem.clear();

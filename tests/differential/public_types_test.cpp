@@ -116,7 +116,7 @@ TEST(PublicTypes, NearlyEveryWindowsAndLinuxRuleCompiles) {
       compiles = compiles && !bindings.empty();
       for (const sigma::Binding& binding : bindings) {
         const std::vector<compiler::BoundRule> bound = {{&rule, binding.logsource}};
-        compiler::compile(*binding.type, bound, diagnostics);
+        if (!compiler::compile(*binding.type, bound, diagnostics)) compiles = false;
       }
     }
     const auto error = std::ranges::find(diagnostics, Severity::kError, &Diagnostic::severity);
