@@ -1,5 +1,7 @@
 #include "channel/time_text.hpp"
 
+#include "schema/calendar.hpp"
+
 namespace creance::channel {
 namespace {
 
@@ -41,66 +43,12 @@ int64_t week_of(int64_t days) noexcept {
   return date_of(monday + 3).day_of_year / 7 + 1;
 }
 
-class Reader {
- public:
-  explicit Reader(std::string_view text) noexcept : text_(text) {}
-
-  bool take(char c) noexcept {
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  // Exactly `size` digits, at most `max`.
-  bool number(size_t size, int64_t max, int64_t& out) noexcept {
-    out = 0;
-    for (size_t i = 0; i < size; ++i, ++at_) {
-      if (at_ >= text_.size() || !is_digit(text_[at_])) return false;
-      out = out * 10 + (text_[at_] - '0');
-    }
-    return out <= max;
-  }
-  bool digits() noexcept {
-    const size_t begin = at_;
-    while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
-    return at_ > begin;
-  }
-  bool at_end() const noexcept { return at_ == text_.size(); }
-
- private:
-  static bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-  std::string_view text_;
-  size_t at_ = 0;
-};
-
 }  // namespace
 
 std::optional<TimeInMinutes> parse_time(std::string_view text) noexcept {
-  if (text.size() > kTimeBytesMax) return std::nullopt;
-  Reader reader(text);
-  int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (!reader.number(4, 9999, year) || !reader.take('-') || !reader.number(2, 12, month) || !reader.take('-') || !reader.number(2, 31, day)) return std::nullopt;
-  if (month < 1 || day < 1 || day > days_of_month(year, month)) return std::nullopt;
-  if (!reader.take('T') && !reader.take(' ')) return std::nullopt;
-  if (!reader.number(2, 23, hour) || !reader.take(':') || !reader.number(2, 59, minute)) return std::nullopt;
-  if (reader.take(':')) {
-    if (!reader.number(2, 60, second)) return std::nullopt;
-    if (reader.take('.') && !reader.digits()) return std::nullopt;
-  }
-  int64_t offset = 0;
-  if (!reader.take('Z')) {
-    const int64_t sign = reader.take('+') ? 1 : reader.take('-') ? -1 : 0;
-    int64_t hours = 0, minutes = 0;
-    if (sign != 0) {
-      if (!reader.number(2, 23, hours)) return std::nullopt;
-      reader.take(':');
-      if (!reader.number(2, 59, minutes)) return std::nullopt;
-    }
-    offset = sign * (hours * 60 + minutes);
-  }
-  if (!reader.at_end()) return std::nullopt;
-  int64_t days = days_before_year(year) - kEpoch + day - 1;
-  for (int64_t m = 1; m < month; ++m) days += days_of_month(year, m);
-  return TimeInMinutes{days * kMinutesOfDay + hour * 60 + minute - offset};
+  const auto time = schema::parse_calendar(text);
+  if (!time || !time->is_strict) return std::nullopt;
+  return TimeInMinutes{time->minutes};
 }
 
 int64_t part_of(TimeInMinutes time, TimePart part) noexcept {

@@ -1,9 +1,8 @@
 #include "schema/event_time.hpp"
 
 #include <array>
-#include <chrono>
 
-#include "base/text.hpp"
+#include "schema/calendar.hpp"
 
 namespace creance::schema {
 namespace {
@@ -11,89 +10,29 @@ namespace {
 constexpr std::array<std::string_view, 5> kNames{"UtcTime", "TimeCreated_SystemTime", "@timestamp", "Timestamp", "EventTime"};
 constexpr int64_t kSecond = 1'000'000;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// Takes from the front of a text; a failed step makes all later ones fail.
-class Reader {
- public:
-  explicit Reader(std::string_view text) : rest_(text) {}
-  int64_t digits(size_t count) {
-    int64_t value = 0;
-    for (size_t i = 0; i < count; ++i) {
-      if (rest_.empty() || !is_digit(rest_[0])) return good_ = false, 0;
-      value = value * 10 + (rest_[0] - '0');
-      rest_.remove_prefix(1);
-    }
-    return value;
-  }
-  bool take(std::string_view any) {
-    if (rest_.empty() || any.find(rest_[0]) == std::string_view::npos) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-  void need(std::string_view any) { good_ = take(any) && good_; }
-  int64_t fraction() {  // in microseconds
-    if (rest_.empty() || !is_digit(rest_[0])) return good_ = false, 0;
-    int64_t value = 0;
-    int64_t unit = kSecond / 10;
-    for (; !rest_.empty() && is_digit(rest_[0]); rest_.remove_prefix(1)) {
-      value += (rest_[0] - '0') * unit;
-      unit /= 10;
-    }
-    return value;
-  }
-  bool ends_with_zone() { return rest_.empty() || rest_ == "Z" || rest_ == "z" || rest_ == " UTC" || rest_ == "UTC"; }
-  bool at_end() const { return rest_.empty(); }
-  bool good() const { return good_; }
-
- private:
-  std::string_view rest_;
-  bool good_ = true;
-};
-
-std::optional<int64_t> parse_calendar(std::string_view text) noexcept {
-  Reader r(text);
-  const auto year = static_cast<int>(r.digits(4));
-  r.need("-");
-  const auto month = static_cast<unsigned>(r.digits(2));
-  r.need("-");
-  const auto day = static_cast<unsigned>(r.digits(2));
-  r.need("T t");
-  const int64_t hour = r.digits(2);
-  r.need(":");
-  const int64_t minute = r.digits(2);
-  r.need(":");
-  const int64_t second = r.digits(2);
-  const int64_t fraction = r.take(".,") ? r.fraction() : 0;
-  int64_t zone = 0;  // minutes east of UTC
-  if (!r.ends_with_zone()) {
-    const bool west = r.take("-");
-    if (!west) r.need("+");
-    zone = r.digits(2) * 60;
-    (void)r.take(":");
-    zone += r.digits(2);
-    if (west) zone = -zone;
-    if (!r.at_end()) return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if (!r.good() || !date.ok() || year < 1601 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return (((days * 24 + hour) * 60 + minute - zone) * 60 + second) * kSecond + fraction;
+std::optional<int64_t> parse_calendar_us(std::string_view text) noexcept {
+  const auto time = parse_calendar(text);
+  if (!time || !time->has_seconds || time->year < 1601) return std::nullopt;
+  return (time->minutes * 60 + time->second) * kSecond + time->fraction_us;
 }
+
+bool all_digits(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
 
 std::optional<int64_t> parse_epoch(std::string_view text) noexcept {
   const size_t dot = text.find('.');
   const std::string_view whole = text.substr(0, dot);
-  if (whole.empty() || whole.size() > 19) return std::nullopt;
-  Reader r(text);
+  if (!all_digits(whole) || whole.size() > 19) return std::nullopt;
   uint64_t value = 0;
-  for (size_t i = 0; i < whole.size(); ++i) value = value * 10 + static_cast<uint64_t>(r.digits(1));
+  for (const char c : whole) value = value * 10 + static_cast<uint64_t>(c - '0');
   int64_t fraction = 0;
   if (dot != std::string_view::npos) {
-    r.need(".");
-    fraction = r.fraction();
+    if (!all_digits(text.substr(dot + 1))) return std::nullopt;
+    int64_t unit = kSecond / 10;
+    for (const char c : text.substr(dot + 1)) {
+      fraction += (c - '0') * unit;
+      unit /= 10;
+    }
   }
-  if (!r.good() || !r.at_end()) return std::nullopt;
   if (value < 100'000'000'000) return static_cast<int64_t>(value) * kSecond + fraction;  // up to the year 5138
   if (value < 100'000'000'000'000) return static_cast<int64_t>(value) * 1'000;
   if (value < 100'000'000'000'000'000) return static_cast<int64_t>(value);
@@ -104,7 +43,7 @@ std::optional<int64_t> parse_epoch(std::string_view text) noexcept {
 
 std::optional<int64_t> parse_time(std::string_view text) noexcept {
   if (text.size() > 64) return std::nullopt;
-  return text.size() > 4 && text[4] == '-' ? parse_calendar(text) : parse_epoch(text);
+  return text.size() > 4 && text[4] == '-' ? parse_calendar_us(text) : parse_epoch(text);
 }
 
 std::vector<uint32_t> time_inputs(const TemplateType& type) {

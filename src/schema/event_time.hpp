@@ -10,9 +10,8 @@
 
 namespace creance::schema {
 
-// Microseconds since 1970-01-01T00:00:00 UTC. Taken: `YYYY-MM-DD`, a blank or `T`, `hh:mm:ss` with an optional fraction behind `.` or `,` (digits behind the sixth are cut),
-// an optional `Z`, `UTC` or `±hh:mm` (without: UTC); or plain seconds with an optional fraction, or milli-, micro- or nanoseconds since 1970 (told apart by their size).
-// Years 1601 to 9999.
+// Microseconds since 1970-01-01T00:00:00 UTC. Taken: what calendar.hpp takes, with seconds and in the years 1601 to 9999; or plain seconds with an optional fraction, or milli-,
+// micro- or nanoseconds since 1970 (told apart by their size).
 std::optional<int64_t> parse_time(std::string_view text) noexcept;
 
 // The inputs of a Type that can say when its events happened, best first: UtcTime, TimeCreated_SystemTime, @timestamp, Timestamp, EventTime; a Type with none of these, but with
