@@ -338,6 +338,28 @@ TEST(PowerLoss, ARefreshLeavesAStateFromWhichTheNextOneGoesOn) {
   }
 }
 
+TEST(Renewal, OfManyBinsIsOnePublication) {
+  Tree t;
+  std::vector<TargetFile> all;
+  for (int tenant = 0; tenant < 50; ++tenant) all.push_back(policy_of(tenant, std::to_string(tenant)));
+  ASSERT_TRUE(publish_policies(t, all));
+  std::vector<std::string> roles = t.repository.bins("policy");
+  ASSERT_GT(roles.size(), 4u);
+  roles.push_back("policy");
+  const int64_t snapshots = t.repository.version("snapshot");
+  const int64_t before = t.repository.version(roles[0]);
+  t.now += std::chrono::days(20);
+  const auto signer_of = [&](const std::string&) -> Signer& { return t.policy; };
+  ASSERT_TRUE(t.repository.renew_roles(roles, signer_of, t.online(), t.now));
+  EXPECT_EQ(t.repository.version("snapshot"), snapshots + 1);
+  EXPECT_EQ(t.repository.version(roles[0]), before + 1);
+  t.now += std::chrono::days(20);  // those of before would have expired
+  ASSERT_TRUE(t.repository.renew(t.online(), t.now));
+  ASSERT_TRUE(t.client.refresh(t.now));
+  for (const int tenant : {0, 17, 49}) EXPECT_EQ(*t.client.download(*t.client.target(policy_of(tenant, "").path)), bytes(std::to_string(tenant)));
+  EXPECT_EQ(t.repository.renew_roles({"policy-none"}, signer_of, t.online(), t.now).error().code, ErrorCode::kNotFound);
+}
+
 TEST(PowerLoss, AChangeOfBinsIsThereWholeOrNotAtAll) {
   for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
     bool finished = false;

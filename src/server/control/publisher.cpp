@@ -170,11 +170,11 @@ Status Publisher::renew() {
   const WallTime now = clock_.wall();
   std::vector<std::string> roles = repository_.bins("policy");
   roles.insert(roles.end(), {"rollout", "policy"});
-  for (const std::string& role : roles) {
+  std::erase_if(roles, [&](const std::string& role) {
     const auto expires = repository_.expires(role);
-    if (!expires || *expires > now + std::chrono::hours(24 * 15)) continue;
-    TRY_VOID(repository_.publish_files(role, {}, {}, signers_.role(role), online(), now));
-  }
+    return !expires || *expires > now + std::chrono::hours(24 * 15);
+  });
+  TRY_VOID(repository_.renew_roles(roles, [this](const std::string& role) -> trust::Signer& { return signers_.role(role); }, online(), now));
   TRY([[maybe_unused]] const bool written, repository_.renew(online(), now));
   return {};
 }

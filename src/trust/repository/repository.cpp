@@ -268,6 +268,20 @@ Status Repository::publish_binned(const std::string& role, uint32_t bit_length, 
   return commit(*state_, updates, false, online, now);
 }
 
+Status Repository::renew_roles(const std::vector<std::string>& roles, const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  std::vector<RoleUpdate> updates;
+  for (const std::string& role : roles) {
+    const auto published = state_->roles.find(role);
+    if (published == state_->roles.end()) return fail(ErrorCode::kNotFound, fmt::format("the role `{}` has not published anything yet", role));
+    TRY(const Json next, next_targets(published->second.bytes, {}, {}, now + lifetimes_.online_role));
+    Signer* const signers[] = {&signer_of(role)};
+    TRY(Bytes metadata, sign_document(next, signers));
+    updates.push_back({role, std::move(metadata), {}});
+  }
+  return updates.empty() ? Status() : publish(std::move(updates), online, now);
+}
+
 std::vector<std::string> Repository::bins(const std::string& role) const {
   std::vector<std::string> names;
   if (!state_) return names;

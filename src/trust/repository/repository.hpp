@@ -59,10 +59,12 @@ class Repository {
   Status publish_binned(const std::string& role, uint32_t bit_length, const std::vector<TargetFile>& files, const std::vector<std::string>& removed,
                         const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now);
   std::vector<std::string> bins(const std::string& role) const;  // those that are published
+  // The next versions of these roles, with nothing changed but when they expire, in one publication: bins that were made together also grow old together.
+  Status renew_roles(const std::vector<std::string>& roles, const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now);
   // A new root (version + 1, signed by old and new) and, if delegations changed, new top-level targets.
   Status publish_root(BytesView root, OnlineSigners online, WallTime now);
   Status publish_targets(BytesView targets, OnlineSigners online, WallTime now);
-  // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles are renewed by publish_files without files.
+  // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles: renew_roles().
   Result<bool> renew(OnlineSigners online, WallTime now);
 
   // Puts a delta (delta/delta.hpp) between two published target files into the tree: an unsigned hint, checked by the caller. Never named by metadata.
