@@ -99,7 +99,10 @@ struct Decoder::State {
 // A scalar's text; nothing: null.
 Result<std::optional<std::string_view>> Decoder::State::scalar(ondemand::value& value) {
   std::string_view text;
-  switch (read_scalar(trimmed_token(value.raw_json_token()), arena, text)) {
+  const std::string_view token = value.raw_json_token();  // up to the next bracket, comma, colon or value
+  // The parser would take a text with a colon behind it for the first name of an object, and pass over all up to that object's end.
+  if (token.starts_with('"') && token.data()[token.size()] == ':') return fail(malformed("a name in place of a value"));
+  switch (read_scalar(trimmed_token(token), arena, text)) {
     case Scalar::kValue: return std::optional(text);
     case Scalar::kNull: return std::optional<std::string_view>();
     case Scalar::kBadEscape: return fail(malformed("a bad escape inside a string"));

@@ -227,7 +227,7 @@ TEST_F(DecoderTest, MalformedLinesAreRefusedWithAReason) {
   EXPECT_EQ(reason(R"({"a":1} {"b":2})"), "a second object behind the first one; give each event a line of its own");
   for (const char* bad : {R"({"a":1)", R"({"a":1,})", R"({"a" "b"})", R"({"a":1 "b":2})", R"({"a":01})", R"({"a":1.})", R"({"a":-})", R"({"a":nul})", R"({"a":tru})", R"({"a":truex})",
                           R"({"a":})", R"({a:1})", R"({"a":[1,2})", R"({"a":{"b":1]})", R"({"a":[1 2]})", R"({"a":1}x)", R"({"a":"b"c})", R"({,})", "{", "}", R"({"a":[nope]})", R"({"a":+1})",
-                          R"({"a":{"b" 1}})", R"({"a":[1,]})"}) {
+                          R"({"a":{"b" 1}})", R"({"a":[1,]})", R"({"a":"b":{"c":1}})", R"({"a":"b":{"c":1}},"d":2})", R"({"a":"b":1}})", R"({"x":{"a":"b" :{"c":1}}}})", R"({"x":["a":{"b":1}]})", R"({"x":[["a":{"b":1}]]})"}) {
     EXPECT_NE(reason(bad), "accepted") << bad;
   }
   EXPECT_EQ(decode(R"({"_type":"t.fifo","Path":"after all that"})").size(), 1u);
