@@ -178,7 +178,20 @@ bool FlatReader::make_way(const Shape& shape, TextArena& arena, Way& way) {
 bool FlatReader::read_values(const Way& way, TextArena& arena) {
   if (texts_.size() < field_count_) texts_.resize(field_count_);
   for (size_t i = 0; i < field_count_; ++i) {
-    const std::string_view value = token(i);
+    const uint32_t begin = places_[4 * i + 3];
+    const std::string_view value = trimmed_token(text_.substr(begin, places_[4 * i + 4] - begin));
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {  // most are strings, and most of them have no escape
+      const std::string_view inner = value.substr(1, value.size() - 2);
+      if (const size_t backslash = first_backslash(inner, 0); backslash == inner.size()) {
+        texts_[i] = inner;
+        continue;
+      } else if (way.needed[i] != 0) {
+        const auto text = unescape_from(inner, backslash, arena);
+        if (!text) return false;
+        texts_[i] = *text;
+        continue;
+      }
+    }
     if (way.needed[i] != 0) {
       texts_[i] = {};
       const Scalar scalar = read_scalar(value, arena, texts_[i]);

@@ -1,6 +1,7 @@
 #include "events/json_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cstdint>
@@ -45,19 +46,19 @@ std::optional<uint32_t> code_point(std::string_view text, size_t& at) {
   return 0x10000 + ((*first - 0xD800) << 10) + (*second - 0xDC00);
 }
 
-char simple_escape(char c) {
-  switch (c) {
-    case '"': return '"';
-    case '\\': return '\\';
-    case '/': return '/';
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return 0;
-  }
-}
+// What stands behind the backslash -> what it says; 0: no escape of one character.
+constexpr std::array<char, 256> kSimpleEscapes = [] {
+  std::array<char, 256> table{};
+  table['"'] = '"';
+  table['\\'] = '\\';
+  table['/'] = '/';
+  table['b'] = '\b';
+  table['f'] = '\f';
+  table['n'] = '\n';
+  table['r'] = '\r';
+  table['t'] = '\t';
+  return table;
+}();
 
 // How many bytes of eight stand before the first backslash; 8: there is none.
 size_t plain_bytes(uint64_t word) {
@@ -66,17 +67,6 @@ size_t plain_bytes(uint64_t word) {
   const uint64_t marks = (zero - kOnes) & ~zero & (0x80 * kOnes);
   return static_cast<size_t>(std::countr_zero(marks)) / 8;
 }
-static_assert(std::endian::native == std::endian::little);
-
-size_t first_backslash(std::string_view text, size_t at) {
-  for (; at + 8 <= text.size(); at += 8) {
-    uint64_t word;
-    std::memcpy(&word, text.data() + at, 8);
-    if (const size_t plain = plain_bytes(word); plain < 8) return at + plain;
-  }
-  while (at < text.size() && text[at] != '\\') ++at;
-  return at;
-}
 
 // `at` stands on a backslash; afterwards behind the escape. What it says goes to `put`. False: a bad escape.
 template <class Put>
@@ -84,15 +74,14 @@ bool pass_escape(std::string_view inner, size_t& at, Put put) {
   if (at + 1 == inner.size()) return false;
   const char kind = inner[at + 1];
   at += 2;
-  if (kind == 'u') {
-    const auto c = code_point(inner, at);
-    if (!c) return false;
-    put(*c);
+  if (const char c = kSimpleEscapes[static_cast<uint8_t>(kind)]; c != 0) {
+    put(static_cast<uint32_t>(c));
     return true;
   }
-  const char c = simple_escape(kind);
-  if (c == 0) return false;
-  put(static_cast<uint32_t>(c));
+  if (kind != 'u') return false;
+  const auto c = code_point(inner, at);
+  if (!c) return false;
+  put(*c);
   return true;
 }
 
@@ -104,14 +93,22 @@ char* TextArena::reserve(size_t bytes) {
 }
 
 std::optional<std::string_view> unescape(std::string_view inner, TextArena& arena) {
-  size_t at = first_backslash(inner, 0);
-  if (at == inner.size()) return inner;
+  const size_t at = first_backslash(inner, 0);
+  return at == inner.size() ? std::optional(inner) : unescape_from(inner, at, arena);
+}
+
+std::optional<std::string_view> unescape_from(std::string_view inner, size_t at, TextArena& arena) {
   char* const begin = arena.reserve(inner.size());
   std::memcpy(begin, inner.data(), at);
   char* out = begin + at;
   while (at < inner.size()) {
     if (inner[at] == '\\') {
-      if (!pass_escape(inner, at, [&out](uint32_t c) { out = c < 0x80 ? (*out = static_cast<char>(c), out + 1) : put_utf8(c, out); })) return std::nullopt;
+      if (at + 1 < inner.size() && inner[at + 1] == '\\') [[likely]] {  // paths
+        *out++ = '\\';
+        at += 2;
+      } else if (!pass_escape(inner, at, [&out](uint32_t c) { out = c < 0x80 ? (*out = static_cast<char>(c), out + 1) : put_utf8(c, out); })) {
+        return std::nullopt;
+      }
       continue;
     }
     if (at + 8 > inner.size()) {
@@ -127,11 +124,6 @@ std::optional<std::string_view> unescape(std::string_view inner, TextArena& aren
   }
   arena.commit(out);
   return std::string_view(begin, static_cast<size_t>(out - begin));
-}
-
-std::string_view trimmed_token(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
-  return token;
 }
 
 Scalar read_scalar(std::string_view token, TextArena& arena, std::string_view& text) {

@@ -1,7 +1,9 @@
 // JSON scalars -> text. Works on tokens that a JSON parser has already cut out; not a parser of documents.
 #pragma once
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <string_view>
@@ -28,6 +30,7 @@ class TextArena {
 // The text between the quotes of a JSON string, unescaped: a view of itself if it has no escape, else in the arena. Nothing: a bad escape.
 // A lone surrogate becomes U+FFFD.
 std::optional<std::string_view> unescape(std::string_view inner, TextArena& arena);
+std::optional<std::string_view> unescape_from(std::string_view inner, size_t backslash, TextArena& arena);  // likewise; its first backslash is known
 
 bool is_json_number(std::string_view token);  // RFC 8259 section 6
 
@@ -35,7 +38,25 @@ bool is_json_number(std::string_view token);  // RFC 8259 section 6
 std::optional<int64_t> whole_number(std::string_view text);
 
 // What lies from the first byte of a value or name to the next place of JSON's structure, without the white space behind it.
-std::string_view trimmed_token(std::string_view token);
+inline std::string_view trimmed_token(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\r' || token.back() == '\n')) token.remove_suffix(1);
+  return token;
+}
+
+// The first backslash of `text` at or after `at`; its size: there is none. Eight bytes at once.
+inline size_t first_backslash(std::string_view text, size_t at) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    const uint64_t zero = word ^ (0x5c * kOnes);  // a byte of zero is a backslash; the first mark is exact
+    const uint64_t marks = (zero - kOnes) & ~zero & (0x80 * kOnes);
+    if (marks != 0) return at + static_cast<size_t>(std::countr_zero(marks)) / 8;
+  }
+  while (at < text.size() && text[at] != '\\') ++at;
+  return at;
+}
+static_assert(std::endian::native == std::endian::little);
 
 enum class Scalar : uint8_t { kValue, kNull, kBadEscape, kBad };
 // A trimmed token -> its text: of a string what it says, of a number or boolean the token itself.
