@@ -187,9 +187,11 @@ class Waker {
   bool far_grams() noexcept {
     const Bitmap known = bitmap(index_->far_bitmap);
     if (known.words == nullptr) return false;
-    c_.steps += text_.size() / 16;
-    for (size_t at = 0; at + 4 <= text_.size(); at += 4) {
-      const uint32_t gram = channel::load_gram(text_.data() + at);
+    const char* const text = text_.data();
+    const size_t size = text_.size();
+    c_.steps += size / 16;
+    for (size_t at = 0; at + 4 <= size; at += 4) {
+      const uint32_t gram = channel::load_gram(text + at);
       if (!known.has_gram(gram)) [[likely]] continue;
       if (!look_up(index_->far_grams, channel::gram_hash(gram, 4), at)) return false;
     }
@@ -279,7 +281,18 @@ class Waker {
 
 }  // namespace
 
+// The texts of a collected event may lie anywhere: those that will be folded are fetched together.
+void fetch_texts(const Context& c) noexcept {
+  for (const IndexRecord& index : c.l.indexes) {
+    if (index.input >= c.inputs.values.size() || !c.inputs.values[index.input].has_value()) continue;
+    const schema::InputValue& value = c.inputs.values[index.input];
+    __builtin_prefetch(value.data);
+    if (value.size > 64) __builtin_prefetch(value.data + 64);
+  }
+}
+
 bool wake(Context& c) noexcept {
+  fetch_texts(c);
   Waker waker(c);
   for (const IndexRecord& index : c.l.indexes) {
     ++c.steps;
