@@ -1,6 +1,8 @@
 // admit over a spool in memory: whose policy it follows, and what it thinks of a clock.
+#include "base/digest.hpp"
 #include "plan/plan.hpp"
 #include "plan/policy.hpp"
+#include "plan/release.hpp"
 #include "sensor/admit/admit.hpp"
 #include "sensor/admit/identity.hpp"
 #include "trust/keys/seal.hpp"
@@ -16,7 +18,7 @@ struct Host {
   fake::MemoryFileSystem files;
   WallTime now = trust::testing::at("2026-11-23T10:00:00Z");
   trust::KeyPair root = trust::testing::key(1), targets = trust::testing::key(2), snapshot = trust::testing::key(3), timestamp = trust::testing::key(4), author = trust::testing::key(5), rollout = trust::testing::key(6),
-                 policy = trust::testing::key(7);
+                 policy = trust::testing::key(7), acme_person = trust::testing::key(8);
   trust::Repository repository{files, "/state/spool"};
   trust::SealKey acme = trust::SealKey::generate();
   Question question;
@@ -26,7 +28,7 @@ struct Host {
     trust::Signer* const by_root[] = {&root};
     trust::Signer* const by_targets[] = {&targets};
     const Bytes first = *trust::sign_document(trust::make_root(1, now + hours(24 * 365), {{"root", one(root)}, {"targets", one(targets)}, {"snapshot", one(snapshot)}, {"timestamp", one(timestamp)}}), by_root);
-    const Bytes top = *trust::sign_document(trust::make_targets(1, now + hours(24 * 365), {{"content", one(author), {"content/*/*"}, true}, {"rollout", one(rollout), {"rollout/*"}, true}, {"policy", one(policy), {"policy/*"}, true}}), by_targets);
+    const Bytes top = *trust::sign_document(trust::make_targets(1, now + hours(24 * 365), {{"content", one(author), {"content/*/*"}, true}, {"content-acme", one(acme_person), {"content-acme/*/*"}, true}, {"content-globex", one(author), {"content-globex/*/*"}, true}, {"rollout", one(rollout), {"rollout/*"}, true}, {"policy", one(policy), {"policy/*"}, true}}), by_targets);
     EXPECT_TRUE(repository.create(first, top, online(), now));
     EXPECT_TRUE(files.write_atomic("/state/root.json", first, 0644));
     Identity identity;
@@ -88,6 +90,43 @@ TEST(Admit, RefusesAPolicyOfAnotherTenantOrVersionInItsPlace) {
   EXPECT_NE(host.refusal().find("`globex`"), std::string::npos);
   host.publish(Host::document("acme", 3));
   EXPECT_EQ(host.ask(host.now).trusted, 1);
+}
+
+// A complete release of one channel, and a plan that names it.
+Digest publish_release(Host& host, const std::string& name, trust::Signer& by) {
+  plan::Release release;
+  release.name = name, release.created = host.now, release.category = "rapid";
+  release.floor.approved_until = host.now + hours(100);
+  const Bytes channel{1, 2, 3};
+  release.channels = {{"linux.process_creation", sha256(as_bytes("f")), plan::release_folder(name) + "/x.channel", sha256(channel), 3, 1}};
+  const Bytes document = release.to_bytes();
+  const std::vector<trust::TargetFile> files{{release.path(), document, std::nullopt}, {release.channels[0].path, channel, std::nullopt}};
+  trust::Signer* const signers[] = {&by};
+  EXPECT_TRUE(host.repository.publish({{plan::content_role(name), *trust::sign_document(*trust::next_targets(std::nullopt, files, {}, host.now + hours(100)), signers), files}}, host.online(), host.now));
+  plan::Plan plan;
+  plan.sequence = 8;
+  plan.issued = host.now;
+  plan.rollouts = {{name, plan::release_digest(document), {}, plan::RolloutState::kComplete, host.now, {}}};
+  EXPECT_TRUE(host.repository.publish_files("rollout", {{std::string(plan::Plan::kPath), plan.to_bytes(), std::nullopt}}, {}, host.rollout, host.online(), host.now));
+  return plan::release_digest(document);
+}
+
+TEST(Admit, OffersAReleaseOfItsTenantAndPutsItsFiles) {  // ADR 0099
+  Host host;
+  const Digest digest = publish_release(host, "acme/own-1", host.acme_person);
+  const auto answer = host.ask(host.now);
+  EXPECT_EQ(answer.trusted, 1) << answer.detail.view();
+  EXPECT_EQ(answer.offer, digest.bytes) << answer.detail.view();
+  EXPECT_EQ(answer.offer_release.view(), "acme/own-1");
+  EXPECT_TRUE(host.files.exists("/state/sets/" + digest.hex() + "/set.bin"));
+}
+
+TEST(Admit, OffersNoReleaseOfAnotherTenant) {
+  Host host;
+  publish_release(host, "globex/own-1", host.author);
+  const auto answer = host.ask(host.now);
+  EXPECT_EQ(answer.trusted, 1) << answer.detail.view();
+  EXPECT_EQ(answer.offer, ipc::kNoSet) << answer.detail.view();
 }
 
 TEST(Admit, SaysThatTheClockIsBehindAndGoesOn) {  // ADR 0097
