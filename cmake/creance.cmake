@@ -43,7 +43,7 @@ function(creance_tests name)
   target_compile_definitions(creance_${name}_tests PRIVATE CREANCE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CREANCE_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared"
                              CREANCE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   include(GoogleTest)
-  set(timeout 300)
+  set(timeout 900)
   if(DEFINED ENV{CREANCE_FULL})  # ./check --full: all that the quick run only samples
     set(timeout 14400)
   endif()
