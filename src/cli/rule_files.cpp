@@ -128,8 +128,9 @@ void print_diagnostics(const Diagnostics& diagnostics, bool json, const Terminal
       continue;
     }
     const Style style = d.severity == Severity::kError ? Style::kRed : d.severity == Severity::kWarning ? Style::kYellow : Style::kBlue;
-    terminal.data_line(fmt::format("{}:{}:{}: {} {}: {}", printable(d.file, 4096), d.span.line, d.span.column, terminal.styled(style, to_string(d.severity)), d.code, d.message));
-    if (!d.help.empty() && terminal.output_is_a_terminal()) terminal.data_line(terminal.styled(Style::kDim, "    help: " + d.help));
+    const bool one_line = !terminal.output_is_a_terminal();  // programs read one diagnostic a line
+    const std::string help = d.help.empty() ? "" : one_line ? fmt::format(" ({})", d.help) : terminal.styled(Style::kDim, "\n    help: " + d.help);
+    terminal.data_line(fmt::format("{}:{}:{}: {} {}: {}{}", printable(d.file, 4096), d.span.line, d.span.column, terminal.styled(style, to_string(d.severity)), d.code, d.message, help));
   }
 }
 

@@ -80,15 +80,15 @@ class Counts {
 
 // Tells what was left out; a rule that does not run is never passed over in silence.
 void report_refused(const scan::Ruleset& ruleset, const Diagnostics& diagnostics, uint32_t documents, const Terminal& terminal) {
-  size_t shown = 0;
+  size_t errors = 0;
   for (const Diagnostic& d : diagnostics) {
     // S203, C043: runs over some of its Types only. S14x: filters that leave out other events than they seem to.
     if (d.severity != Severity::kError && d.code != "S203" && d.code != "C043" && !d.code.starts_with("S14")) continue;
     terminal.note(to_line(d));
-    ++shown;
+    errors += d.severity == Severity::kError;
   }
   const size_t refused = documents - std::min<size_t>(documents, ruleset.running().size() + ruleset.running_correlations().size());
-  if (refused > 0) terminal.warning(fmt::format("{} of {} rules do not run, for the {} reasons above", refused, documents, shown));
+  if (refused > 0) terminal.warning(fmt::format("{} of {} rules do not run, for the {} errors above", refused, documents, errors));
 }
 
 struct Totals {
@@ -138,8 +138,8 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
 
 void report_correlations(const scan::CorrelationReport& report, const Terminal& terminal) {
   if (report.untimed > 0) terminal.warning(fmt::format("correlations: {} events have no readable time and count as happening with the event before them", report.untimed));
-  if (report.restarted > 0) terminal.warning(fmt::format("correlations: time went back by more than the timespan {} times, and a group began anew; give files in the order of their events", report.restarted));
-  if (report.evicted > 0) terminal.warning(fmt::format("correlations: memory was full, {} groups left before their time was over", report.evicted));
+  if (report.restarted > 0) terminal.warning(fmt::format("correlations: time went back by more than the timespan {} times, and a group began anew; sort events that belong together by time, or give their files in the order of their events", report.restarted));
+  if (report.evicted > 0) terminal.warning(fmt::format("correlations: memory was full, {} groups left before their time was over; scan fewer hosts or hours at once", report.evicted));
   if (report.dropped > 0) terminal.warning(fmt::format("correlations: {} events left their groups before their time was over, since a group was too large", report.dropped));
 }
 
@@ -163,7 +163,7 @@ int scan_files(const ScanOptions& options, const Session& session) {
   report_refused(*ruleset, diagnostics, loaded.documents, terminal);
   if (loaded.unreadable) return kUnreadable;
   if (loaded.settings_broken) {
-    terminal.error("a filter or pipeline has errors, and without it the rules would find something else; no event was read");
+    terminal.error("a filter, pipeline or file of placeholders has errors, and without it the rules would find something else; no event was read");
     return kUsage;
   }
   if (options.strict && has_errors(diagnostics)) {
@@ -190,12 +190,13 @@ int scan_files(const ScanOptions& options, const Session& session) {
   const auto reports = scan::run(*ruleset, events.files, std::min(threads, limits::kScanThreadsMax), sinks, *events::format_from(options.format));
   bar.finish();
   if (!session.json) counts.print(terminal);
-  const Totals totals = report_files(reports, terminal);
+  Totals totals = report_files(reports, terminal);
   report_correlations(correlated, terminal);
+  totals.skipped = totals.skipped || correlated.evicted > 0 || correlated.dropped > 0;
   terminal.note(fmt::format("{} rules over {} events in {} lines ({} that no rule looks at, {} of them of no Template Type; {} malformed): {} matches", ruleset->running().size() + ruleset->running_correlations().size(), totals.events, totals.lines,
                             totals.events - totals.looked_at, totals.events - totals.routed, totals.malformed, totals.matches));
   if (totals.skipped && !options.allow_skipped) {
-    terminal.error("some input was skipped, as said above: the result is not complete (--allow-skipped takes it as it is)");
+    terminal.error("some input was skipped or forgotten, as said above: the result is not complete (--allow-skipped takes it as it is)");
     return kUnreadable;
   }
   if (totals.unreadable || !events.complete) return kUnreadable;
@@ -214,7 +215,7 @@ void add_scan(CLI::App& app, Session& session) {
   command->add_option("--logs", options->logs, "Files of events like these: what rarely holds in them wakes the rules. For speed alone; matches do not depend on it")->take_all();
   command->add_option("--types", options->types, "Folder of Template Types in place of the built-in ones");
   command->add_option("--threads", options->threads, "Threads that read and match; without: one per core");
-  command->add_flag("--allow-skipped", options->allow_skipped, "Malformed events, parts of events that are nested too deep and values cut at a limit do not change the exit code");
+  command->add_flag("--allow-skipped", options->allow_skipped, "Malformed events, parts of events that are nested too deep, values cut at a limit and what correlations forgot do not change the exit code");
   command->add_flag("--strict", options->strict, "A rule that does not run is an error, and nothing is scanned");
   command->callback([&session, options] { session.run = [&session, options] { return scan_files(*options, session); }; });
 }

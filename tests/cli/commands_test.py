@@ -61,7 +61,7 @@ class Contracts(Case):
         done = run("check", "--rules", rule)
         self.assertEqual(done.returncode, 1, done.stderr)
         errors = [line for line in done.stdout.decode().splitlines() if ": error " in line]
-        self.assertRegex(errors[0], rf"^{rule}:\d+:\d+: error [A-Z]\d{{3}}: .*selektion")
+        self.assertRegex(errors[0], rf"^{rule}:\d+:\d+: error [A-Z]\d{{3}}: .*selektion.*\(.*`selection`.*\)$")
 
     def test_check_json_has_the_promised_members(self):
         rule = self.write("bad.yml", GOOD.replace("PipeName", "PipName"))
@@ -256,6 +256,24 @@ class Scan(Case):
         self.assertEqual([json.loads(line)["line"] for line in done.stdout.splitlines()], [9, 11])
         self.assertIn(f"{events}:1:".encode(), done.stderr)
         self.assertIn(f"{events}:10:".encode(), done.stderr)
+
+    def test_what_a_correlation_forgot_is_no_clean_result(self):
+        correlation = self.write("rules/c.yml", GOOD.replace("high", "low") + """---
+title: C
+id: 11111111-2222-4333-8444-666666666666
+correlation:
+  type: event_count
+  rules: [11111111-2222-4333-8444-555555555555]
+  group-by: [Image]
+  timespan: 1h
+  condition: {gte: 3}
+level: high
+""")
+        events = self.write("many.jsonl", "\n".join(self.event(PipeName="\\msagent_1", Image=str(i), UtcTime="2026-01-01 00:00:00.000") for i in range(250_000)))
+        done = self.scan("--rules", correlation, "--events", events)
+        self.assertEqual(done.returncode, 2, done.stderr[-500:])
+        self.assertRegex(done.stderr, rb"memory was full, [1-9]\d* groups left")
+        self.assertEqual(self.scan("--rules", correlation, "--events", events, "--allow-skipped").returncode, 0)
 
     def test_what_is_skipped_is_no_clean_result(self):
         good, plain = self.event(PipeName="\\msagent_1"), self.event(PipeName="other")
