@@ -8,7 +8,7 @@
 #include <iterator>
 #include <optional>
 
-#include "events/json_writer.hpp"
+#include "base/text.hpp"
 #include "events/stamp.hpp"
 
 namespace creance::events {
@@ -20,14 +20,30 @@ constexpr char kEnriched = '\x1d';
 bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
+bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '[' || c == ']'; });
+  return !text.empty() && is_alnum(text.front()) && std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '_' || c == '-' || c == '[' || c == ']'; });
+}
+
+// Names by which events of other logs say what they are (docs/reference/events.md): in a record they are words, so that no program's message sends its record elsewhere.
+bool says_origin(std::string_view name) {
+  static constexpr std::array<std::string_view, 5> kNames = {"Channel", "EventID", "Provider_Name", "SourceName", "Payload"};
+  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view each) { return equal_ignoring_ascii_case(name, each); });
+}
+
+// "a0", "a12", of system calls and EXECVE; without what stands in brackets.
+bool is_argument(std::string_view name) { return name.size() > 1 && name[0] == 'a' && is_digits(name.substr(1, name.find('[') - 1)); }
+
+// What may be a field's name behind a value that may hold blanks: of EXECVE nothing but arguments, so that `a1=x b=c` is one; of PROCTITLE nothing.
+bool ends_value(std::string_view type, std::string_view name) {
+  if (!is_name(name) || type == "PROCTITLE") return false;
+  return type != "EXECVE" || is_argument(name.substr(0, name.find("_len"))) || name == "argc";
 }
 
 // Fields that the kernel or a daemon writes in hexadecimal when their bytes would break the record (audit field dictionary: "encoded").
 bool may_be_encoded(std::string_view name, bool is_execve) {
-  static constexpr std::array<std::string_view, 24> kNames = {"acct", "cmd", "comm", "cwd", "data", "device", "dir", "exe", "file", "grp", "key", "name", "new-disk", "ocomm", "old-disk", "path", "proctitle", "root_dir", "sw", "vm", "watch", "new-chardev", "old-chardev", "invalid_context"};
-  if (is_execve && name.size() > 1 && name[0] == 'a' && is_digits(name.substr(1, name.find('[') - 1))) return true;
+  static constexpr std::array<std::string_view, 28> kNames = {"acct", "cmd", "comm", "cwd", "data", "device", "dir", "exe", "file", "grp", "key", "name", "new-disk", "ocomm", "old-disk", "path", "proctitle", "root_dir", "sw", "vm", "watch", "new-chardev", "old-chardev", "invalid_context", "profile", "srcname", "srawcon", "trawcon"};
+  if (is_execve && is_argument(name)) return true;
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -58,6 +74,13 @@ std::string stamp_of(std::string_view time) {
   std::from_chars(whole.data(), whole.data() + whole.size(), seconds);
   std::from_chars(part.data(), part.data() + part.size(), millis);
   return iso_stamp(seconds, millis, 3);
+}
+
+// "2.8," and "success)": what older daemons wrote around their fields. "(none)" and "unknown(7)" stay.
+std::string_view without_punctuation(std::string_view value) {
+  auto unopened = std::count(value.begin(), value.end(), ')') - std::count(value.begin(), value.end(), '(');
+  for (; value.ends_with(',') || (unopened > 0 && value.ends_with(')')); value.remove_suffix(1)) unopened -= value.back() == ')' ? 1 : 0;
+  return value;
 }
 
 }  // namespace
@@ -98,18 +121,21 @@ void AuditdReader::add_address(std::string_view hex) {
   }
 }
 
-void AuditdReader::add(std::string_view name, std::string_view value, bool quoted, bool is_execve) {
+void AuditdReader::add(std::string_view name, std::string_view value, bool may_be_hex) {
   if (name == "saddr" && is_hex(value)) {
     add_plain(name, value);
+    address_begin_ = fields_.size();
     add_address(value);
+    address_end_ = fields_.size();
     return;
   }
+  const bool is_execve = type_ == "EXECVE";
   const size_t bracket = name.find('[');
   const bool part = is_execve && bracket != std::string_view::npos;
   const std::string_view whole = part ? name.substr(0, bracket) : name;
   const bool goes_on = part && !fields_.empty() && fields_.back().name == whole;
   const size_t begin = text_.size();
-  if (!quoted && is_hex(value) && may_be_encoded(whole, is_execve)) {
+  if (may_be_hex && is_hex(value) && may_be_encoded(whole, is_execve)) {
     for (size_t i = 0; i < value.size(); i += 2) text_.push_back(hex_byte(value, i));
     if (name == "proctitle" || name == "data") {
       while (text_.size() > begin && text_.back() == '\0') text_.pop_back();
@@ -122,58 +148,128 @@ void AuditdReader::add(std::string_view name, std::string_view value, bool quote
   else fields_.push_back({whole, begin, text_.size()});
 }
 
-// `interpreted`: ausearch -i, whose values may hold blanks: a value goes up to the next name.
-void AuditdReader::fields_of(std::string_view text, bool interpreted, bool is_execve, bool nested) {
+// Words outside of NAME=VALUE. Those of msg='…' are in `msg` already.
+void AuditdReader::add_words(std::string_view words, bool nested) {
+  if (words.starts_with("avc:")) add_access(words.substr(4));
+  if (nested) return;
+  if (!words_.empty()) words_.push_back(' ');
+  words_.append(words);
+}
+
+// "denied  { read write } for": named as auparse names them, the permissions with commas between.
+void AuditdReader::add_access(std::string_view words) {
+  const auto next = [&] {
+    words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
+    const std::string_view word = words.substr(0, words.find(' '));
+    words.remove_prefix(word.size());
+    return word;
+  };
+  const std::string_view result = next();
+  if (next() != "{") return;
+  add_plain("seresult", result);
+  const size_t begin = text_.size();
+  for (std::string_view word = next(); !word.empty() && word != "}"; word = next()) {
+    if (text_.size() > begin) text_.push_back(',');
+    text_.append(word);
+  }
+  fields_.push_back({"seperms", begin, text_.size()});
+}
+
+// SADDR={ saddr_fam=inet … }: a value, and fields of its own (no groups in it); not once more what was made of `saddr`.
+void AuditdReader::add_group(std::string_view name, std::string_view group, bool nested) {
+  add(name, group, false);
+  const size_t first = fields_.size();
+  in_group_ = true;
+  fields_of(group.substr(1, group.size() - (group.ends_with('}') ? 2 : 1)), nested);
+  in_group_ = false;
+  const auto value = [&](const Field& field) { return std::string_view(text_).substr(field.begin, field.end - field.begin); };
+  const auto known = [&](const Field& field) {
+    return std::any_of(fields_.begin() + static_cast<std::ptrdiff_t>(address_begin_), fields_.begin() + static_cast<std::ptrdiff_t>(address_end_), [&](const Field& other) { return other.name == field.name && value(other) == value(field); });
+  };
+  fields_.erase(std::remove_if(fields_.begin() + static_cast<std::ptrdiff_t>(first), fields_.end(), known), fields_.end());
+}
+
+// What a program said, msg='…' or "…", is fields too where it stands between single quotes.
+void AuditdReader::add_said(std::string_view said, bool has_fields) {
+  if (said_.empty()) said_ = said;
+  else add("msg", said, false);
+  if (has_fields) fields_of(said, true);
+}
+
+// `nested`: inside msg='…'. In what ausearch -i wrote values may hold blanks: a value goes up to the next name.
+void AuditdReader::fields_of(std::string_view text, bool nested) {
+  constexpr size_t kNone = std::string_view::npos;
+  size_t words_begin = kNone, words_end = 0;
+  const auto end_words = [&] {
+    if (words_begin != kNone) add_words(text.substr(words_begin, words_end - words_begin), nested);
+    words_begin = kNone;
+  };
   size_t at = 0;
   while (at < text.size()) {
-    if (text[at] == ' ' || text[at] == ',' || text[at] == '(' || text[at] == kEnriched) {
+    if (text[at] == ' ' || text[at] == ',') {
       ++at;
       continue;
     }
-    const size_t stop = std::min(text.find_first_of(" =", at), text.size());
-    const std::string_view name = text.substr(at, stop - at);
-    if (stop == text.size() || text[stop] == ' ' || !is_name(name)) {  // a word of prose ("avc: denied { read } for")
-      at = std::max(stop, at + 1);
-      if (stop < text.size() && text[stop] == '=') ++at;
+    const size_t name_at = at + (text[at] == '(' ? 1 : 0);  // "(hostname=?, addr=?)" of older daemons
+    const size_t stop = std::min(text.find_first_of(" =", name_at), text.size());
+    const std::string_view name = text.substr(name_at, stop - name_at);
+    if (stop == text.size() || text[stop] == ' ' || !is_name(name) || says_origin(name)) {
+      if (words_begin == kNone) words_begin = at;
+      at = words_end = std::min(text.find(' ', at), text.size());
       continue;
     }
+    end_words();
     at = stop + 1;
-    if (at >= text.size()) {
-      add(name, {}, false, is_execve);
-      break;
-    }
-    const char quote = text[at];
-    if (quote == '{') {  // SADDR={ saddr_fam=inet … }: the fields inside are fields
-      ++at;
+    const char first = at < text.size() ? text[at] : ' ';
+    const bool is_said = name == "msg" && !nested;
+    if (first == '{' && !in_group_ && text.substr(at + 1).starts_with(' ')) {
+      const size_t close = std::min(text.find(" }", at), text.size());
+      const size_t end = std::min(close + 2, text.size());
+      add_group(name, text.substr(at, end - at), nested);
+      at = end;
       continue;
     }
-    if ((quote == '"' || quote == '\'') && !interpreted) {
-      const size_t close = std::min(quote == '\'' ? text.rfind('\'') : text.find(quote, at + 1), text.size());
-      const std::string_view inner = close > at ? text.substr(at + 1, close - at - 1) : text.substr(at + 1);
-      if (quote == '\'' && !nested) said_ = inner, fields_of(inner, interpreted, is_execve, true);
-      else add(name, inner, true, is_execve);
-      at = std::max(close, at) + 1;
+    if ((first == '"' && !interpreted_) || (first == '\'' && (!interpreted_ || is_said))) {
+      size_t close = is_said && first == '\'' ? text.rfind(first) : text.find(first, at + 1);
+      if (close == at || close == kNone) close = text.size();  // the record was cut
+      const std::string_view inner = text.substr(at + 1, close - at - 1);
+      at = std::min(close + 1, text.size());
+      if (is_said) add_said(inner, first == '\'');
+      else add(name, inner, false);
       continue;
     }
     size_t end = std::min(text.find(' ', at), text.size());
-    if (interpreted && quote == '\'' && !nested) {
-      const size_t close = text.rfind('\'');
-      said_ = text.substr(at + 1, close > at ? close - at - 1 : std::string_view::npos);
-      fields_of(text.substr(at + 1, close > at ? close - at - 1 : std::string_view::npos), interpreted, is_execve, true);
-      at = close > at ? close + 1 : text.size();
-      continue;
-    }
-    while (interpreted && end < text.size()) {
+    while (interpreted_ && end < text.size()) {
       const size_t next = end + 1;
       const size_t next_stop = std::min(text.find_first_of(" =", next), text.size());
-      if (next_stop < text.size() && text[next_stop] == '=' && is_name(text.substr(next, next_stop - next))) break;
-      end = next_stop < text.size() && text[next_stop] == '=' ? std::min(text.find(' ', next_stop), text.size()) : next_stop;
+      const bool is_pair = next_stop < text.size() && text[next_stop] == '=';
+      if (is_pair && ends_value(type_, text.substr(next, next_stop - next))) break;
+      end = is_pair ? std::min(text.find(' ', next_stop), text.size()) : next_stop;
     }
     std::string_view value = text.substr(at, end - at);
-    while (nested && (value.ends_with(',') || value.ends_with(')')) && value != "(null)") value.remove_suffix(1);  // "(hostname=?, addr=?)" of older daemons
-    add(name, value, false, is_execve);
     at = end;
+    if (interpreted_) {
+      while (value.ends_with(' ')) value.remove_suffix(1);
+    }
+    if (nested || !interpreted_) value = without_punctuation(value);
+    if (is_said) add_said(value, false);
+    else add(name, value, !interpreted_);
   }
+  end_words();
+}
+
+// Several keys of one audit rule stand behind each other with a 1 between (AUDIT_KEY_SEPARATOR): a list.
+void AuditdReader::write(const Field& field, ObjectWriter& object) {
+  std::string_view value = std::string_view(text_).substr(field.begin, field.end - field.begin);
+  constexpr char kSeparator = 1;
+  if (field.name != "key" || value.find(kSeparator) == std::string_view::npos) return object.text(field.name, value);
+  keys_.clear();
+  for (size_t end = value.find(kSeparator); end != std::string_view::npos; end = value.find(kSeparator)) {
+    keys_.push_back(value.substr(0, end));
+    value.remove_prefix(end + 1);
+  }
+  keys_.push_back(value);
+  object.texts(field.name, keys_);
 }
 
 LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std::string& problem) {
@@ -181,17 +277,19 @@ LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std:
   if (line == "----" || line.starts_with("time->")) return LineOutcome::kNothing;  // of ausearch
   fields_.clear();
   text_.clear();
-  said_ = {};
+  words_.clear();
+  said_ = type_ = {};
+  address_begin_ = address_end_ = 0;
   std::string_view rest = line;
-  std::string_view node, type;
-  for (auto* each : {&node, &type}) {
+  std::string_view node;
+  for (auto* each : {&node, &type_}) {
     const std::string_view prefix = each == &node ? "node=" : "type=";
     if (!rest.starts_with(prefix)) continue;
     const size_t end = std::min(rest.find(' '), rest.size());
     *each = rest.substr(prefix.size(), end - prefix.size());
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  if (type.empty() || !rest.starts_with(kSerialBegin)) {
+  if (type_.empty() || !rest.starts_with(kSerialBegin)) {
     problem = "not an audit record: it does not begin with `type=… msg=audit(…)`";
     return LineOutcome::kProblem;
   }
@@ -204,22 +302,30 @@ LineOutcome AuditdReader::convert(std::string_view line, std::string& json, std:
     return LineOutcome::kProblem;
   }
   rest.remove_prefix(close + 1);
-  const bool interpreted = rest.starts_with(" :");
+  const bool interpreted = rest.starts_with(" :");  // ausearch -i
   rest.remove_prefix(std::min(rest.find_first_not_of(" :"), rest.size()));
-  const size_t split = std::min(rest.find(kEnriched), rest.size());
-  const bool is_execve = type == "EXECVE";
-  fields_of(rest.substr(0, split), interpreted, is_execve, false);
-  if (split < rest.size()) fields_of(rest.substr(split + 1), false, false, false);
-  const auto value = [&](const Field& field) { return std::string_view(text_).substr(field.begin, field.end - field.begin); };
+  const size_t split = std::min(rest.rfind(kEnriched), rest.size());
+  interpreted_ = interpreted;
+  fields_of(rest.substr(0, split), false);
+  interpreted_ = false;
+  if (split < rest.size()) fields_of(rest.substr(split + 1), false);
   ObjectWriter object(json);
+  // The record's own words about itself win over fields of these names, and the last of equal names wins.
+  const auto is_head = [](const Field& field) { return field.name == "type" || field.name == "time" || field.name == "serial" || field.name == "node"; };
+  for (const Field& field : fields_) {
+    if (is_head(field)) write(field, object);
+  }
   object.text("_channel", "auditd");
-  object.text("_provider", type);
-  object.text("type", type);
+  object.text("_provider", type_);
+  object.text("type", type_);
   object.text("time", stamp_of(serial->time));
   object.text("serial", serial->serial);
   if (!node.empty()) object.text("node", node);
   object.text("msg", said_.empty() ? event_of : said_);
-  for (const Field& field : fields_) object.text(field.name, value(field));
+  for (const Field& field : fields_) {
+    if (!is_head(field)) write(field, object);
+  }
+  if (!words_.empty()) object.text("words", words_);
   object.close();
   return LineOutcome::kEvent;
 }

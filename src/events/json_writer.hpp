@@ -1,5 +1,6 @@
 // Makes one flat JSON object, member by member, for formats that are not JSON. Text of any bytes: what is no valid UTF-8 becomes U+FFFD. Not a general JSON writer.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,14 @@ class ObjectWriter {
   void text(std::string_view name, std::string_view value) {
     key(name);
     append_json_text(value, out_);
+  }
+  void texts(std::string_view name, std::span<const std::string_view> values) {
+    key(name);
+    for (size_t i = 0; i < values.size(); ++i) {
+      out_.push_back(i == 0 ? '[' : ',');
+      append_json_text(values[i], out_);
+    }
+    out_ += values.empty() ? "[]" : "]";
   }
   void number(std::string_view name, std::string_view digits) {  // digits: a JSON number
     key(name);

@@ -224,7 +224,7 @@ TEST(Records, AuditRecordsBecomeFlatEvents) {
                             "5 " + head + R"("USER_CMD","type":"USER_CMD","time":"2013-03-28T14:36:04.007Z","serial":"9","node":"web1","msg":"cwd=\"/root\" cmd=6C73202D6C terminal=pts/0 res=success","pid":"7","uid":"0","cwd":"/root","cmd":"ls -l","terminal":"pts/0","res":"success"})",
                             "6 " + head + R"~("SOCKADDR","type":"SOCKADDR","time":"1970-01-01T00:00:01.000Z","serial":"1","msg":"audit(1.000:1)","saddr":"020001BBC0A80002000000000000000"})~",
                             "7 " + head + R"~("SOCKADDR","type":"SOCKADDR","time":"1970-01-01T00:00:01.000Z","serial":"1","msg":"audit(1.000:1)","saddr":"020001BBC0A800020000000000000000","saddr_fam":"inet","laddr":"192.168.0.2","lport":"443"})~",
-                            "8 " + head + R"~("AVC","type":"AVC","time":"1970-01-01T00:00:01.005Z","serial":"2","msg":"audit(1.5:2)","pid":"8","comm":"a b","path":"/x"})~",
+                            "8 " + head + R"~("AVC","type":"AVC","time":"1970-01-01T00:00:01.005Z","serial":"2","msg":"audit(1.5:2)","seresult":"denied","seperms":"read","pid":"8","comm":"a b","path":"/x","words":"avc:  denied  { read } for"})~",
                         }));
   EXPECT_EQ(got.problems, (Texts{"9 not an audit record: it does not begin with `type=… msg=audit(…)`"}));
 }
@@ -235,6 +235,67 @@ TEST(Records, AusearchInterpretedIsReadToo) {
   const std::string time = R"~("time":"03/28/13 14:36:03.243","serial":"24287","msg":"audit(03/28/13 14:36:03.243:24287)",)~";
   EXPECT_EQ(got.events, (Texts{"2 " + head + R"("PROCTITLE","type":"PROCTITLE",)" + time + R"("proctitle":"cat /etc/ssh/sshd config"})", "3 " + head + R"("CWD","type":"CWD",)" + time + R"("cwd":"/home/a b"})",
                                "4 " + head + R"("PATH","type":"PATH",)" + time + R"("item":"0","name":"/etc/my file","inode":"4"})"}));
+}
+
+// What an audit record holds behind `msg`, as JSON.
+std::string record(const std::string& body, const std::string& type = "X") {
+  const Read got = read_text("type=" + type + " msg=audit(1.5:2)" + body + "\n", 1 << 20, Format::kAuditd);
+  if (got.events.size() != 1) return got.problems.empty() ? "nothing" : got.problems[0];
+  const std::string& json = got.events[0];
+  const std::string head = R"~("serial":"2",)~";
+  return json.substr(json.find(head) + head.size());
+}
+const std::string kAudit = R"~("msg":"audit(1.5:2)")~";
+
+TEST(Records, WordsOfAuditRecordsOutsideOfFields) {
+  EXPECT_EQ(record(": avc:  granted  { read write } for  pid=1", "AVC"), kAudit + R"(,"seresult":"granted","seperms":"read,write","pid":"1","words":"avc:  granted  { read write } for"})");
+  EXPECT_EQ(record(": avc:  denied  { read", "AVC"), kAudit + R"(,"seresult":"denied","seperms":"read","words":"avc:  denied  { read"})") << "cut";
+  EXPECT_EQ(record(" : avc:  denied  { read } for  pid=1 comm=my cat", "AVC"), kAudit + R"(,"seresult":"denied","seperms":"read","pid":"1","comm":"my cat","words":"avc:  denied  { read } for"})") << "ausearch -i";
+  EXPECT_EQ(record(": pid=1 msg='avc:  denied  { send_msg } for msgtype=error exe=\"/x y\"'", "USER_AVC"),
+            R"("msg":"avc:  denied  { send_msg } for msgtype=error exe=\"/x y\"","pid":"1","seresult":"denied","seperms":"send_msg","msgtype":"error","exe":"/x y"})");
+  EXPECT_EQ(record(": avc:  received policyload notice (seqno=2)"), kAudit + R"(,"seqno":"2","words":"avc:  received policyload notice"})");
+  EXPECT_EQ(record(": nugget start, ver=2.8, format=raw res=success, nugget pid=7"), kAudit + R"(,"ver":"2.8","format":"raw","res":"success","pid":"7","words":"nugget start, nugget"})");
+  EXPECT_EQ(record(": state=initialized nugget here"), kAudit + R"(,"state":"initialized","words":"nugget here"})");
+  EXPECT_EQ(record(": nugget", "UNKNOWN[1337]"), kAudit + R"(,"words":"nugget"})");
+  EXPECT_EQ(record(": a.b=\"x y\" \xC3\xA9=1 =2 (z) pid=1"), kAudit + R"~(,"pid":"1","words":"a.b=\"x y\" é=1 =2 (z)"})~");
+  EXPECT_EQ(record(": a=\"x\"tail b=1"), kAudit + R"(,"a":"x","b":"1","words":"tail"})");
+  EXPECT_EQ(record(": pid=1\x1dUID=\"root\" tail"), kAudit + R"(,"pid":"1","UID":"root","words":"tail"})");
+}
+
+TEST(Records, AuditRecordsThatWereCut) {
+  EXPECT_EQ(record(": a=1 comm=\"ba"), kAudit + R"(,"a":"1","comm":"ba"})");
+  EXPECT_EQ(record(": a=1 msg='op=x acct=\"ro"), R"("msg":"op=x acct=\"ro","a":"1","op":"x","acct":"ro"})") << "its fields once";
+  EXPECT_EQ(record(": a=1 b="), kAudit + R"(,"a":"1","b":""})");
+  EXPECT_EQ(record(": SADDR={ saddr_fam=inet laddr=1."), kAudit + R"(,"SADDR":"{ saddr_fam=inet laddr=1.","saddr_fam":"inet","laddr":"1."})");
+  EXPECT_EQ(record(": argc=2 a0=\"x\" a1_len=4 a1[0]=61 a1[1]=6", "EXECVE"), kAudit + R"(,"argc":"2","a0":"x","a1_len":"4","a1":"a6"})");
+  EXPECT_EQ(record(":"), kAudit + "}");
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "a={ ";
+  EXPECT_NE(record(": " + deep), "nothing");
+}
+
+TEST(Records, AuditSaddrInWordsIsAValueToo) {
+  EXPECT_EQ(record(": saddr=020001BBC0A800020000000000000000\x1dSADDR={ saddr_fam=inet laddr=192.168.0.2 lport=443 }", "SOCKADDR"),
+            kAudit + R"(,"saddr":"020001BBC0A800020000000000000000","saddr_fam":"inet","laddr":"192.168.0.2","lport":"443","SADDR":"{ saddr_fam=inet laddr=192.168.0.2 lport=443 }"})");
+  EXPECT_EQ(record(" : saddr={ saddr_fam=local path=/run/a b } x=1", "SOCKADDR"), kAudit + R"(,"saddr":"{ saddr_fam=local path=/run/a b }","saddr_fam":"local","path":"/run/a b","x":"1"})");
+}
+
+TEST(Records, AuditValuesAsTheyWereWritten) {
+  EXPECT_EQ(record(" : argc=3 a0=ls a1=22 a2=--color=auto x=y", "EXECVE"), kAudit + R"(,"argc":"3","a0":"ls","a1":"22","a2":"--color=auto x=y"})") << "ausearch -i: nothing is hexadecimal any more, arguments hold what they like";
+  EXPECT_EQ(record(" : proctitle=env A=1 ls --color=auto ", "PROCTITLE"), kAudit + R"(,"proctitle":"env A=1 ls --color=auto"})");
+  EXPECT_EQ(record(" : comm=AB name=/a  b  inode=4 "), kAudit + R"(,"comm":"AB","name":"/a  b","inode":"4"})");
+  EXPECT_EQ(record(": key=610162 tty=(none)"), kAudit + R"~(,"key":["a","b"],"tty":"(none)"})~");
+  EXPECT_EQ(record(": msg='a=(none) b=unknown(7) (hostname=h, addr=?, res=success)'"), R"~("msg":"a=(none) b=unknown(7) (hostname=h, addr=?, res=success)","a":"(none)","b":"unknown(7)","hostname":"h","addr":"?","res":"success"})~");
+  EXPECT_EQ(record(": name='a b' id=1 msg=\"hello there\""), R"("msg":"hello there","name":"a b","id":"1"})");
+  EXPECT_EQ(record(": a=1\r"), kAudit + R"(,"a":"1"})");
+}
+
+TEST(Records, AnAuditMessageDoesNotSayWhatItsRecordIs) {
+  EXPECT_EQ(record(": msg='_channel=Security _type=t Channel=System eventid=1 pid=1'"), R"("msg":"_channel=Security _type=t Channel=System eventid=1 pid=1","pid":"1"})");
+  EXPECT_EQ(record(": _provider=a SourceName=b"), kAudit + R"(,"words":"_provider=a SourceName=b"})");
+  const Read got = read_text("type=X msg=audit(1.5:2): type=EXECVE serial=9\n");
+  ASSERT_EQ(got.events.size(), 1u);
+  EXPECT_EQ(got.events[0], R"~(1 {"type":"EXECVE","serial":"9","_channel":"auditd","_provider":"X","type":"X","time":"1970-01-01T00:00:01.005Z","serial":"2","msg":"audit(1.5:2)"})~") << "the last of equal names wins";
 }
 
 TEST(Records, AuditSocketAddresses) {
