@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "plan/forbidden.hpp"
+
 namespace creance::plan {
 namespace {
 
@@ -43,17 +45,22 @@ class Decider {
     if (plan->sequence < state_.plan_sequence) {
       return stay(Reason::kPlanOld, fmt::format("plan {} is older than {}, which this host took already", plan->sequence, state_.plan_sequence));
     }
+    std::optional<Decision> kept;  // it should go back, and there is nothing to go back to: then forwards, if there is something
     const Rollout* running = state_.running ? plan->find(*state_.running) : nullptr;
     if (running != nullptr && (running->state == RolloutState::kHalted || running->state == RolloutState::kWithdrawn)) {
       const bool halted = running->state == RolloutState::kHalted;
       // Whoever pinned a release that did well on this host keeps it (pin > plan); in probation nothing keeps it.
       const bool pinned_here = survived(*state_.running) && pinned_to(running->release);
-      if (!pinned_here) return go_back({halted ? Reason::kHalted : Reason::kWithdrawn, fmt::format("release `{}` was {}", running->release, to_string(running->state)), {}}, true);
+      if (!pinned_here) kept = go_back({halted ? Reason::kHalted : Reason::kWithdrawn, fmt::format("release `{}` was {}", running->release, to_string(running->state)), {}}, true);
+      if (kept && kept->action == Action::kReturn) return *kept;
     }
-    if (local_->paused) return stay(Reason::kLocalPause, "the local file pauses updates");
-    if (rules_.paused) return stay(Reason::kPaused, "the policy pauses updates for this group");
-    return choose(*plan);
+    if (local_->paused) return kept ? *kept : stay(Reason::kLocalPause, "the local file pauses updates");
+    if (rules_.paused) return kept ? *kept : stay(Reason::kPaused, "the policy pauses updates for this group");
+    const Decision chosen = choose(*plan);
+    return kept && chosen.action == Action::kStay ? *kept : chosen;
   }
+
+  bool forbids(const Digest& release) const { return forbidden(release).has_value(); }
 
  private:
   Decision decision(Action action, Reason reason, std::string detail) const {
@@ -242,5 +249,6 @@ std::string_view to_string(Action action) { return kActions[static_cast<size_t>(
 std::string_view to_string(Reason reason) { return kReasons[static_cast<size_t>(reason)]; }
 
 Decision decide(const Documents& documents, const Host& host, const HostState& state, WallTime now) { return Decider(documents, host, state, now).run(); }
+bool forbidden(const Documents& documents, const Digest& release) { return Decider(documents, {}, {}, {}).forbids(release); }
 
 }  // namespace creance::plan

@@ -341,6 +341,36 @@ TEST(Activation, DeathsFarApartKeepTheContent) {
   EXPECT_EQ(d.machine.refusals().count, 0u);
 }
 
+TEST(Activation, StallsThatTakeAMinuteEachGoDownTheLadderToo) {
+  Driven d;
+  d.start();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(d.machine.running(), kOld);
+    d.after(70'000ms, WorkerStalled{"no sign of life"});
+    if (i < 2) d.step(WorkerActivated{kOld});
+  }
+  EXPECT_TRUE(d.machine.refusals().contains(kOld));
+  EXPECT_EQ(find<StartWorker>(d.last)->set, kOlder);
+}
+
+TEST(Activation, ProbationDoesNotEndWhileTheWorkerIsSilent) {
+  Driven d;
+  d.probation(Arm::kGo);
+  d.after(20'000ms, Tick{false});
+  EXPECT_EQ(d.machine.phase(), Phase::kProbation);
+  d.after(500ms, Tick{true});
+  EXPECT_EQ(d.machine.phase(), Phase::kProbation) << "asked again in a second";
+  d.after(500ms, Tick{false});
+  d.after(39'000ms, WorkerStalled{"no sign of life"});
+  EXPECT_TRUE(d.machine.refusals().contains(kNew));
+  Driven other;
+  other.probation(Arm::kGo);
+  other.after(20'000ms, Tick{false});
+  other.after(1'000ms, Tick{true});
+  EXPECT_EQ(other.machine.phase(), Phase::kSteady);
+  EXPECT_EQ(other.machine.lkg(), kNew);
+}
+
 TEST(Activation, DamagedContentOfARungIsSkipped) {
   Driven d;
   d.step(WorkerRefused{kOld, Reason::kVerifyFailed, "digest differs"});
@@ -348,6 +378,141 @@ TEST(Activation, DamagedContentOfARungIsSkipped) {
   d.step(WorkerActivated{kOlder});
   EXPECT_EQ(d.machine.phase(), Phase::kSteady);
   EXPECT_EQ(d.machine.lkg(), kOlder);
+  EXPECT_FALSE(d.machine.refusals().contains(kOld)) << "it was good; its files on this disk are not";
+  d.announce(kOld);
+  EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing) << "and may come again, whole";
+}
+
+TEST(Activation, FilesThatAreDamagedBeforeTheRehearsalAreNotHeldAgainstTheRelease) {
+  Driven d;
+  d.rehearse(Arm::kGo);
+  d.step(RehearsalEnded{kNew, false, Reason::kDamaged, "its bytes are not the ones that were signed"});
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+  EXPECT_FALSE(d.machine.refusals().contains(kNew));
+  d.announce();
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady) << "not at once again";
+  d.now += 60'000ms;
+  d.announce();
+  EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing);
+}
+
+Remembered in_probation(const char* session_boot, uint8_t clean) {
+  Remembered remembered = with_ladder({kOld, kOlder});
+  remembered.marker = ipc::Marker{};
+  remembered.marker->release = kNew;
+  remembered.marker->arm = Arm::kGo;
+  remembered.marker->boot_id = ipc::BootId("boot-1");
+  remembered.session = ipc::Session{ipc::BootId(session_boot), clean, {}};
+  return remembered;
+}
+
+TEST(Activation, ACleanStopOfAnOlderBootSaysNothingAboutThisOne) {
+  Driven d(in_probation("boot-0", 1), "boot-2");
+  EXPECT_TRUE(emits(d.last, EventKind::kUncleanReboot, kNew)) << "the record of boot-1 could not be written; that of boot-0 is older than the marker";
+  EXPECT_TRUE(d.machine.refusals().contains(kNew));
+}
+
+TEST(Activation, AMarkerThatCouldNotBeRemovedIsNotHeldAgainstWhatPassed) {
+  Remembered remembered = in_probation("boot-1", 0);
+  remembered.marker->release = kOld;  // the ladder was written, then the disk took nothing any more
+  Driven d(remembered, "boot-2");
+  EXPECT_FALSE(d.machine.refusals().contains(kOld));
+  EXPECT_EQ(find<StartWorker>(d.last)->set, kOld);
+  EXPECT_TRUE(find<ClearMarker>(d.last));
+}
+
+TEST(Activation, DeathsInOneChannelSuspendThatChannelBeforeTheWholeContent) {
+  const Set channel = set_of(77);
+  Driven d;
+  d.start();
+  for (int i = 0; i < 5; ++i) {
+    d.after(1000ms, WorkerDied{"signal 11", channel});
+    if (i < 4) d.step(WorkerActivated{kOld});
+  }
+  EXPECT_TRUE(d.machine.refusals().contains(channel));
+  EXPECT_FALSE(d.machine.refusals().contains(kOld));
+  EXPECT_TRUE(emits(d.last, EventKind::kFault, kOld)) << "reported";
+  ASSERT_TRUE(find<StartWorker>(d.last));
+  EXPECT_EQ(find<StartWorker>(d.last)->set, kOld) << "the rest goes on";
+  d.step(WorkerActivated{kOld});
+  for (int i = 0; i < 5; ++i) {  // it did not help: next rung
+    d.after(1000ms, WorkerDied{"signal 11", channel});
+    if (i < 4) d.step(WorkerActivated{kOld});
+  }
+  EXPECT_TRUE(d.machine.refusals().contains(kOld));
+  EXPECT_EQ(find<StartWorker>(d.last)->set, kOlder);
+}
+
+TEST(Activation, DeathsInDifferentChannelsBlameNone) {
+  Driven d;
+  d.start();
+  for (uint8_t i = 0; i < 5; ++i) {
+    d.after(1000ms, WorkerDied{"signal 11", set_of(static_cast<uint8_t>(70 + i % 2))});
+    if (i < 4) d.step(WorkerActivated{kOld});
+  }
+  EXPECT_TRUE(d.machine.refusals().contains(kOld));
+  EXPECT_EQ(d.machine.refusals().count, 1u);
+}
+
+TEST(Activation, ACrashInProbationRefusesTheChannelInOtherReleasesToo) {
+  Driven d;
+  d.probation(Arm::kGo);
+  d.step(WorkerDied{"signal 11", set_of(77)});
+  EXPECT_TRUE(d.machine.refusals().contains(kNew));
+  EXPECT_TRUE(d.machine.refusals().contains(set_of(77)));
+}
+
+TEST(Activation, ASignedRetryLiftsWhatWasRefusedUnderAnOlderListAndNothingElse) {
+  Driven d;
+  d.probation(Arm::kGo);
+  d.step(WorkerDied{"signal 11"});
+  d.step(WorkerActivated{kOld});
+  ipc::Admitted again = offer(kNew);
+  again.deny_version = 5;
+  again.lifted_count = 1;
+  again.lifted[0] = kNew;
+  d.step(AdmitAnswered{again});
+  EXPECT_FALSE(d.machine.refusals().contains(kNew));
+  EXPECT_EQ(d.machine.refusals().deny_version, 5u);
+  EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing);
+  d.grant(Arm::kGo);
+  d.step(MarkerStored{true, {}});
+  d.step(RehearsalEnded{kNew, true, Reason::kNone, {}});
+  d.step(WorkerActivated{kNew});
+  d.step(WorkerDied{"signal 11"});
+  d.step(WorkerActivated{kOld});
+  d.step(AdmitAnswered{again});
+  EXPECT_TRUE(d.machine.refusals().contains(kNew)) << "it hurt again under the very list that let it";
+  again.deny_version = 6;
+  d.step(AdmitAnswered{again});
+  EXPECT_FALSE(d.machine.refusals().contains(kNew));
+}
+
+TEST(Activation, TheOwnerGoesBackAndForgivesWithoutAServer) {
+  Driven d;
+  d.start();
+  d.step(OwnerReturns{"the host's owner"});
+  EXPECT_EQ(find<SwapTo>(d.last)->set, kOlder);
+  EXPECT_EQ(d.machine.refusals().list[0].reason, Reason::kOwner);
+  d.step(WorkerActivated{kOlder});
+  EXPECT_TRUE(emits(d.last, EventKind::kReturned, kOld));
+  d.announce(kOld);
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady) << "it stays away";
+  d.step(OwnerRetries{kOld});
+  d.announce(kOld);
+  EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing);
+  d.grant(Arm::kGo, kOld);
+  d.step(MarkerStored{true, {}});
+  d.step(OwnerReturns{"the host's owner"});
+  EXPECT_TRUE(find<EndRehearsal>(d.last));
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+  EXPECT_EQ(d.machine.running(), kOlder);
+  d.step(OwnerReturns{"the host's owner"});
+  d.step(WorkerActivated{kOldest});
+  EXPECT_FALSE(d.machine.can_return()) << "nobody empties a host by this";
+  d.step(OwnerReturns{"the host's owner"});
+  EXPECT_TRUE(d.last.empty());
+  EXPECT_EQ(d.machine.running(), kOldest);
 }
 
 ipc::Admitted standing(ipc::Standing running, std::array<ipc::Standing, 3> rungs) {

@@ -10,6 +10,7 @@
 
 #include "base/digest.hpp"
 #include "base/limits.hpp"
+#include "base/sensor_limits.hpp"
 #include "base/os/real.hpp"
 #include "base/text.hpp"
 #include "compiler/build.hpp"
@@ -218,6 +219,50 @@ TEST_F(WorkerParts, AnInstanceThatHitsWithoutEndIsSuspendedAloneAndForAMinute) {
   EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kHitsOverBudget);
   evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(60'001), true);
   EXPECT_EQ(lines_.size(), limits::kHitsPerMinuteMax + 1);
+}
+
+TEST_F(WorkerParts, AnInstanceThatWritesTooMuchIsSuspendedAloneAndForAMinute) {
+  const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
+  auto evaluation = make_evaluation();
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  auto values = event("e");
+  const std::string large(limits::kDetectionInputBytesMax, 'e');
+  for (size_t i = 0; i < 8; ++i) values[i] = schema::InputValue(large);
+  size_t bytes = 0;
+  for (uint32_t i = 0; suspensions_.empty() && i < limits::kHitsPerMinuteMax; ++i) {
+    lines_.clear();
+    evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(1), true);
+    for (const std::string& line : lines_) bytes += line.size();
+  }
+  ASSERT_EQ(suspensions_.size(), 1u);
+  EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kBytesOverBudget);
+  EXPECT_LE(bytes, limits::kInstanceBytesPerMinuteMax);
+  EXPECT_GT(bytes, limits::kInstanceBytesPerMinuteMax - limits::kDetectionBytesMax);
+  for (int i = 0; i < 10; ++i) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(2), true);
+  EXPECT_TRUE(lines_.empty());
+  EXPECT_EQ(suspensions_.size(), 1u) << "said once";
+  evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(60'001), true);
+  EXPECT_EQ(lines_.size(), 1u);
+}
+
+TEST_F(WorkerParts, ARefusedChannelIsLeftOutAndTheRestOfTheSetRuns) {
+  const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
+  const auto record = ipc::read_record<ipc::SetRecord>(files_, folder_ / to_hex(set) / "set.bin");
+  ASSERT_TRUE(record);
+  const ipc::Set refused[] = {record->files[0].sha256};
+  const auto active = ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {}, refused);
+  ASSERT_TRUE(active);
+  EXPECT_EQ(active->instances(), 0u);
+  const ipc::Set other[] = {set};
+  EXPECT_EQ(ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {}, other)->instances(), 1u);
+}
+
+TEST_F(WorkerParts, WhatIsEvaluatedIsSaidBeforeAndAfter) {
+  std::vector<uint64_t> said;
+  Evaluation evaluation(supplied_, "host-1", {[](std::string_view) {}, [](const Suspension&) {}, [&](uint64_t file) { said.push_back(file); }});
+  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n"), supplied_)));
+  evaluation.evaluate({0, {event("evil"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  EXPECT_EQ(said, (std::vector<uint64_t>{1, 0})) << "the first file of the set, then none";
 }
 
 TEST_F(WorkerParts, RehearsesOverOwnEventsOrAGenericSampleNeverOverNothing) {

@@ -74,6 +74,9 @@ std::string_view to_string(Reason reason) {
     case Reason::kHitsOverBudget: return "hits_over_budget";
     case Reason::kMemoryOverBudget: return "memory_over_budget";
     case Reason::kFault: return "fault";
+    case Reason::kDamaged: return "damaged";
+    case Reason::kBytesOverBudget: return "bytes_over_budget";
+    case Reason::kOwner: return "owner";
   }
   return "unknown";
 }

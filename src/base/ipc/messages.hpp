@@ -73,7 +73,8 @@ enum class Kind : uint16_t {
 // Why something was refused or given up. Order is part of the format of messages and records.
 enum class Reason : uint8_t {
   kNone = 0, kWorkerCrash, kWorkerStall, kUncleanReboot, kRehearsalFailed, kVerifyFailed, kRepeatedDeaths, kNoMarker, kHalted, kDenied, kTimeout,
-  kInterrupted, kHitsOverBudget, kMemoryOverBudget, kFault, kLast = kFault
+  kInterrupted, kHitsOverBudget, kMemoryOverBudget, kFault, kDamaged /* its files on this disk: no word against the content */,
+  kBytesOverBudget, kOwner /* of the host: asked for it */, kLast = kOwner
 };
 std::string_view to_string(Reason reason);  // "worker_crash"
 
@@ -258,8 +259,11 @@ struct Admitted {
   Standing running_standing = Standing::kAllowed;
   std::array<Standing, kRungsMax> rung_standing{};
   GrantVerdict grant = GrantVerdict::kNone;
-  uint8_t padding[2]{};
+  uint8_t lifted_count = 0;
+  uint8_t padding = 0;
   uint64_t plan_sequence = 0;
+  uint64_t deny_version = 0;     // of the signed deny list; 0: there is none
+  std::array<Set, 8> lifted{};   // refusals of this host that a signed retry lifts; more: with the next answer
   Set offer{};                   // kNoSet: nothing for this host now. Its files stand ready in sets/
   Set grant_release{};
   uint64_t recheck_ms = 0;       // ask again after this time; 0: when the spool changes
@@ -269,8 +273,8 @@ struct Admitted {
   bool valid() const {
     for (const Standing standing : rung_standing)
       if (!in_range(standing)) return false;
-    return is_bool(trusted) && in_range(running_standing) && in_range(grant) && offer_release.valid() && detail.valid() &&
-           (trusted == 1 || (offer == kNoSet && grant == GrantVerdict::kNone));
+    return is_bool(trusted) && in_range(running_standing) && in_range(grant) && lifted_count <= lifted.size() && offer_release.valid() && detail.valid() &&
+           (trusted == 1 || (offer == kNoSet && grant == GrantVerdict::kNone && lifted_count == 0));
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/ipc/messages.hpp"
 #include "base/limits.hpp"
+#include "base/sensor_limits.hpp"
 #include "base/seams/files.hpp"
 
 namespace creance::ipc {
@@ -15,7 +16,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9 };
 
 using BootId = Text<40>;
 
@@ -45,14 +46,15 @@ struct Ladder {  // good sets, newest first: the LKG and two older ones
 struct Refusal {
   Set release{};
   Reason reason = Reason::kNone;
-  uint8_t padding[7]{};
+  uint8_t padding[3]{};
+  uint32_t deny_version = 0;  // the deny list that was known when this was refused: only a newer one may lift it
   int64_t wall_ms = 0;
   Text<112> detail;
 };
 struct Refusals {
   static constexpr RecordKind kKind = RecordKind::kRefusals;
   uint32_t count = 0;
-  uint32_t padding = 0;
+  uint32_t deny_version = 0;  // newest signed deny list that was known
   std::array<Refusal, kRefusalsMax> list{};  // oldest first
   bool valid() const {
     if (count > kRefusalsMax) return false;
@@ -73,6 +75,25 @@ struct Session {  // the supervisor's last run
   uint8_t clean_stop = 0;
   uint8_t padding[7]{};
   bool valid() const { return boot_id.valid() && is_bool(clean_stop); }
+};
+
+struct Pause {  // nothing new is taken, says the host's owner: for so much of the supervisor's own time, so that no clock ends it early
+  static constexpr RecordKind kKind = RecordKind::kPause;
+  uint64_t remaining_ms = 0;
+  Text<160> reason;
+  bool valid() const { return remaining_ms <= limits::kPauseMsMax && reason.valid(); }
+};
+
+// What the host's owner wants of the running sensor: state/orders/<any name>.bin, written by `creance-sensor pause|resume|return|retry`, carried out once and removed.
+struct Order {
+  static constexpr RecordKind kKind = RecordKind::kOrder;
+  enum class What : uint8_t { kPause = 0, kResume, kReturn, kRetry, kLast = kRetry };
+  What what = What::kPause;
+  uint8_t padding[7]{};
+  Set release{};            // kRetry: of a release or of a channel file
+  uint64_t pause_ms = 0;    // kPause
+  Text<160> reason;
+  bool valid() const { return in_range(what) && pause_ms <= limits::kPauseMsMax && reason.valid(); }
 };
 
 struct HeldBack {  // the placebo for this release was taken; not again before the plan lets this host go
@@ -121,6 +142,12 @@ inline constexpr std::string_view kSetRecordName = "set.bin";
 inline constexpr std::string_view kSetCasesSuffix = ".cases";
 
 // The file that a worker and its successors share: where a replay stands, and the recent events (sensor/worker/recent_events.hpp).
+struct WorkerMemoryHead {  // in the first of its slots
+  uint64_t magic = 0;
+  uint64_t count = 0;            // events ever remembered
+  uint64_t replay_position = 0;
+  uint64_t evaluating = 0;       // 1 + the file (of set.bin) whose channel is evaluated at this moment; 0: none. What a dying worker leaves is a hint about whom to blame, no more
+};
 inline constexpr size_t kWorkerMemoryBytes = (limits::kRecentEventsMax + 1) * limits::kRecentEventBytesMax;
 
 namespace detail {

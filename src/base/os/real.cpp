@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "base/check.hpp"
+#include "base/os/durable.hpp"
 
 namespace creance::os {
 namespace fs = std::filesystem;
@@ -85,6 +86,28 @@ Status sync_file_systems(const std::set<fs::path>& folders) {
   return {};
 }
 
+class RealCalls final : public DiskCalls {
+ public:
+  Result<int> create(const fs::path& path, unsigned mode) override {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0) return fail(errno_error(errno, "cannot create", path));
+    return fd;
+  }
+  Status write(int file, BytesView bytes, const fs::path& path) override { return write_all(file, bytes, path); }
+  Status sync(int file, const fs::path& path) override { return ::fsync(file) == 0 ? Status() : fail(errno_error(errno, "cannot sync", path)); }
+  void close(int file) override { ::close(file); }
+  Status rename(const fs::path& from, const fs::path& to) override { return ::rename(from.c_str(), to.c_str()) == 0 ? Status() : fail(errno_error(errno, "cannot replace", to)); }
+  Status unlink(const fs::path& path) override { return ::unlink(path.c_str()) == 0 ? Status() : fail(errno_error(errno, "cannot remove", path)); }
+  Status make_folder(const fs::path& path) override {
+    if (::mkdir(path.c_str(), 0777) == 0) return {};
+    const int error = errno;
+    struct stat info {};
+    if (error != ENOENT && ::stat(path.c_str(), &info) == 0) return fail(S_ISDIR(info.st_mode) ? Error{ErrorCode::kExists, path.string()} : errno_error(ENOTDIR, "cannot make folder", path));
+    return fail(errno_error(error, "cannot make folder", path));
+  }
+  Status sync_folder(const fs::path& path) override { return os::sync_folder(path); }
+};
+
 }  // namespace
 
 Error errno_error(int error_number, std::string_view what, const fs::path& path) {
@@ -140,17 +163,8 @@ Result<Bytes> RealFileSystem::read(const fs::path& path, size_t bytes_max) {
 }
 
 Status RealFileSystem::write_atomic(const fs::path& path, BytesView bytes, unsigned mode) {
-  const fs::path staging = beside(path);
-  if (auto written = write_new(staging, bytes, mode, true); !written) {
-    ::unlink(staging.c_str());
-    return written;
-  }
-  if (::rename(staging.c_str(), path.c_str()) != 0) {
-    const Error error = errno_error(errno, "cannot replace", path);
-    ::unlink(staging.c_str());
-    return fail(error);
-  }
-  return sync_folder(path.parent_path());
+  RealCalls calls;
+  return os::write_atomic(calls, path, beside(path), bytes, mode);
 }
 
 Status RealFileSystem::write_many(std::span<const FileWrite> files) {
@@ -179,15 +193,13 @@ Status RealFileSystem::write_many(std::span<const FileWrite> files) {
 }
 
 Status RealFileSystem::make_directories(const fs::path& path) {
-  std::error_code ec;
-  fs::create_directories(path, ec);
-  if (ec) return fail(errno_error(ec.value(), "cannot make folder", path));
-  return {};
+  RealCalls calls;
+  return os::make_directories(calls, path);
 }
 
 Status RealFileSystem::remove(const fs::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(errno_error(errno, "cannot remove", path));
-  return {};
+  RealCalls calls;
+  return os::remove(calls, path);
 }
 
 Status RealFileSystem::remove_tree(const fs::path& path) {

@@ -26,9 +26,9 @@ class FileSystem {
   // As many files as there are at the price of a few syncs: makes missing folders, writes all beside their paths, syncs, renames in no particular order, syncs the folders. When it returns, all are
   // on the disk; after an error or a stop some are there and some are not, each whole. For files that nothing names yet. kNoSpace, kIo.
   virtual Status write_many(std::span<const FileWrite> files) = 0;
-  virtual Status make_directories(const std::filesystem::path& path) = 0;
-  virtual Status remove(const std::filesystem::path& path) = 0;             // absent is fine
-  virtual Status remove_tree(const std::filesystem::path& path) = 0;        // absent is fine
+  virtual Status make_directories(const std::filesystem::path& path) = 0;   // with its parents; they stay, whatever happens afterwards
+  virtual Status remove(const std::filesystem::path& path) = 0;             // absent is fine; it stays away, whatever happens afterwards
+  virtual Status remove_tree(const std::filesystem::path& path) = 0;        // absent is fine; not synced: some of it may come back
   virtual bool exists(const std::filesystem::path& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::filesystem::path& directory) = 0;  // file names, sorted
 };

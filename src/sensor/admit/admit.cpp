@@ -9,6 +9,8 @@
 #include "plan/decide.hpp"
 #include "plan/evidence.hpp"
 #include "sensor/admit/identity.hpp"
+#include "sensor/admit/judge.hpp"
+#include "sensor/admit/local_policy.hpp"
 #include "trust/client/transports.hpp"
 #include "trust/client/updater.hpp"
 #include "trust/keys/seal.hpp"
@@ -36,7 +38,7 @@ class Admission {
     TRY_VOID(client_.refresh(now_, question_.uptime));
     now_ = client_.trusted()->now();  // floor, approval, delays and grants are judged by the same time as expiry
     TRY_VOID(read_documents());
-    const plan::HostState state = host_state();
+    const HostMemory memory = host_memory();
     const plan::Host host{identity_.sensor_id, identity_.enrolled, identity_.tags, identity_.tenant};
     plan::Documents documents;
     documents.plan = plan_ ? &*plan_ : nullptr;
@@ -44,20 +46,16 @@ class Admission {
     documents.local = local_ ? &*local_ : nullptr;
     documents.deny = deny_ ? &*deny_ : nullptr;
     documents.release = [this](const Digest& digest) { return release(digest); };
-    const plan::Decision decision = plan::decide(documents, host, state, now_);
-    ipc::Admitted answer;
-    answer.trusted = 1;
-    answer.clock_behind_ms = clock_behind_ms();
-    answer.plan_sequence = plan_ ? static_cast<uint64_t>(plan_->sequence) : 0;
-    if (plan_ && plan_->sequence > state.plan_sequence) TRY_VOID(ipc::write_record(files_, question_.state / "trusted/plan.bin", ipc::PlanSeen{answer.plan_sequence}));
-    answer.detail.assign(fmt::format("{}: {}", to_string(decision.reason), decision.detail));
-    if (decision.not_before) answer.recheck_ms = static_cast<uint64_t>(std::max<int64_t>(1000, (*decision.not_before - now_).count()));
-    switch (decision.action) {
-      case plan::Action::kStay: break;
-      case plan::Action::kAnnounce: case plan::Action::kTake: case plan::Action::kHold: TRY_VOID(offer(decision, state, answer)); break;
-      case plan::Action::kReturn: take_back(decision, answer); break;
+    Judgement judgement = judge(question_, documents, host, memory, now_);
+    judgement.answer.clock_behind_ms = clock_behind_ms();
+    if (judgement.answer.plan_sequence > memory.plan_seen) TRY_VOID(ipc::write_record(files_, question_.state / "trusted/plan.bin", ipc::PlanSeen{judgement.answer.plan_sequence}));
+    if (judgement.offers()) {
+      TRY_VOID(put_offer(judgement.decision));
+      offer_in(judgement, memory);
+      if (judgement.answer.grant == ipc::GrantVerdict::kNone && !grant_complaint_.empty()) judgement.answer.detail.assign("grant: " + grant_complaint_);
     }
-    return answer;
+    if (!local_complaint_.empty()) judgement.answer.detail.assign("nothing new is taken: " + local_complaint_);
+    return judgement.answer;
   }
 
  private:
@@ -83,11 +81,9 @@ class Admission {
     if (deny) {
       TRY(deny_, plan::DenyList::parse(*deny));
     }
-    auto local = files_.read(question_.state / "local.json", 65'536);
-    if (!local && local.error().code != ErrorCode::kNotFound) return fail(local.error());
-    if (local) {
-      TRY(local_, plan::LocalPolicy::parse(*local));  // a local file that cannot be read may have said "no": then nothing new is taken
-    }
+    OwnersWish wish = read_owners_wish(files_, question_.state / "local.json", question_.policy);
+    local_ = std::move(wish.policy);
+    local_complaint_ = std::move(wish.complaint);
     return {};
   }
 
@@ -108,20 +104,12 @@ class Admission {
     return policy;
   }
 
-  plan::HostState host_state() {
-    plan::HostState state;
-    if (question_.running) state.running = digest_of(*question_.running);
-    for (const ipc::Set& rung : question_.rungs) state.retained.push_back(digest_of(rung));
-    if (const auto refusals = ipc::read_record<ipc::Refusals>(files_, question_.state / "state/refusals.bin"))
-      for (size_t i = 0; i < refusals->count; ++i) state.refused[digest_of(refusals->list[i].release)] = fmt::format("{} ({})", to_string(refusals->list[i].reason), refusals->list[i].detail.view());
-    if (const auto seen = ipc::read_record<ipc::PlanSeen>(files_, question_.state / "trusted/plan.bin")) state.plan_sequence = static_cast<int64_t>(seen->sequence);
-    state.boot_epoch = question_.boot_epoch;
-    if (question_.held_back) {
-      state.arm_release = digest_of(*question_.held_back);
-      state.arm = plan::Verdict::kHold;
-    }
-    if (question_.announced) state.grant = grant();
-    return state;
+  HostMemory host_memory() {
+    HostMemory memory;
+    if (const auto refusals = ipc::read_record<ipc::Refusals>(files_, question_.state / "state/refusals.bin")) memory.refusals = *refusals;
+    if (const auto seen = ipc::read_record<ipc::PlanSeen>(files_, question_.state / "trusted/plan.bin")) memory.plan_seen = seen->sequence;
+    if (question_.announced) memory.grant = grant();
+    return memory;
   }
 
   std::optional<plan::Grant> grant() {
@@ -165,19 +153,10 @@ class Admission {
     return slot ? &*slot : nullptr;
   }
 
-  Status offer(const plan::Decision& decision, const plan::HostState& state, ipc::Admitted& answer) {
+  Status put_offer(const plan::Decision& decision) {
     const plan::Release* wanted = release(*decision.release);
     if (wanted == nullptr || !documents_.contains(*decision.release)) return fail(ErrorCode::kUnavailable, "its release document is not in the spool");
-    TRY_VOID(put_set(*decision.release, *wanted));
-    answer.offer = decision.release->bytes;
-    answer.offer_release.assign(wanted->name);
-    if (state.grant && (decision.action == plan::Action::kTake || decision.action == plan::Action::kHold)) {
-      answer.grant = decision.action == plan::Action::kTake ? ipc::GrantVerdict::kGo : ipc::GrantVerdict::kHold;
-      answer.grant_release = answer.offer;
-    } else if (!grant_complaint_.empty()) {
-      answer.detail.assign("grant: " + grant_complaint_);
-    }
-    return {};
+    return put_set(*decision.release, *wanted);
   }
 
   Status put_file(const std::filesystem::path& to, const std::string& target, int64_t length, const Digest& digest) {
@@ -239,16 +218,6 @@ class Admission {
     return true;
   }
 
-  void take_back(const plan::Decision& decision, ipc::Admitted& answer) {
-    const bool denied = decision.reason == plan::Reason::kDenied || decision.reason == plan::Reason::kLocalDeny;
-    const ipc::Standing standing = denied ? ipc::Standing::kDenied : ipc::Standing::kReturn;
-    answer.running_standing = standing;
-    for (size_t i = 0; i < question_.rungs.size() && i < ipc::kRungsMax; ++i) {
-      if (decision.release && question_.rungs[i] == decision.release->bytes) break;  // this is where to go back to
-      answer.rung_standing[i] = standing;
-    }
-  }
-
   const Question& question_;
   FileSystem& files_;
   WallTime now_;
@@ -261,7 +230,7 @@ class Admission {
   std::optional<plan::LocalPolicy> local_;
   std::map<Digest, std::optional<plan::Release>> releases_;
   std::map<Digest, Bytes> documents_;
-  std::string grant_complaint_;
+  std::string grant_complaint_, local_complaint_;
 };
 
 }  // namespace

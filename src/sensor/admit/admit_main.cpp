@@ -25,6 +25,8 @@ bool parse(const std::vector<std::string>& given, Question& question) {
     if (option == "--state") question.state = value;
     else if (option == "--epoch") question.boot_epoch = value;
     else if (option == "--boot-id") question.uptime = trust::Uptime{value, os::RealClock().monotonic()};
+    else if (option == "--paused") question.paused = value == "yes";
+    else if (option == "--policy") question.policy = value;
     else {
       const auto bytes = from_hex(value);
       ipc::Set set{};
@@ -40,12 +42,13 @@ bool parse(const std::vector<std::string>& given, Question& question) {
   return given.size() % 2 == 0 && !question.state.empty() && question.rungs.size() <= ipc::kRungsMax;
 }
 
-Status confine(const std::filesystem::path& state) {
+Status confine(const std::filesystem::path& state, const std::filesystem::path& policy) {
   (void)trust::KeyPair::ed25519_from_seed(Bytes(32, 7)).has_value();  // the crypto library reads its configuration once, now
   (void)sha256({});
   std::vector<std::filesystem::path> readable;  // not the sensor's key
   for (const char* name : {"spool", "state", "identity.json", "root.json", "local.json", "tenant.key"})
     if (std::filesystem::exists(state / name)) readable.push_back(state / name);
+  if (!policy.empty() && std::filesystem::exists(policy)) readable.push_back(policy);
   const std::filesystem::path writable[] = {state / "trusted", state / "sets"};
   const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true};
   if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
@@ -67,7 +70,7 @@ int run(const std::vector<std::string>& given) {
     fmt::print(stderr, "creance-sensor-admit: {}\n", filling.error().detail);
     return 2;
   }
-  if (const auto confined = confine(question.state); !confined) {
+  if (const auto confined = confine(question.state, question.policy); !confined) {
     fmt::print(stderr, "creance-sensor-admit: {}\n", confined.error().detail);
     return 2;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "base/check.hpp"
 
@@ -30,7 +31,7 @@ EventKind kind_of(Reason reason) {
   switch (reason) {
     case Reason::kVerifyFailed: return EventKind::kVerifyFailed;
     case Reason::kWorkerStall: return EventKind::kWorkerStall;
-    case Reason::kHitsOverBudget: return EventKind::kHitsOverBudget;
+    case Reason::kHitsOverBudget: case Reason::kBytesOverBudget: return EventKind::kHitsOverBudget;
     case Reason::kMemoryOverBudget: return EventKind::kMemoryOverBudget;
     case Reason::kFault: return EventKind::kFault;
     case Reason::kWorkerCrash: return EventKind::kWorkerCrash;
@@ -73,8 +74,10 @@ Actions Activation::begin(MonotonicTime now, WallTime wall) {
   if (marker_) {  // the last run ended in the middle of an attempt
     const Set release = marker_->release;
     const bool other_boot = boot_id_ != marker_->boot_id;
-    const bool clean = session_ && session_->clean_stop == 1;
-    if (marker_->arm == Arm::kGo && other_boot && !clean) {
+    const bool clean = session_ && session_->clean_stop == 1 && session_->boot_id == marker_->boot_id;  // of an older boot: the record of this one is missing
+    const bool passed = ladder_.count > 0 && ladder_.sets[0] == release;  // its probation had ended, and only the marker could not be removed any more
+    if (passed) {
+    } else if (marker_->arm == Arm::kGo && other_boot && !clean) {
       turn.actions.push_back(Emit{EventKind::kUncleanReboot, release, "the machine went down during probation"});
       refuse(turn, release, Reason::kUncleanReboot, "the machine went down during probation");
       return_detail_ = "unclean_reboot";
@@ -138,6 +141,7 @@ void Activation::on(Turn& turn, const AdmitAnswered& seen) {
   const ipc::Admitted& answer = seen.answer;
   CHECK(answer.valid());
   if (answer.trusted == 0) return;  // nothing new is believed; what runs goes on
+  lift(turn, answer);
   apply_standing(turn, answer);
   if (phase_ == Phase::kAnnouncing) {
     if (answer.offer != candidate_ && answer.grant_release != candidate_) {  // the plan changed its mind
@@ -191,6 +195,10 @@ void Activation::on(Turn& turn, const MarkerStored& seen) {
 
 void Activation::on(Turn& turn, const RehearsalEnded& seen) {
   if (phase_ != Phase::kRehearsing || seen.set != target()) return;  // of an attempt that is over
+  if (!seen.passed && seen.reason == Reason::kDamaged) {  // not at once again; then admit puts its files anew
+    no_marker_until_ = turn.now + settings_.marker_retry;
+    return give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, false);
+  }
   if (!seen.passed) return give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, true);
   enter(Phase::kSwapping);
   deadline_ = turn.now + settings_.swap_max;
@@ -224,13 +232,13 @@ void Activation::on(Turn& turn, const WorkerActivated& seen) {
 
 void Activation::on(Turn& turn, const WorkerRefused& seen) {
   if (phase_ == Phase::kSwapping && seen.set == target()) {
-    give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, true);
+    give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, seen.reason != Reason::kDamaged);
     return;
   }
   if (seen.set != base_ || base_ == kNoSet) return;
-  // Good content that cannot be loaded any more: its files are damaged. Next rung.
+  // It passed probation here, so it is its files that are damaged: next rung, and no word against the release, which admit may fetch anew.
   turn.actions.push_back(Emit{EventKind::kVerifyFailed, seen.set, seen.detail});
-  refuse(turn, seen.set, seen.reason, seen.detail);
+  drop_from_ladder(turn, seen.set);
   go_back(turn, seen.reason, seen.detail, true);
 }
 
@@ -256,11 +264,15 @@ void Activation::pass_probation(Turn& turn) {
   settle();
 }
 
-void Activation::on(Turn& turn, const Tick&) {
-  while (!deaths_.empty() && turn.now - deaths_.front() > settings_.deaths_window) deaths_.pop_front();
+void Activation::on(Turn& turn, const Tick& seen) {
+  while (!deaths_.empty() && turn.now - deaths_.front().at > std::max(settings_.deaths_window, settings_.stalls_window)) deaths_.pop_front();
   if (!deadline_ || turn.now < *deadline_) return;
   switch (phase_) {
-    case Phase::kProbation: return pass_probation(turn);
+    case Phase::kProbation:
+      // Content under which the worker fell silent has not passed only because silence takes longer to judge than probation lasts.
+      if (!seen.lively) deadline_ = turn.now + milliseconds(1'000);
+      else pass_probation(turn);
+      return;
     case Phase::kRehearsing: return give_up(turn, Reason::kTimeout, EventKind::kRehearsalFailed, "the rehearsal did not end in time", true);
     case Phase::kSwapping: case Phase::kStarting: case Phase::kReturning: return trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, "the worker did not load the content in time");
     default: deadline_.reset(); return;
@@ -269,23 +281,47 @@ void Activation::on(Turn& turn, const Tick&) {
 
 // --- trouble and the way back
 
-void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, EventKind::kWorkerCrash, Reason::kWorkerCrash, seen.detail); }
-void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail); }
+void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, EventKind::kWorkerCrash, Reason::kWorkerCrash, seen.detail, seen.channel); }
+void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail, seen.channel); }
 
-void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail) {
+std::vector<Activation::Death> Activation::deaths_that_count(MonotonicTime now, bool stalls) const {
+  std::vector<Death> out;
+  for (const Death& death : deaths_)
+    if (now - death.at <= (stalls ? settings_.stalls_window : settings_.deaths_window) && (death.stall || !stalls)) out.push_back(death);
+  return out;
+}
+
+void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel) {
   const bool of_candidate = arm_ == Arm::kGo && (phase_ == Phase::kSwapping || phase_ == Phase::kProbation);
   const Set blamed = of_candidate ? candidate_ : base_;
   running_ = kNoSet;
   turn.actions.push_back(Emit{kind, blamed, detail});
   if (of_candidate) {
+    refuse(turn, channel, reason, detail);  // in another release too
     refuse(turn, candidate_, reason, detail);
     go_back(turn, reason, detail, false);
     return;
   }
-  deaths_.push_back(turn.now);
-  if (deaths_.size() >= settings_.deaths_max && base_ != kNoSet) {
+  deaths_.push_back({turn.now, channel, kind == EventKind::kWorkerStall});
+  std::vector<Death> counted = deaths_that_count(turn.now, false);
+  uint32_t most = settings_.deaths_max;
+  milliseconds window = settings_.deaths_window;
+  if (counted.size() < most) {
+    counted = deaths_that_count(turn.now, true);
+    most = settings_.stalls_max;
+    window = settings_.stalls_window;
+  }
+  if (counted.size() >= most && base_ != kNoSet) {
+    const bool same = std::ranges::all_of(counted, [&](const Death& death) { return death.channel == counted[0].channel; });
+    const Set guilty = same && !refusals_.contains(counted[0].channel) ? counted[0].channel : kNoSet;
     deaths_.clear();
-    const std::string text = fmt::format("{} deaths within {} s, the last: {}", settings_.deaths_max, settings_.deaths_window.count() / 1000, detail);
+    if (guilty != kNoSet) {  // the rest of the content goes on without it
+      const std::string why = fmt::format("channel {} suspended after {} deaths within {} s, the last: {}", to_hex(guilty).substr(0, 12), most, window.count() / 1000, detail);
+      refuse(turn, guilty, Reason::kRepeatedDeaths, why);
+      turn.actions.push_back(Emit{EventKind::kFault, base_, why});
+      return restart(turn);
+    }
+    const std::string text = fmt::format("{} deaths within {} s, the last: {}", most, window.count() / 1000, detail);
     refuse(turn, base_, Reason::kRepeatedDeaths, text);
     go_back(turn, Reason::kRepeatedDeaths, text, false);
     return;
@@ -293,9 +329,33 @@ void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::s
   restart(turn);
 }
 
+bool Activation::can_return() const {
+  const bool trying = arm_ == Arm::kGo && attempt_;
+  return trying || ((phase_ == Phase::kSteady || phase_ == Phase::kAnnouncing || attempt_) && ladder_.count >= 2);
+}
+
+void Activation::on(Turn& turn, const OwnerReturns& seen) {
+  if (!can_return()) return;
+  const bool trying = arm_ == Arm::kGo && attempt_;
+  const Set unwanted = trying ? candidate_ : base_;
+  if (trying && phase_ == Phase::kRehearsing) return give_up(turn, Reason::kOwner, EventKind::kRefused, seen.detail, true);
+  refuse(turn, unwanted, Reason::kOwner, seen.detail);
+  go_back(turn, Reason::kOwner, seen.detail, true);
+}
+
+void Activation::on(Turn& turn, const OwnerRetries& seen) {
+  ipc::Refusals next;
+  next.deny_version = refusals_.deny_version;
+  for (size_t i = 0; i < refusals_.count; ++i)
+    if (refusals_.list[i].release != seen.refused) next.list[next.count++] = refusals_.list[i];
+  if (next.count == refusals_.count) return;
+  refusals_ = next;
+  turn.actions.push_back(StoreRefusals{refusals_});
+}
+
 void Activation::restart(Turn& turn) {
   milliseconds delay(0);
-  for (size_t i = 1; i < deaths_.size() && delay < settings_.restart_delay_max; ++i) delay = delay == milliseconds(0) ? milliseconds(200) : delay * 2;
+  for (size_t i = 1, n = deaths_that_count(turn.now, false).size(); i < n && delay < settings_.restart_delay_max; ++i) delay = delay == milliseconds(0) ? milliseconds(200) : delay * 2;
   delay = std::min(delay, settings_.restart_delay_max);
   if (phase_ == Phase::kStarting || phase_ == Phase::kReturning) deadline_ = turn.now + delay + settings_.swap_max;
   if (phase_ == Phase::kSwapping) deadline_ = turn.now + delay + settings_.swap_max;  // of a hold: the fresh worker loads the LKG, which is the swap
@@ -305,6 +365,7 @@ void Activation::restart(Turn& turn) {
 void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_view detail) {
   if (set == kNoSet) return;
   ipc::Refusals next;
+  next.deny_version = refusals_.deny_version;
   for (size_t i = 0; i < refusals_.count; ++i)
     if (refusals_.list[i].release != set) next.list[next.count++] = refusals_.list[i];
   if (next.count == ipc::kRefusalsMax) {
@@ -316,10 +377,27 @@ void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_v
   entry.release = set;
   entry.reason = reason;
   entry.wall_ms = turn.wall.time_since_epoch().count();
+  entry.deny_version = refusals_.deny_version;
   entry.detail.assign(detail);
   refusals_ = next;
   turn.actions.push_back(StoreRefusals{refusals_});
   drop_from_ladder(turn, set);
+}
+
+// What was refused while an older deny list was known, and a newer one says may be tried again. What hurts again under that list stays refused.
+void Activation::lift(Turn& turn, const ipc::Admitted& answer) {
+  const auto version = static_cast<uint32_t>(std::min<uint64_t>(answer.deny_version, 0xffffffff));
+  const std::span<const Set> lifted = std::span(answer.lifted).first(answer.lifted_count);
+  ipc::Refusals next;
+  next.deny_version = std::max(refusals_.deny_version, version);
+  for (size_t i = 0; i < refusals_.count; ++i) {
+    const ipc::Refusal& entry = refusals_.list[i];
+    if (entry.deny_version < version && std::ranges::find(lifted, entry.release) != lifted.end()) continue;
+    next.list[next.count++] = entry;
+  }
+  if (next.count == refusals_.count && next.deny_version == refusals_.deny_version) return;
+  refusals_ = next;
+  turn.actions.push_back(StoreRefusals{refusals_});
 }
 
 void Activation::drop_from_ladder(Turn& turn, const Set& set) {
@@ -384,7 +462,15 @@ void Activation::apply_standing(Turn& turn, const ipc::Admitted& answer) {
     ladder_ = good;
     turn.actions.push_back(StoreLadder{ladder_});
   };
-  if (answer.running_standing == Standing::kAllowed) return adopt();
+  if (answer.running_standing == Standing::kAllowed) {
+    // The worker may be down just now, and what it is to be started with again may be what is taken back.
+    const auto rungs = ladder_.sets.begin() + ladder_.count, base = std::find(ladder_.sets.begin(), rungs, base_);
+    const Standing standing = base == rungs ? Standing::kAllowed : answer.rung_standing[static_cast<size_t>(base - ladder_.sets.begin())];
+    if (trying || standing == Standing::kAllowed) return adopt();
+    if (good.count == 0 && standing != Standing::kDenied) return;  // D6, as below
+    adopt();
+    return go_back(turn, standing == Standing::kDenied ? Reason::kDenied : Reason::kHalted, answer.detail.view(), true);
+  }
   const Reason reason = answer.running_standing == Standing::kDenied ? Reason::kDenied : Reason::kHalted;
   if (trying) {  // back to what it was, be it nothing
     adopt();

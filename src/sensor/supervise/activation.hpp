@@ -42,8 +42,10 @@ struct ActivationSettings {
   milliseconds probation{20'000};
   milliseconds rehearsal_max{60'000};
   milliseconds swap_max{30'000};
-  uint32_t deaths_max = 5;                  // of the worker outside probation, within deaths_window: one rung down
+  uint32_t deaths_max = 5;                  // of the worker outside probation, within deaths_window: one rung down. All in one channel: that channel goes first
   milliseconds deaths_window{60'000};
+  uint32_t stalls_max = 3;                  // likewise; each takes a minute to be sure of
+  milliseconds stalls_window{600'000};
   milliseconds restart_delay_max{10'000};
   milliseconds marker_retry{60'000};        // after the marker could not be written
 };
@@ -53,21 +55,24 @@ struct Remembered {
   std::optional<ipc::Marker> marker;
   std::optional<ipc::Session> session;
   std::optional<ipc::HeldBack> held_back;
+  std::optional<ipc::Pause> pause;
   ipc::Ladder ladder;
   ipc::Refusals refusals;
 };
 
 // --- what happened
 
-struct Tick {};
+struct Tick { bool lively = true; };                                              // false: the worker has given no sign of life lately, without being a stall yet
 struct AdmitAnswered { ipc::Admitted answer; };
 struct MarkerStored { bool stored = false; std::string detail; };                 // answers StoreMarker
 struct RehearsalEnded { Set set{}; bool passed = false; Reason reason = Reason::kNone; std::string detail; };
 struct WorkerActivated { Set set{}; };                                            // the live worker runs this now
 struct WorkerRefused { Set set{}; Reason reason = Reason::kVerifyFailed; std::string detail; };
-struct WorkerDied { std::string detail; };
-struct WorkerStalled { std::string detail; };
-using Observation = std::variant<Tick, AdmitAnswered, MarkerStored, RehearsalEnded, WorkerActivated, WorkerRefused, WorkerDied, WorkerStalled>;
+struct WorkerDied { std::string detail; Set channel{}; };                         // `channel`: digest of the channel file that it was evaluating; kNoSet: not known
+struct WorkerStalled { std::string detail; Set channel{}; };
+struct OwnerReturns { std::string detail; };                                      // the host's owner wants back to the good set before this one
+struct OwnerRetries { Set refused{}; };                                           // and forgets a refusal
+using Observation = std::variant<Tick, AdmitAnswered, MarkerStored, RehearsalEnded, WorkerActivated, WorkerRefused, WorkerDied, WorkerStalled, OwnerReturns, OwnerRetries>;
 
 // --- what to do
 
@@ -107,12 +112,13 @@ class Activation {
   const std::optional<ipc::HeldBack>& held_back() const { return held_back_; }
   ipc::Text<72> name_of(const Set& set) const;
   bool retains(const Set& set) const;                    // its files must stay on disk
+  bool can_return() const;                               // OwnerReturns would do something
   // When step() must be called again at the latest, even if nothing happens.
   std::optional<MonotonicTime> deadline() const { return deadline_; }
 
  private:
   struct Turn;  // one call of step
-  void on(Turn& turn, const Tick&);
+  void on(Turn& turn, const Tick& seen);
   void on(Turn& turn, const AdmitAnswered& seen);
   void on(Turn& turn, const MarkerStored& seen);
   void on(Turn& turn, const RehearsalEnded& seen);
@@ -120,6 +126,8 @@ class Activation {
   void on(Turn& turn, const WorkerRefused& seen);
   void on(Turn& turn, const WorkerDied& seen);
   void on(Turn& turn, const WorkerStalled& seen);
+  void on(Turn& turn, const OwnerReturns& seen);
+  void on(Turn& turn, const OwnerRetries& seen);
 
   void enter(Phase phase);
   void settle();                                                                // steady, or safe mode without content
@@ -128,10 +136,11 @@ class Activation {
   void give_up(Turn& turn, Reason reason, EventKind kind, const std::string& detail, bool remember);  // the attempt ends where it began: nothing new was run
   void go_back(Turn& turn, Reason reason, std::string_view detail, bool worker_lives);
   void pass_probation(Turn& turn);
-  void trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail);  // the worker died or stands still
+  void trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel = kNoSet);  // the worker died or stands still
   void restart(Turn& turn);
   void drop_from_ladder(Turn& turn, const Set& set);
   void apply_standing(Turn& turn, const ipc::Admitted& answer);
+  void lift(Turn& turn, const ipc::Admitted& answer);
   Set target() const { return arm_ == Arm::kGo ? candidate_ : base_; }
 
   ActivationSettings settings_;
@@ -156,7 +165,13 @@ class Activation {
   Set returning_from_{};
   std::optional<MonotonicTime> deadline_;
   MonotonicTime no_marker_until_{};
-  std::deque<MonotonicTime> deaths_;
+  struct Death {
+    MonotonicTime at{};
+    Set channel{};
+    bool stall = false;
+  };
+  std::vector<Death> deaths_that_count(MonotonicTime now, bool stalls) const;
+  std::deque<Death> deaths_;
 };
 
 // Is the worker stuck? Judged by its own CPU time and its progress, so that a starved machine does not refuse good content.
@@ -165,11 +180,13 @@ class StallJudge {
   struct Settings {
     milliseconds busy_max{5'000};     // CPU time spent since its last sign of life
     milliseconds silent_max{60'000};  // without a sign of life, while this process was scheduled on time
+    milliseconds lively_max{5'000};   // silent no longer than this: nothing to wait for
   };
   explicit StallJudge(Settings settings) : settings_(settings) {}
   void alive(MonotonicTime now, std::chrono::nanoseconds cpu);  // a sign of life came
   void late(milliseconds by) { starved_ += by; }                // this process itself was woken so much too late
   bool stalled(MonotonicTime now, std::chrono::nanoseconds cpu) const;
+  bool lively(MonotonicTime now) const { return now - seen_ - starved_ < settings_.lively_max; }
 
  private:
   Settings settings_;

@@ -1,6 +1,7 @@
-// creance-sensor: enrol, run, status, why. Exit codes: 0 ok, 2 something cannot be read or reached, 3 usage or configuration.
+// creance-sensor: enrol, run, status, why, doctor, and the orders of the host's owner. Exit codes: 0 ok, 2 something cannot be read or reached, 3 usage or configuration.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/os/real.hpp"
+#include "sensor/supervise/doctor.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -19,22 +21,32 @@ constexpr std::string_view kUsage =
     "\n"
     "  creance-sensor enrol --state DIR --server URL --token TOKEN [--root FILE] [--hostname NAME]\n"
     "      makes this sensor's key and has the server draw its id; --root: the root of trust (else the server's first one is taken, and its fingerprint shown)\n"
-    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N] | both) [--probation-ms N] [--worker PROGRAM] [--offline]\n"
+    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N] | both) [--probation-ms N] [--policy FILE] [--worker PROGRAM] [--offline]\n"
     "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
     "      --live            watches this host through eBPF (root), else through the process connector; where neither works, replays --events if that is given too\n"
     "      --events FILE     replays a file of events in any form that scan reads; --loop: again and again; --rate: events a second, at most 1000\n"
     "      --probation-ms N  trial time of new content (20000)\n"
+    "      --policy FILE     the owner's own rules, stricter than the server's (/etc/creance/policy.yml, if it is there)\n"
     "      --offline         runs what it has, without a server\n"
+    "      --stall-busy-ms N, --stall-silent-ms N  what CPU time without a sign of life (5000), and what silence (60000), makes a stall\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
     "  creance-sensor status --state DIR [--json]\n"
     "  creance-sensor why --state DIR\n"
-    "      what was refused, held and done lately, and for which reason\n";
+    "      what was refused, held, suspended and done lately, and for which reason\n"
+    "  creance-sensor doctor --state DIR [--policy FILE]\n"
+    "      looks at this sensor's folder and host, and says what is wrong and how to mend it\n"
+    "  creance-sensor pause --state DIR [--for 12h] [--reason TEXT]     nothing new is taken so long (s, m, h, d; 24h)\n"
+    "  creance-sensor resume --state DIR [--reason TEXT]                ends a pause\n"
+    "  creance-sensor return --state DIR [--reason TEXT]                back to the good content before this one, which is refused from now on\n"
+    "  creance-sensor retry --state DIR --digest HEX [--reason TEXT]    lifts this host's refusal of a release or channel file\n"
+    "      orders to the sensor on this folder; without a server, and also while it does not run (then when it starts)\n";
 
 struct Given {
-  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id;
+  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy = "/etc/creance/policy.yml", pause = "24h", reason, digest;
   bool live = false, without_ebpf = false, loop = false, json = false, offline = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
+  uint32_t stall_busy_ms = 5'000, stall_silent_ms = 60'000;
 };
 
 int usage(const std::string& what) {
@@ -64,8 +76,9 @@ std::string parse(const std::vector<std::string>& arguments, Given& given) {
     else if (option == "--help" || option == "-h") given.help = true;
     else {
       const std::pair<std::string_view, std::string*> texts[] = {{"--state", &given.state}, {"--server", &given.server}, {"--token", &given.token}, {"--root", &given.root}, {"--hostname", &given.hostname},
-                                                                 {"--events", &given.events}, {"--worker", &given.worker}, {"--updater", &given.updater}, {"--admit", &given.admit}, {"--boot-id", &given.boot_id}};
-      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}};
+                                                                 {"--events", &given.events}, {"--worker", &given.worker}, {"--updater", &given.updater}, {"--admit", &given.admit}, {"--boot-id", &given.boot_id},
+                                                                 {"--policy", &given.policy}, {"--for", &given.pause}, {"--reason", &given.reason}, {"--digest", &given.digest}};
+      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}, {"--stall-busy-ms", &given.stall_busy_ms}, {"--stall-silent-ms", &given.stall_silent_ms}};
       bool known = false;
       if (i + 1 < arguments.size())
         for (const auto& [name, to] : texts)
@@ -139,8 +152,10 @@ int run(const Given& given, FileSystem& files) {
   options.host = host_name(files, state);
   options.boot_id = given.boot_id.empty() ? os::boot_id() : given.boot_id;
   options.offline = given.offline;
+  options.policy = given.policy;
   options.without_ebpf = given.without_ebpf;
   options.activation.probation = milliseconds(given.probation_ms);
+  options.stall = {milliseconds(given.stall_busy_ms), milliseconds(given.stall_silent_ms)};
   if (!given.offline)
     if (const auto written = write_manifest(given, options.worker); !written) return complain(written.error());
   os::RealClock clock;
@@ -154,6 +169,41 @@ int show(const Given& given, FileSystem& files, const char* file) {
   const auto text = files.read(std::filesystem::path(given.state) / "state" / file, 4u << 20);
   if (!text) return complain({text.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", text.error().detail)});
   std::fwrite(text->data(), 1, text->size(), stdout);
+  return 0;
+}
+
+// "90s", "15m", "12h", "2d"
+std::optional<uint64_t> milliseconds_of(std::string_view text) {
+  uint64_t count = 0;
+  const uint64_t unit = text.ends_with('s') ? 1'000 : text.ends_with('m') ? 60'000 : text.ends_with('h') ? 3'600'000 : text.ends_with('d') ? 86'400'000 : 0;
+  if (unit == 0) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size() - 1, count);
+  if (error != std::errc() || end != text.data() + text.size() - 1 || count == 0 || count > limits::kPauseMsMax / unit) return std::nullopt;
+  return count * unit;
+}
+
+int order(const Given& given, FileSystem& files, ipc::Order::What what) {
+  ipc::Order order;
+  order.what = what;
+  order.reason.assign(given.reason);
+  if (what == ipc::Order::What::kPause) {
+    const auto span = milliseconds_of(given.pause);
+    if (!span) return usage(fmt::format("--for must be a number with s, m, h or d behind it, at most 366d; `{}` is not", given.pause));
+    order.pause_ms = *span;
+  }
+  if (what == ipc::Order::What::kRetry) {
+    const auto bytes = from_hex(given.digest);
+    if (!bytes || bytes->size() != order.release.size()) return usage("retry needs --digest with the 64 digits of a refusal (creance-sensor status --json)");
+    std::copy(bytes->begin(), bytes->end(), order.release.begin());
+  }
+  std::array<uint8_t, 8> random;
+  os::RealRandom().fill(random);
+  const std::filesystem::path orders = std::filesystem::path(given.state) / "state/orders", path = orders / (to_hex(random) + ".bin");
+  if (!files.exists(std::filesystem::path(given.state) / "state")) return complain({ErrorCode::kNotFound, fmt::format("`{}` is no sensor's folder", given.state)});
+  if (const auto made = files.make_directories(orders); !made) return complain(made.error());
+  if (const auto written = ipc::write_record(files, path, order); !written) return complain(written.error());
+  for (int i = 0; i < 50 && files.exists(path); ++i) ::poll(nullptr, 0, 100);
+  fmt::print("{}\n", files.exists(path) ? "no sensor runs on this folder: it is carried out when one starts" : "carried out; creance-sensor why says what came of it");
   return 0;
 }
 
@@ -171,6 +221,10 @@ int main_of(const std::vector<std::string>& arguments) {
   if (given.command == "run") return run(given, files);
   if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
   if (given.command == "why") return show(given, files, "why.txt");
+  if (given.command == "doctor") return doctor({given.state, given.policy}, files);
+  using What = ipc::Order::What;
+  for (const auto& [name, what] : {std::pair("pause", What::kPause), std::pair("resume", What::kResume), std::pair("return", What::kReturn), std::pair("retry", What::kRetry)})
+    if (given.command == name) return order(given, files, what);
   return usage(fmt::format("unknown command `{}`", given.command));
 }
 

@@ -7,6 +7,7 @@ constexpr const char* kLadderFile = "ladder.bin";
 constexpr const char* kRefusalsFile = "refusals.bin";
 constexpr const char* kHeldBackFile = "held-back.bin";
 constexpr const char* kSessionFile = "session.bin";
+constexpr const char* kPauseFile = "pause.bin";
 
 template <class T>
 std::optional<T> read(FileSystem& files, const std::filesystem::path& path, std::string& complaints) {
@@ -21,6 +22,7 @@ Remembered Store::load(std::string& complaints) {
   Remembered remembered;
   remembered.session = read<ipc::Session>(files_, path(kSessionFile), complaints);
   remembered.held_back = read<ipc::HeldBack>(files_, path(kHeldBackFile), complaints);
+  remembered.pause = read<ipc::Pause>(files_, path(kPauseFile), complaints);
   remembered.ladder = read<ipc::Ladder>(files_, path(kLadderFile), complaints).value_or(ipc::Ladder{});
   remembered.refusals = read<ipc::Refusals>(files_, path(kRefusalsFile), complaints).value_or(ipc::Refusals{});
   remembered.marker = read<ipc::Marker>(files_, path(kMarkerFile), complaints);
@@ -28,8 +30,12 @@ Remembered Store::load(std::string& complaints) {
 }
 
 Status Store::store(const ipc::Marker& marker) {
+  // A refusal that is not on the disk, or the clean stop of an earlier run that still is, would make a lie of what the next start reads beside this marker.
+  retry();
+  if (session_ || ladder_ || refusals_) return fail(ErrorCode::kIo, complaint_);
+  TRY_VOID(ipc::write_record(files_, path(kMarkerFile), marker));
   clear_marker_ = false;
-  return ipc::write_record(files_, path(kMarkerFile), marker);
+  return {};
 }
 
 void Store::store(const ipc::Ladder& ladder) {
@@ -44,20 +50,30 @@ void Store::store(const ipc::HeldBack& held_back) {
   held_back_ = held_back;
   retry();
 }
+void Store::store(const ipc::Pause& pause) {
+  pause_ = pause;
+  retry();
+}
 void Store::clear_marker() {
   clear_marker_ = true;
   retry();
 }
-Status Store::store(const ipc::Session& session) { return ipc::write_record(files_, path(kSessionFile), session); }
+Status Store::store(const ipc::Session& session) {
+  session_ = session;
+  retry();
+  return session_ ? Status(fail(ErrorCode::kIo, complaint_)) : Status();
+}
 
 void Store::retry() {
   const auto written = [&](Status status) {
     if (!status) complaint_ = status.error().detail;
     return status.has_value();
   };
+  if (session_ && written(ipc::write_record(files_, path(kSessionFile), *session_))) session_.reset();
   if (refusals_ && written(ipc::write_record(files_, path(kRefusalsFile), *refusals_))) refusals_.reset();
   if (ladder_ && written(ipc::write_record(files_, path(kLadderFile), *ladder_))) ladder_.reset();
   if (held_back_ && written(ipc::write_record(files_, path(kHeldBackFile), *held_back_))) held_back_.reset();
+  if (pause_ && written(ipc::write_record(files_, path(kPauseFile), *pause_))) pause_.reset();
   if (clear_marker_ && !refusals_ && !ladder_ && written(files_.remove(path(kMarkerFile)))) clear_marker_ = false;
 }
 

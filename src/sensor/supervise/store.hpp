@@ -13,25 +13,29 @@ class Store {
  public:
   Store(FileSystem& files, std::filesystem::path folder) : files_(files), folder_(std::move(folder)) {}
 
-  // What the last run left. A record that is damaged counts as absent and is named in `complaints`; a damaged marker counts as one of unknown content.
+  // What the last run left. A record that is damaged counts as absent and is named in `complaints`. Without its marker a host starts with
+  // its last known good all the same; only the word against the attempt is lost.
   Remembered load(std::string& complaints);
-  Status store(const ipc::Marker& marker);          // durable when it returns
+  Status store(const ipc::Marker& marker);          // durable when it returns, and so is all that was to be stored before: else an error
   void store(const ipc::Ladder& ladder);
   void store(const ipc::Refusals& refusals);
   void store(const ipc::HeldBack& held_back);
+  void store(const ipc::Pause& pause);
   void clear_marker();
-  Status store(const ipc::Session& session);
+  Status store(const ipc::Session& session);        // tried again like the others if it fails
   void retry();
-  bool pending() const { return ladder_ || refusals_ || held_back_ || clear_marker_; }
+  bool pending() const { return session_ || ladder_ || refusals_ || held_back_ || pause_ || clear_marker_; }
   const std::string& complaint() const { return complaint_; }  // of the last failed write
 
  private:
   std::filesystem::path path(const char* name) const { return folder_ / name; }
   FileSystem& files_;
   std::filesystem::path folder_;
-  std::optional<ipc::Ladder> ladder_;        // still to be written
+  std::optional<ipc::Session> session_;      // still to be written
+  std::optional<ipc::Ladder> ladder_;
   std::optional<ipc::Refusals> refusals_;
   std::optional<ipc::HeldBack> held_back_;
+  std::optional<ipc::Pause> pause_;
   bool clear_marker_ = false;
   std::string complaint_;
 };

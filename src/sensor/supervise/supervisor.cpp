@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,10 +20,6 @@ namespace creance::sensor {
 namespace {
 
 constexpr size_t kForUpdaterMax = 2'048;
-constexpr size_t kNotesMax = 64;
-constexpr milliseconds kAdmitEvery{60'000};
-constexpr milliseconds kAdmitMax{60'000};
-constexpr milliseconds kStatusEvery{2'000};
 constexpr milliseconds kUpdaterDelayMax{30'000};
 constexpr MonotonicTime kSetupMax{20'000};
 
@@ -36,28 +33,18 @@ constexpr os::ProcessLimits kRehearsalLimits{.address_space_bytes = kAddressSpac
 constexpr os::ProcessLimits kAdmitLimits{.address_space_bytes = kAddressSpace, .open_files = 64, .cpu_seconds = 30, .file_bytes = 256u << 20};
 constexpr os::ProcessLimits kUpdaterLimits{.address_space_bytes = kAddressSpace, .open_files = 128, .cpu_seconds = 0, .file_bytes = 256u << 20};
 
-std::string hex_or_none(const Set& set) { return set == kNoSet ? std::string() : to_hex(set); }
-
-std::string json_text(std::string_view text) {  // texts here are printable already (ipc::Text); only quotes and backslashes need care
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
 }  // namespace
 
 Supervisor::Supervisor(SupervisorOptions options, FileSystem& files, const Clock& clock, Random& random)
-    : options_(std::move(options)), files_(files), clock_(clock), random_(random), store_(files, options_.state / "state"), stall_(options_.stall) {}
+    : options_(std::move(options)), files_(files), clock_(clock), random_(random),
+      conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, clock, *this) {}
 
 Supervisor::~Supervisor() = default;
 
 // --- start
 
 Status Supervisor::start() {
-  for (const char* folder : {"state", "sets", "spool", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
+  for (const char* folder : {"state", "state/orders", "sets", "spool", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
   TRY(lock_, os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, fmt::format("a sensor already runs on `{}`", options_.state.string())));
   sets_ = ipc::Descriptor(::open((options_.state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets_) return fail(os::errno_error(errno, "cannot open", options_.state / "sets"));
@@ -83,16 +70,15 @@ Status Supervisor::start() {
   if (!signals_) return fail(os::errno_error(errno, "cannot watch", "signals"));
 
   TRY_VOID(open_input());
-  started_ = awake_ = clock_.monotonic();
-  std::string complaints;
-  Remembered remembered = store_.load(complaints);
-  if (!complaints.empty()) note("damaged record: " + complaints);
-  activation_.emplace(options_.activation, ipc::BootId(options_.boot_id), std::move(remembered));
-  const Actions actions = activation_->begin(started_, clock_.wall());  // before anything of any content is read
-  if (const auto stored = store_.store(ipc::Session{ipc::BootId(options_.boot_id), 0, {}}); !stored) note("cannot record this run: " + stored.error().detail);
+  orders_ = ipc::Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!orders_ || ::inotify_add_watch(orders_.get(), (options_.state / "state/orders").c_str(), IN_MOVED_TO) < 0) return fail(os::errno_error(errno, "cannot watch", options_.state / "state/orders"));
+  started_ = clock_.monotonic();
+  clock_offset_ = clock_.wall().time_since_epoch() - started_;
+  watch_due_ = started_ + milliseconds(60'000);
+  conductor_.start(ipc::BootId(options_.boot_id));
+  if (!conductor_.last_stop_was_clean()) detect("unclean-stop", "The sensor was not stopped cleanly", "it was killed, or the machine went down under it; what happened meanwhile was not seen");
+  take_orders();
   start_updater();
-  carry_out(actions);
-  if (!options_.offline) admit_wanted_ = true;
   return {};
 }
 
@@ -154,6 +140,7 @@ Result<Supervisor::Child> Supervisor::launch(const std::filesystem::path& progra
   descriptors.emplace_back(pair.second.fd(), 3);
   os::Launch launch{program, std::move(arguments), std::move(descriptors), {}, limits};
   TRY(auto process, os::ChildProcess::start(launch));
+  if (started_unseen_ < kBlindTold) ++started_unseen_;
   return Child{std::move(process), std::move(pair.first)};
 }
 
@@ -174,24 +161,23 @@ Result<Supervisor::Child> Supervisor::launch_worker(const Set& set, bool rehears
     }
   }
   if (set != kNoSet || rehearse) arguments.insert(arguments.end(), {rehearse ? "--rehearse" : "--set", to_hex(set)});
+  const ipc::Refusals& refusals = conductor_.activation().refusals();  // of channel files; those of releases match none
+  for (size_t i = 0; i < refusals.count; ++i) arguments.insert(arguments.end(), {"--without", to_hex(refusals.list[i].release)});
   return launch(options_.worker, std::move(arguments), ipc::Process::kWorker, std::move(descriptors), rehearse ? kRehearsalLimits : kWorkerLimits);
 }
 
-void Supervisor::start_live_worker() {
-  worker_due_.reset();
-  auto child = launch_worker(worker_set_, false);
-  if (!child) {
-    note("cannot start the worker: " + child.error().detail);
-    feed(WorkerDied{child.error().detail});
-    return;
-  }
-  worker_ = std::move(*child);
+Status Supervisor::start_worker(const Set& set) {
+  TRY(worker_, launch_worker(set, false));
   ++worker_starts_;
-  stall_.alive(clock_.monotonic(), {});
+  return {};
 }
 
-void Supervisor::worker_gone(const std::string& how) {
+void Supervisor::end_worker() {
   worker_ = Child{};
+  sum_up();
+}
+
+void Supervisor::sum_up() {
   before_.events += health_.events;
   before_.matches += health_.matches;
   before_.faults += health_.faults;
@@ -199,15 +185,27 @@ void Supervisor::worker_gone(const std::string& how) {
   before_.lost_correlated += health_.lost_correlated;
   if (options_.input != Input::kLive && options_.input != Input::kConnector) before_.lost_events += health_.lost_events;  // their counters outlive the worker
   health_ = {};
-  feed(WorkerDied{how});
 }
 
-void Supervisor::start_rehearsal(const Set& set) {
+void Supervisor::tell_worker(const Set& set) {
+  if (!worker_.socket.send(ipc::Activate{set}, ipc::Process::kSupervisor)) worker_.process.signal(SIGKILL);  // it does not listen: the rest follows from its end
+}
+
+std::chrono::nanoseconds Supervisor::worker_cpu() { return worker_.process.cpu_time().value_or(std::chrono::nanoseconds(0)); }
+
+// The mark that the worker left in the memory which it shares with its successors: a number that only chooses among the files of the set, whatever it is.
+Set Supervisor::worker_channel() {
+  ipc::WorkerMemoryHead head;
+  if (::pread(memory_.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head) || head.evaluating == 0 || worker_active_ == kNoSet) return kNoSet;
+  const auto record = ipc::read_record<ipc::SetRecord>(files_, options_.state / "sets" / to_hex(worker_active_) / ipc::kSetRecordName);
+  return record && head.evaluating <= record->count ? record->files[head.evaluating - 1].sha256 : kNoSet;
+}
+
+Status Supervisor::start_rehearsal(const Set& set) {
   rehearsal_set_ = set;
   rehearsal_answered_ = false;
-  auto child = launch_worker(set, true);
-  if (child) rehearsal_ = std::move(*child);
-  else feed(RehearsalEnded{set, false, Reason::kRehearsalFailed, child.error().detail});
+  TRY(rehearsal_, launch_worker(set, true));
+  return {};
 }
 
 void Supervisor::start_updater() {
@@ -216,7 +214,7 @@ void Supervisor::start_updater() {
   auto child = launch(options_.updater, {"run", "--state", options_.state.string(), "--epoch", epoch_, "--boot-id", options_.boot_id}, ipc::Process::kUpdater, {{detections_in_.get(), 4}}, kUpdaterLimits);
   if (child) {
     updater_ = std::move(*child);
-    if (announcing_ != kNoSet) to_updater(ipc::encode(ipc::Announce{announcing_, activation_ ? activation_->running() : kNoSet}, ipc::Process::kSupervisor));
+    if (conductor_.announcing() != kNoSet) announce(conductor_.announcing(), conductor_.activation().running());
     return;
   }
   note("cannot start the updater: " + child.error().detail);
@@ -224,98 +222,36 @@ void Supervisor::start_updater() {
   updater_due_ = clock_.monotonic() + updater_delay_;
 }
 
-void Supervisor::run_admit() {
-  if (options_.offline || admit_) {
-    admit_wanted_ = !options_.offline;
-    return;
-  }
-  admit_wanted_ = false;
-  admit_due_ = clock_.monotonic() + kAdmitEvery;
-  admit_running_ = activation_->running();
-  admit_ladder_ = activation_->ladder();
+Status Supervisor::ask_admit(const AdmitQuestion& question) {
   std::vector<std::string> arguments = {"--state", options_.state.string(), "--epoch", epoch_, "--boot-id", options_.boot_id};
-  if (admit_running_ != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(admit_running_)});
-  for (size_t i = 0; i < admit_ladder_.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(admit_ladder_.sets[i])});
-  if (const auto& held = activation_->held_back()) arguments.insert(arguments.end(), {"--held-back", to_hex(held->release)});
-  if (announcing_ != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(announcing_)});
-  auto child = launch(options_.admit, std::move(arguments), ipc::Process::kAdmit, {}, kAdmitLimits);
-  if (!child) {
-    note("cannot start admit: " + child.error().detail);
-    return;
-  }
-  admit_ = std::move(*child);
-  admit_deadline_ = clock_.monotonic() + kAdmitMax;
+  if (question.running != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(question.running)});
+  for (size_t i = 0; i < question.ladder.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(question.ladder.sets[i])});
+  if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
+  if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
+  if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
+  if (!options_.policy.empty()) arguments.insert(arguments.end(), {"--policy", options_.policy.string()});
+  TRY(admit_, launch(options_.admit, std::move(arguments), ipc::Process::kAdmit, {}, kAdmitLimits));
+  return {};
 }
 
-// --- the state machine's driver
+void Supervisor::announce(const Set& release, const Set& running) { to_updater(ipc::encode(release == kNoSet ? ipc::Announce{} : ipc::Announce{release, running}, ipc::Process::kSupervisor)); }
 
-void Supervisor::feed(const Observation& observation) {
-  carry_out(activation_->step(clock_.monotonic(), clock_.wall(), observation));
-  if (activation_->phase() == last_phase_) return;
-  last_phase_ = activation_->phase();
-  status_due_ = clock_.monotonic();
-  if (last_phase_ == Phase::kSteady || last_phase_ == Phase::kSafeMode) {
-    admit_wanted_ = !options_.offline;
-    sweep_wanted_ = true;
-  }
-}
-
-void Supervisor::carry_out(const Actions& actions) {
-  for (const Action& action : actions) std::visit([this](const auto& wanted) { perform(wanted); }, action);
-}
-
-void Supervisor::perform(const StartAnnouncing& wanted) {
-  announcing_ = wanted.release;
-  to_updater(ipc::encode(ipc::Announce{wanted.release, activation_->running()}, ipc::Process::kSupervisor));
-}
-
-void Supervisor::perform(const StopAnnouncing&) {
-  announcing_ = kNoSet;
-  to_updater(ipc::encode(ipc::Announce{}, ipc::Process::kSupervisor));
-}
-
-void Supervisor::perform(const StoreMarker& wanted) {  // the last of its batch: the answer goes back at once
-  const auto stored = store_.store(wanted.marker);
-  feed(MarkerStored{stored.has_value(), stored ? std::string() : stored.error().detail});
-}
-
-void Supervisor::perform(const StoreLadder& wanted) { store_.store(wanted.ladder); }
-void Supervisor::perform(const StoreRefusals& wanted) { store_.store(wanted.refusals); }
-void Supervisor::perform(const StoreHeldBack& wanted) { store_.store(wanted.held_back); }
-void Supervisor::perform(const ClearMarker&) { store_.clear_marker(); }
-void Supervisor::perform(const StartRehearsal& wanted) { start_rehearsal(wanted.set); }
-void Supervisor::perform(const EndRehearsal&) { rehearsal_ = Child{}; }
-
-void Supervisor::perform(const SwapTo& wanted) {
-  worker_set_ = wanted.set;
-  if (worker_ && !worker_.socket.send(ipc::Activate{wanted.set}, ipc::Process::kSupervisor)) worker_.process.signal(SIGKILL);  // it does not listen: the rest follows from its end
-  else if (!worker_ && !worker_due_) worker_due_ = clock_.monotonic();
-}
-
-void Supervisor::perform(const StartWorker& wanted) {
-  worker_ = Child{};
-  worker_set_ = wanted.set;
-  worker_due_ = clock_.monotonic() + wanted.delay;
-}
-
-void Supervisor::perform(const Emit& wanted) { emit(wanted); }
-
-void Supervisor::emit(const Emit& event) {
+void Supervisor::report(const Emit& event) {
   ipc::ReportEvent message;
   message.kind = event.kind;
   message.release = event.release;
   message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
   message.detail.assign(event.detail);
   to_updater(ipc::encode(message, ipc::Process::kSupervisor));
-  const auto name = activation_->name_of(event.release);
-  note(fmt::format("{} {}{}{}", to_string(event.kind), name.view().empty() ? hex_or_none(event.release).substr(0, 12) : std::string(name.view()), event.detail.empty() ? "" : ": ", message.detail.view()));
+  const auto name = conductor_.activation().name_of(event.release);
+  note(fmt::format("{} {}{}{}", to_string(event.kind), name.view().empty() ? event.release == kNoSet ? std::string() : to_hex(event.release).substr(0, 12) : std::string(name.view()), event.detail.empty() ? "" : ": ", message.detail.view()));
 }
 
-void Supervisor::sweep_sets() {
+bool Supervisor::clear_sets(const std::function<bool(const Set&)>& retained) {
   const auto alone = os::Lock::take(options_.state / "sets", os::Lock::Kind::kExclusive, "admit fills a set");
-  if (!alone) return;  // an admit is at work, maybe one of a supervisor that was killed: when it has ended
-  sweep_wanted_ = false;
-  if (const auto cleared = clear_sets(files_, options_.state / "sets", [this](const Set& set) { return activation_->retains(set); }); !cleared) note("old content stays on the disk: " + cleared.error().detail);
+  if (!alone) return false;  // an admit is at work, maybe one of a supervisor that was killed: when it has ended
+  if (const auto cleared = sensor::clear_sets(files_, options_.state / "sets", retained); !cleared) note("old content stays on the disk: " + cleared.error().detail);
+  return true;
 }
 
 // --- words of children
@@ -333,7 +269,7 @@ void Supervisor::hear_worker() {
       worker_.socket.close();
       return;
     }
-    stall_.alive(clock_.monotonic(), worker_.process.cpu_time().value_or(std::chrono::nanoseconds(0)));
+    conductor_.worker_spoke();
     if (frame->is<ipc::WorkerReady>()) {
       collector_ = std::string(frame->as<ipc::WorkerReady>().collector.view());
       note(fmt::format("worker ready: collector {}, {} types, {} inputs written", collector_, frame->as<ipc::WorkerReady>().types, frame->as<ipc::WorkerReady>().inputs));
@@ -344,20 +280,49 @@ void Supervisor::hear_worker() {
       instances_ = activated.instances;
       held_count_ = activated.held;
       held_.clear();
-      if (activated.set == worker_set_) feed(WorkerActivated{activated.set});
+      suspended_.clear();
+      worker_active_ = activated.set;
+      conductor_.worker_activated(activated.set);
     } else if (frame->is<ipc::ActivationFailed>()) {
       const auto failed = frame->as<ipc::ActivationFailed>();
-      if (failed.set == worker_set_) feed(WorkerRefused{failed.set, failed.reason, std::string(failed.detail.view())});
+      conductor_.worker_refused(failed.set, failed.reason, std::string(failed.detail.view()));
     } else if (frame->is<ipc::HeldInstance>()) {
       ipc::HeldForServer held;
       static_cast<ipc::HeldInstance&>(held) = frame->as<ipc::HeldInstance>();
       if (held_.size() < limits::kHeldReportedMax) held_.push_back(held);
       to_updater(ipc::encode(held, ipc::Process::kSupervisor));
     } else if (frame->is<ipc::FaultSeen>()) {
-      const auto seen = frame->as<ipc::FaultSeen>();
-      emit({seen.reason == Reason::kHitsOverBudget ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}", seen.rule_id.view(), seen.detail.view())});
+      suspended(frame->as<ipc::FaultSeen>());
     }
   }
+}
+
+// The ladder's first rung: the worker has suspended one instance. Told to the server, and listed.
+void Supervisor::suspended(const ipc::FaultSeen& seen) {
+  const bool hits = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget;
+  const std::string rule(seen.rule_id.view()), detail(seen.detail.view());
+  report({hits ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail)});
+  std::erase_if(suspended_, [&](const Suspended& entry) { return entry.rule_id == rule; });
+  suspended_.push_back({clock_.wall(), rule, seen.reason, detail});
+  if (suspended_.size() > limits::kHeldReportedMax) suspended_.pop_front();
+}
+
+void Supervisor::take_orders() {
+  char buffer[4096];
+  while (::read(orders_.get(), buffer, sizeof buffer) > 0) {
+  }
+  const std::filesystem::path folder = options_.state / "state/orders";
+  const auto names = files_.list(folder);
+  if (!names) return note("cannot read orders: " + names.error().detail);
+  size_t taken = 0;
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".bin") || ++taken > limits::kOrdersMax) continue;
+    const auto order = ipc::read_record<ipc::Order>(files_, folder / name);
+    // Gone first: what cannot be removed would be carried out again and again.
+    if (const auto removed = files_.remove(folder / name); !removed) note("an order is left alone: " + removed.error().detail);
+    else note(order ? "order: " + conductor_.order(*order) : "order: " + order.error().detail);
+  }
+  status_due_ = clock_.monotonic();
 }
 
 void Supervisor::hear_rehearsal() {
@@ -371,7 +336,7 @@ void Supervisor::hear_rehearsal() {
   }
   rehearsal_answered_ = true;
   note(fmt::format("rehearsed over {} own events, {} of the release's cases and {} sample events, {} matches{}{}", answer.own_events, answer.case_events, answer.sample_events, answer.matches, answer.detail.view().empty() ? "" : ": ", answer.detail.view()));
-  feed(RehearsalEnded{answer.set, answer.passed == 1, answer.passed == 1 ? Reason::kNone : answer.reason == Reason::kNone ? Reason::kRehearsalFailed : answer.reason, std::string(answer.detail.view())});
+  conductor_.rehearsal_ended(answer.set, answer.passed == 1, answer.reason, std::string(answer.detail.view()));
 }
 
 void Supervisor::hear_updater() {
@@ -391,9 +356,9 @@ void Supervisor::hear_updater() {
       report_interval_ = milliseconds(frame->as<ipc::ReportAnswered>().report_interval_ms);
       reached_ = frame->as<ipc::ReportAnswered>().reached == 1;
     } else if (frame->is<ipc::SpoolChanged>()) {
-      admit_wanted_ = true;
+      conductor_.spool_changed();
     } else if (frame->is<ipc::GrantFetched>()) {
-      if (frame->as<ipc::GrantFetched>().release == announcing_) admit_wanted_ = true;
+      conductor_.grant_came(frame->as<ipc::GrantFetched>().release);
     }
   }
 }
@@ -403,22 +368,12 @@ void Supervisor::hear_admit() {
   if (!frame && frame.error().code == ErrorCode::kInvalid) ++lies_;
   if (!frame || !frame->is<ipc::Admitted>()) return;
   const auto answer = frame->as<ipc::Admitted>();
-  const std::string detail(answer.detail.view());
-  if (detail != admit_detail_ && !detail.empty()) note("admit: " + detail);
-  admit_detail_ = detail;
   constexpr uint64_t kClockNotedMs = 60'000;  // less is how clocks differ
   if (answer.clock_behind_ms >= kClockNotedMs && clock_behind_ms_ < kClockNotedMs)
     note(fmt::format("this host's clock is {} s behind what signed metadata says: expiry is judged by the latter, and nothing that runs stops; set the clock", answer.clock_behind_ms / 1000));
   if (answer.clock_behind_ms < kClockNotedMs && clock_behind_ms_ >= kClockNotedMs) note("this host's clock is right again");
   clock_behind_ms_ = answer.clock_behind_ms;
-  const ipc::Ladder& ladder = activation_->ladder();
-  if (admit_running_ != activation_->running() || admit_ladder_.count != ladder.count || admit_ladder_.sets != ladder.sets) {
-    admit_wanted_ = true;  // the answer to a question that is no longer asked
-    return;
-  }
-  if (answer.trusted == 1) plan_sequence_ = answer.plan_sequence;
-  if (answer.recheck_ms > 0) admit_due_ = std::min(*admit_due_, clock_.monotonic() + milliseconds(static_cast<int64_t>(std::min<uint64_t>(answer.recheck_ms, 60'000))));
-  feed(AdmitAnswered{answer});
+  conductor_.admit_answered(answer);
 }
 
 void Supervisor::to_updater(const ipc::Frame& frame) {
@@ -431,72 +386,25 @@ void Supervisor::to_updater(const ipc::Frame& frame) {
   }
 }
 
-void Supervisor::send_report(MonotonicTime now) {
-  ipc::Report report;
-  report.state = activation_->state();
-  report.arm = activation_->arm();
-  report.running = activation_->running();
-  report.lkg = activation_->lkg();
-  report.arm_release = activation_->arm_release();
-  report.arm_age_ms = activation_->arm_age(now).count();
-  report.uptime_ms = static_cast<uint64_t>((now - started_).count());
-  report.plan_sequence = plan_sequence_;
-  report.events = before_.events + health_.events;
-  report.matches = before_.matches + health_.matches;
-  report.faults = before_.faults + health_.faults;
-  report.lost_events = before_.lost_events + health_.lost_events;
-  report.lost_detections = before_.lost_detections + health_.lost_detections;
-  report.clock_behind_ms = clock_behind_ms_;
-  report.lost_correlated = before_.lost_correlated + health_.lost_correlated;
-  report.worker_rss_kib = health_.rss_kib;
-  report.running_release = activation_->name_of(report.running);
-  to_updater(ipc::encode(report, ipc::Process::kSupervisor));
-}
-
 // --- time
 
 void Supervisor::timers(MonotonicTime now) {
-  if (worker_due_ && now >= *worker_due_) start_live_worker();
   if (updater_due_ && now >= *updater_due_) start_updater();
-  if (admit_deadline_ && now >= *admit_deadline_ && admit_) {
-    note("admit did not answer in time and is ended");
-    admit_ = Child{};
-    admit_deadline_.reset();
-  }
-  if (admit_due_ && now >= *admit_due_) admit_wanted_ = true;
-  if (sweep_wanted_ && !admit_) sweep_sets();
-  if (admit_wanted_ && !admit_) run_admit();
-  if (worker_) {
-    const auto cpu = worker_.process.cpu_time();
-    if (cpu && stall_.stalled(now, *cpu)) {
-      note("the worker stands still and is ended");
-      worker_ = Child{};
-      before_.events += health_.events;
-      before_.matches += health_.matches;
-      health_ = {};
-      feed(WorkerStalled{"no sign of life"});
-    }
-  }
-  feed(Tick{});
-  if (store_.pending() && now >= retry_due_) {
-    retry_due_ = now + milliseconds(1000);
-    store_.retry();
-  }
+  conductor_.timers();
+  watch_itself(now);
   if (now >= report_due_) {
     report_due_ = now + report_interval_;
     send_report(now);
   }
   if (now >= status_due_) {
-    status_due_ = now + kStatusEvery;
+    status_due_ = now + milliseconds(2'000);
     write_status();
   }
 }
 
-MonotonicTime Supervisor::next_timer(MonotonicTime now) const {
-  MonotonicTime next = std::min(status_due_, report_due_);
-  for (const auto& due : {worker_due_, updater_due_, admit_due_, admit_ ? admit_deadline_ : std::nullopt, activation_->deadline(), store_.pending() ? std::optional(retry_due_) : std::nullopt})
-    if (due) next = std::min(next, *due);
-  if (admit_wanted_ && !admit_) next = now;
+MonotonicTime Supervisor::next_timer() const {
+  MonotonicTime next = std::min({status_due_, report_due_, conductor_.next_timer()});
+  if (updater_due_) next = std::min(next, *updater_due_);
   return next;
 }
 
@@ -507,6 +415,7 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
     if (fd >= 0) waits.push_back({fd, POLLIN, 0});
   };
   add(signals_.get());
+  add(orders_.get());
   if (connector_) add(connector_.process.pidfd());
   for (const Child* child : {&worker_, &rehearsal_, &updater_, &admit_}) {
     if (!*child) continue;
@@ -517,7 +426,7 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
   const int64_t span = std::clamp<int64_t>((until - now).count(), 0, 10'000);
   ::poll(waits.data(), waits.size(), static_cast<int>(span));
   const MonotonicTime late = clock_.monotonic() - now - milliseconds(span);
-  if (late > milliseconds(200)) stall_.late(late);
+  if (late > milliseconds(200)) conductor_.late(late);
   std::vector<int> ready;
   for (const pollfd& entry : waits)
     if (entry.revents != 0) ready.push_back(entry.fd);
@@ -528,15 +437,16 @@ int Supervisor::run() {
   note(fmt::format("running on `{}`", options_.state.string()));
   while (!stopping_) {
     timers(clock_.monotonic());
-    const std::vector<int> ready = wait(next_timer(clock_.monotonic()));
+    const std::vector<int> ready = wait(next_timer());
     const auto is_ready = [&](int fd) { return fd >= 0 && std::ranges::find(ready, fd) != ready.end(); };
     if (is_ready(signals_.get())) {
       signalfd_siginfo info{};
       while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) stopping_ = stopping_ || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     }
+    if (is_ready(orders_.get())) take_orders();
     if (connector_ && is_ready(connector_.process.pidfd()))
       if (const auto status = connector_.process.exited()) {
-        note("collect: the process connector's reader ended with " + status->text() + "; this host is not watched any more until the sensor is started again");
+        detect("collector-ended", "The sensor's collector ended", "the process connector's reader ended with " + status->text() + "; this host is not watched any more until the sensor is started again");
         connector_ = Child{};
       }
     // First the last words, then the end of whoever spoke them.
@@ -544,7 +454,9 @@ int Supervisor::run() {
     if (worker_ && is_ready(worker_.process.pidfd()))
       if (const auto status = worker_.process.exited()) {
         if (worker_.socket) hear_worker();
-        worker_gone(status->text());
+        worker_ = Child{};
+        sum_up();
+        conductor_.worker_ended(status->text());
       }
     if (rehearsal_ && is_ready(rehearsal_.socket.fd())) hear_rehearsal();
     if (rehearsal_ && is_ready(rehearsal_.process.pidfd()))
@@ -553,7 +465,7 @@ int Supervisor::run() {
         const bool answered = rehearsal_answered_;
         const Set set = rehearsal_set_;
         rehearsal_ = Child{};
-        if (!answered) feed(RehearsalEnded{set, false, Reason::kRehearsalFailed, "the rehearsal ended with " + status->text()});
+        if (!answered) conductor_.rehearsal_ended(set, false, Reason::kRehearsalFailed, "the rehearsal ended with " + status->text());
       }
     if (updater_ && is_ready(updater_.socket.fd())) hear_updater();
     if (updater_ && is_ready(updater_.process.pidfd()))
@@ -568,7 +480,7 @@ int Supervisor::run() {
       if (const auto status = admit_.process.exited()) {
         if (!status->clean()) note("admit ended with " + status->text());
         admit_ = Child{};
-        admit_deadline_.reset();
+        conductor_.admit_ended();
       }
   }
   shut_down();
@@ -577,7 +489,7 @@ int Supervisor::run() {
 
 void Supervisor::shut_down() {
   note("stopping");
-  if (const auto stored = store_.store(ipc::Session{ipc::BootId(options_.boot_id), 1, {}}); !stored) note("cannot record the clean stop: " + stored.error().detail);
+  if (const auto stored = conductor_.stop(); !stored) note("cannot record the clean stop: " + stored.error().detail);
   send_report(clock_.monotonic());
   write_status();
   worker_ = Child{};
@@ -589,49 +501,6 @@ void Supervisor::shut_down() {
     ::poll(&waiting, 1, 1500);
     updater_ = Child{};
   }
-}
-
-// --- for people
-
-void Supervisor::note(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  fmt::print(stderr, "creance-sensor: {}\n", text);
-  notes_.push_back({clock_.wall(), std::move(text)});
-  if (notes_.size() > kNotesMax) notes_.pop_front();
-}
-
-void Supervisor::write_status() {
-  const MonotonicTime now = clock_.monotonic();
-  const auto name = [&](const Set& set) { return std::string(activation_->name_of(set).view()); };
-  std::string json = fmt::format("{{\"state\":\"{}\",\"phase\":\"{}\",\"running_release\":{},\"running_digest\":\"{}\",\"lkg_release\":{},\"lkg_digest\":\"{}\",\"arm\":\"{}\",\"arm_age_ms\":{},\"plan_sequence\":{},", to_string(activation_->state()),
-                                 to_string(activation_->phase()), json_text(name(activation_->running())), hex_or_none(activation_->running()), json_text(name(activation_->lkg())), hex_or_none(activation_->lkg()),
-                                 activation_->arm() == Arm::kGo ? "go" : activation_->arm() == Arm::kHold ? "hold" : "", activation_->arm_age(now).count(), plan_sequence_);
-  json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},",
-                      reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, before_.events + health_.events,
-                      before_.matches + health_.matches, before_.faults + health_.faults, before_.lost_events + health_.lost_events, before_.lost_detections + health_.lost_detections, health_.rss_kib, clock_behind_ms_);
-  std::string refusals, held, notes, why;
-  for (size_t i = 0; i < activation_->refusals().count; ++i) {
-    const ipc::Refusal& entry = activation_->refusals().list[i];
-    refusals += fmt::format("{}{{\"release_digest\":\"{}\",\"reason\":\"{}\",\"detail\":{}}}", i > 0 ? "," : "", to_hex(entry.release), to_string(entry.reason), json_text(entry.detail.view()));
-    why += fmt::format("refused {}: {} ({})\n", to_hex(entry.release).substr(0, 12), to_string(entry.reason), entry.detail.view());
-  }
-  for (const ipc::HeldInstance& entry : held_) {
-    held += fmt::format("{}{{\"rule_id\":{},\"input\":{}}}", held.empty() ? "" : ",", json_text(entry.rule_id.view()), json_text(entry.input.view()));
-    why += fmt::format("held rule {}: this host cannot say {}\n", entry.rule_id.view(), entry.input.view());
-  }
-  for (const Note& entry : notes_) {
-    const std::string line = fmt::format("{} {}", entry.at.time_since_epoch().count(), entry.text);
-    notes += fmt::format("{}{{\"at_ms\":{},\"text\":{}}}", notes.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.text));
-    why += line + "\n";
-  }
-  json += fmt::format("\"admit\":{},\"refusals\":[{}],\"held\":[{}],\"notes\":[{}]}}\n", json_text(admit_detail_), refusals, held, notes);
-  const std::string running = activation_->running() == kNoSet ? "no content" : fmt::format("{} ({})", name(activation_->running()), hex_or_none(activation_->running()).substr(0, 12));
-  const std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\n", to_string(activation_->state()),
-                                       running, activation_->lkg() == kNoSet ? "none" : name(activation_->lkg()), collector_, instances_, held_count_, before_.events + health_.events, before_.lost_events + health_.lost_events,
-                                       before_.matches + health_.matches, before_.faults + health_.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", plan_sequence_, admit_detail_.empty() ? "" : ", " + admit_detail_);
-  for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}})
-    if (const auto written = os::write_unsynced(options_.state / file, content, 0644); !written) fmt::print(stderr, "creance-sensor: {}\n", written.error().detail);
 }
 
 }  // namespace creance::sensor

@@ -1,9 +1,8 @@
-// creance-sensor run: starts the other processes, carries out what the state machine (activation.hpp) decides, and holds what must outlive a worker: kernel descriptors,
+// creance-sensor run: the real hands of the conductor (conductor.hpp). Starts and hears the other processes, and holds what must outlive a worker: kernel descriptors,
 // the detections' way to the updater, the worker memory. Parses nothing but fixed-size messages of its own children; links src/base alone. One thread.
 #pragma once
 #include <deque>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,8 +10,7 @@
 #include "base/os/lock.hpp"
 #include "base/os/process.hpp"
 #include "base/seams/random.hpp"
-#include "sensor/supervise/activation.hpp"
-#include "sensor/supervise/store.hpp"
+#include "sensor/supervise/conductor.hpp"
 
 namespace creance::sensor {
 
@@ -28,15 +26,18 @@ struct SupervisorOptions {
   std::string host;
   std::string boot_id;
   bool without_ebpf = false;      // kLive: the process connector instead
+  std::filesystem::path policy;   // the host owner's file, read by admit
   bool offline = false;           // neither updater nor admit: what is on the disk, and nothing else
   ActivationSettings activation;
   StallJudge::Settings stall;
 };
 
-class Supervisor {
+class Supervisor final : private Hands {
+  static constexpr uint32_t kBlindTold = 1'000'000;
+
  public:
   Supervisor(SupervisorOptions options, FileSystem& files, const Clock& clock, Random& random);
-  ~Supervisor();
+  ~Supervisor() override;
   Status start();
   int run();  // until SIGTERM or SIGINT; exit code
 
@@ -45,6 +46,12 @@ class Supervisor {
     os::ChildProcess process;
     ipc::Socket socket;
     explicit operator bool() const { return static_cast<bool>(process); }
+  };
+  struct Suspended {
+    WallTime at;
+    std::string rule_id;
+    Reason reason{};
+    std::string detail;
   };
   struct Note {  // for status and why
     WallTime at;
@@ -56,38 +63,39 @@ class Supervisor {
   Result<Child> launch(const std::filesystem::path& program, std::vector<std::string> arguments, ipc::Process kind, std::vector<std::pair<int, int>> descriptors, const os::ProcessLimits& limits);
   Result<Child> launch_worker(const Set& set, bool rehearse);
 
-  void feed(const Observation& observation);
-  void carry_out(const Actions& actions);
-  void perform(const StartAnnouncing& wanted);
-  void perform(const StopAnnouncing& wanted);
-  void perform(const StoreMarker& wanted);
-  void perform(const StoreLadder& wanted);
-  void perform(const StoreRefusals& wanted);
-  void perform(const StoreHeldBack& wanted);
-  void perform(const ClearMarker& wanted);
-  void perform(const StartRehearsal& wanted);
-  void perform(const EndRehearsal& wanted);
-  void perform(const SwapTo& wanted);
-  void perform(const StartWorker& wanted);
-  void perform(const Emit& wanted);
-  void emit(const Emit& event);
-  void start_live_worker();
-  void start_rehearsal(const Set& set);
-  void run_admit();
-  void start_updater();
-  void sweep_sets();
+  // Hands
+  Status start_worker(const Set& set) override;
+  void end_worker() override;
+  bool worker_lives() const override { return static_cast<bool>(worker_); }
+  void tell_worker(const Set& set) override;
+  std::chrono::nanoseconds worker_cpu() override;
+  Set worker_channel() override;
+  Status start_rehearsal(const Set& set) override;
+  void end_rehearsal() override { rehearsal_ = Child{}; }
+  Status ask_admit(const AdmitQuestion& question) override;
+  void end_admit() override { admit_ = Child{}; }
+  bool admit_lives() const override { return static_cast<bool>(admit_); }
+  void announce(const Set& release, const Set& running) override;
+  void report(const Emit& event) override;
+  void note(std::string text) override;
+  bool clear_sets(const std::function<bool(const Set&)>& retained) override;
+  void phase_changed() override { status_due_ = clock_.monotonic(); }
 
+  void start_updater();
   void hear_worker();
   void hear_rehearsal();
   void hear_updater();
   void hear_admit();
-  void worker_gone(const std::string& how);
+  void sum_up();                          // the counters of a worker that is gone
   void timers(MonotonicTime now);
-  MonotonicTime next_timer(MonotonicTime now) const;
+  MonotonicTime next_timer() const;
   void send_report(MonotonicTime now);
   void to_updater(const ipc::Frame& frame);
+  void detect(std::string_view what, std::string_view title, const std::string& detail);  // a detection of the sensor's own, about itself
+  void watch_itself(MonotonicTime now);
+  void suspended(const ipc::FaultSeen& seen);
+  void take_orders();
   void write_status();
-  void note(std::string text);
   std::vector<int> wait(MonotonicTime until);
   void shut_down();
 
@@ -95,9 +103,7 @@ class Supervisor {
   FileSystem& files_;
   const Clock& clock_;
   Random& random_;
-  Store store_;
-  std::optional<Activation> activation_;
-  StallJudge stall_;
+  Conductor conductor_;
 
   std::optional<os::Lock> lock_;
   ipc::Descriptor signals_, memory_, sets_, input_, lost_;
@@ -108,31 +114,29 @@ class Supervisor {
 
   Child worker_, rehearsal_, updater_, admit_;
   Child connector_;                      // collect-setup, where it stays to give records
-  Set worker_set_{};                     // what the live worker was last told to run
   Set rehearsal_set_{};
   bool rehearsal_answered_ = false;
-  std::optional<MonotonicTime> worker_due_, updater_due_, admit_due_, admit_deadline_;
-  bool admit_wanted_ = false;
-  bool sweep_wanted_ = false;
-  Set admit_running_{};                  // the question that admit is answering
-  ipc::Ladder admit_ladder_{};
+  std::optional<MonotonicTime> updater_due_;
   milliseconds updater_delay_{0};
   milliseconds report_interval_{1000};
-  MonotonicTime started_{0}, report_due_{0}, status_due_{0}, retry_due_{0}, awake_{0};
-  Set announcing_{};
-  Phase last_phase_ = Phase::kStarting;
+  MonotonicTime started_{0}, report_due_{0}, status_due_{0};
 
   ipc::Health health_{};
   ipc::Health before_{};                 // sums of workers that are gone
   std::string collector_ = "none";
   uint32_t instances_ = 0, held_count_ = 0, worker_starts_ = 0;
   std::vector<ipc::HeldInstance> held_;
-  uint64_t plan_sequence_ = 0;
-  uint64_t clock_behind_ms_ = 0;  // as admit said last
-  std::string admit_detail_;
+  uint64_t clock_behind_ms_ = 0;         // as admit said last
   std::deque<ipc::Frame> for_updater_;   // while it is not there or does not read
   std::deque<Note> notes_;
   uint64_t lies_ = 0;                    // malformed words of children
+  Set worker_active_{};                  // what the live worker, or the last one, said that it runs
+  std::deque<Suspended> suspended_;      // of the present content, newest last
+  ipc::Descriptor orders_;               // tells that something was put into state/orders
+  std::chrono::milliseconds clock_offset_{0};  // wall clock less monotonic clock
+  MonotonicTime watch_due_{0};
+  uint64_t lost_told_ = 0, dropped_told_ = 0, seen_ = 0;
+  uint32_t started_unseen_ = 0;          // programs that were started since the collector last saw anything
   bool reached_ = false;
   bool stopping_ = false;
 };

@@ -158,7 +158,7 @@ void ActiveSet::inherit(const ActiveSet& before) {
   if (correlations_ && before.correlations_) (void)correlations_->state.inherit(before.correlations_->state);
 }
 
-Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases, interpreter::Hash128 hash_key) {
+Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases, interpreter::Hash128 hash_key, std::span<const ipc::Set> without) {
   ActiveSet active;
   active.set_ = set;
   if (set == ipc::kNoSet) return active;
@@ -172,6 +172,7 @@ Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::spa
   bool foreign_correlations = false;
   for (size_t i = 0; i < record.count; ++i) {
     const ipc::SetFile& entry = record.files[i];
+    if (std::ranges::find(without, entry.sha256) != without.end()) continue;
     if (entry.fingerprint == channel::kCorrelationsInterface) {
       correlations = &entry;
       continue;
@@ -196,8 +197,8 @@ Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::spa
       return fail(ErrorCode::kInvalid, fmt::format("`{}`: expects {} inputs, the sensor supplies {}", entry.name.view(), verified->input_count(), type->type->inputs.size()));
     const uint32_t count = verified->instance_count();
     interpreter::Scratch scratch(*verified);
-    active.channels_.push_back({.type = static_cast<uint32_t>(type - supplied.begin()), .sha256 = digest.hex(), .file = std::move(file), .channel = std::move(*verified), .scratch = std::move(scratch), .suspended = std::vector<uint8_t>(count, 0),
-                                .hits = std::vector<uint32_t>(count, 0), .cases = {}, .sources = {}, .silent = {}, .times = {}});
+    active.channels_.push_back({.type = static_cast<uint32_t>(type - supplied.begin()), .file_index = static_cast<uint32_t>(i), .sha256 = digest.hex(), .file = std::move(file), .channel = std::move(*verified), .scratch = std::move(scratch), .suspended = std::vector<uint8_t>(count, 0),
+                                .hits = std::vector<uint32_t>(count, 0), .bytes = std::vector<uint32_t>(count, 0), .cases = {}, .sources = {}, .silent = {}, .times = {}});
     if (cases == Cases::kRead && entry.cases_bytes > 0) {
       TRY(active.channels_.back().cases, read_cases(folder.get(), entry));
     }

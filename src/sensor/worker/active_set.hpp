@@ -41,12 +41,14 @@ class MappedFile {
 
 struct LoadedChannel {
   uint32_t type = 0;                 // index into the collector's supplied()
+  uint32_t file_index = 0;           // in set.bin
   std::string sha256;                // 64 digits
   MappedFile file;
   channel::VerifiedChannel channel;
   interpreter::Scratch scratch;
   std::vector<uint8_t> suspended;    // per instance
   std::vector<uint32_t> hits;        // per instance, in the present minute
+  std::vector<uint32_t> bytes;       // per instance: of its detections, in the present minute
   std::string cases;                 // JSON Lines; only in rehearsals
   // What correlations want of this channel; empty where they want nothing.
   std::vector<uint32_t> sources;     // per instance: source of the correlation file, or kNoSource
@@ -70,8 +72,8 @@ class ActiveSet {
   ActiveSet() = default;
   enum class Cases : uint8_t { kNone, kRead };  // the release's own cases are for rehearsals
   // kNoSet: an empty one. kInvalid, with the file and the verifier's code: nothing of it may run.
-  // `hash_key`: secret and random; for the state of correlations, until inherit().
-  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases = Cases::kNone, interpreter::Hash128 hash_key = {});
+  // `hash_key`: secret and random; for the state of correlations, until inherit(). `without`: digests of channel files that this host refuses; the rest of the set runs.
+  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases = Cases::kNone, interpreter::Hash128 hash_key = {}, std::span<const ipc::Set> without = {});
   void inherit(const ActiveSet& before);  // the state of correlations that are the same
 
   const ipc::Set& set() const { return set_; }

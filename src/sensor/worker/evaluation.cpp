@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "base/sensor_limits.hpp"
 #include "schema/event_time.hpp"
 #include "sensor/worker/detection.hpp"
 
@@ -33,6 +34,7 @@ void Evaluation::new_minute() {
   }
   for (LoadedChannel& loaded : active_.channels()) {
     std::ranges::fill(loaded.hits, 0u);
+    std::ranges::fill(loaded.bytes, 0u);
     for (uint8_t& mark : loaded.suspended) mark = mark == kByHits ? 0 : mark;
   }
 }
@@ -45,7 +47,9 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
   }
   LoadedChannel* loaded = active_.of_type(event.type);
   if (loaded == nullptr) return;
+  if (sinks_.evaluating) sinks_.evaluating(uint64_t{loaded->file_index} + 1);
   const interpreter::Outcome outcome = interpreter::evaluate(loaded->channel, event.inputs, loaded->scratch);
+  if (sinks_.evaluating) sinks_.evaluating(0);
   for (const interpreter::Fault& fault : outcome.faults) {
     ++totals_.faults;
     const bool one = fault.instance < loaded->suspended.size();
@@ -70,6 +74,12 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     }
     if (!report) continue;
     write_detection({info, *supplied_[event.type].type, event.inputs, active_.hex(), loaded->sha256, host_, event.time}, line_);
+    loaded->bytes[instance] += static_cast<uint32_t>(line_.size());
+    if (loaded->bytes[instance] > limits::kInstanceBytesPerMinuteMax) {
+      loaded->suspended[instance] = kByHits;
+      sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next", limits::kInstanceBytesPerMinuteMax)});
+      continue;
+    }
     sinks_.detection(line_);
   }
   if (!sources_.empty()) correlate(*loaded, event, report);

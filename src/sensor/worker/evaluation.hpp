@@ -27,6 +27,7 @@ class Evaluation {
   struct Sinks {
     std::function<void(std::string_view line)> detection;
     std::function<void(const Suspension&)> suspension;
+    std::function<void(uint64_t file)> evaluating = {};  // 1 + the file of the set whose channel is evaluated now; 0: none
   };
   Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
 

@@ -13,12 +13,8 @@
 namespace creance::sensor {
 namespace {
 
-constexpr uint64_t kMagic = 0x32544e4543455243;  // "CRECENT2"
-struct Head {
-  uint64_t magic;
-  uint64_t count;  // events ever remembered
-  uint64_t replay_position;
-};
+constexpr uint64_t kMagic = 0x33544e4543455243;  // "CRECENT3"
+using Head = ipc::WorkerMemoryHead;
 struct SlotHead {
   uint64_t sequence;  // 1-based; 0: never used
   uint32_t bytes;     // of the payload
@@ -85,6 +81,10 @@ RecentEvents::RecentEvents(RecentEvents&& other) noexcept : at_(std::exchange(ot
 
 RecentEvents::~RecentEvents() {
   if (at_ != nullptr) ::munmap(at_, ipc::kWorkerMemoryBytes);
+}
+
+void RecentEvents::evaluating(uint64_t file) {
+  if (writable_) __atomic_store_n(&reinterpret_cast<Head*>(at_)->evaluating, file, __ATOMIC_RELAXED);  // the supervisor looks when this process is gone
 }
 
 uint64_t* RecentEvents::replay_position() { return &reinterpret_cast<Head*>(at_)->replay_position; }

@@ -29,6 +29,7 @@ class RecentEvents {
   void remember(const schema::Fingerprint& fingerprint, const schema::Inputs& inputs);  // too large: not kept
   std::vector<RecentEvent> snapshot() const;                                            // oldest first
   uint64_t* replay_position();
+  void evaluating(uint64_t file);  // ipc::WorkerMemoryHead
 
  private:
   RecentEvents() = default;

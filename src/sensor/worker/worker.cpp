@@ -12,6 +12,7 @@
 
 #include "base/limits.hpp"
 #ifdef CREANCE_FAULT_POINTS
+#include <atomic>
 #include <csignal>
 #endif
 
@@ -32,9 +33,14 @@ Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique
                      seen.rule_id.assign(suspension.rule_id);
                      seen.detail.assign(suspension.detail);
                      if (outbox_.size() < kOutboxMax) say(seen);
+                   },
+                   [this](uint64_t file) {
+                     recent_.evaluating(file);
+                     if (file != 0 && live_) fault_point();
                    }}) {}
 
 void Worker::start() {
+  recent_.evaluating(0);
   ipc::WorkerReady ready;
   for (const Supplied& supplied : collector_->supplied()) ready.inputs += static_cast<uint32_t>(supplied.type->inputs.size());
   ready.types = static_cast<uint32_t>(collector_->supplied().size());
@@ -45,7 +51,7 @@ void Worker::start() {
 }
 
 void Worker::activate(const ipc::Set& set) {
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kNone, options_.hash_key);
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kNone, options_.hash_key, options_.without);
   if (!loaded) {
     ipc::ActivationFailed failed;
     failed.set = set;
@@ -134,12 +140,21 @@ void Worker::detect(std::string_view line) {
   if (second_bytes_ > limits::kDetectionBytesPerSecondMax || ::sendmsg(options_.detections, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++lost_detections_;
 }
 
-void Worker::after_event() {
+void Worker::fault_point() {
 #ifdef CREANCE_FAULT_POINTS
-  // Named fault point `worker_abort`. Live only: rehearsals do not come here.
-  if (++since_activation_ == 3 && evaluation_.active().has_tag("creance.fault-point.worker-abort")) {
+  // By a tag of any rule of the content; rehearsals do not come here.
+  if (++since_activation_ != 3) return;
+  if (evaluation_.active().has_tag("creance.fault-point.worker-abort")) {
     ::signal(SIGSEGV, SIG_DFL);  // a death by the signal, under a sanitizer too
     ::raise(SIGSEGV);
+  }
+  if (evaluation_.active().has_tag("creance.fault-point.worker-hang"))
+    for (;;) ::poll(nullptr, 0, -1);
+  if (evaluation_.active().has_tag("creance.fault-point.worker-spin"))
+    for (;;) std::atomic_signal_fence(std::memory_order_seq_cst);  // something, so that the loop may not be taken away
+  if (evaluation_.active().has_tag("creance.fault-point.worker-grow")) {
+    std::vector<std::unique_ptr<char[]>> memory;
+    for (;;) memory.push_back(std::make_unique_for_overwrite<char[]>(16u << 20));  // until its limit
   }
 #endif
 }
@@ -154,12 +169,12 @@ bool Worker::work() {
     recent_.remember(collector_->supplied()[event.type].type->fingerprint, event.inputs);
     evaluation_.evaluate(event, now, true);
     collector_->consumed();
-    after_event();
   }
   return true;
 }
 
 int Worker::run() {
+  live_ = true;
   start();
   for (;;) {
     if (!listen()) return 0;
@@ -181,7 +196,7 @@ int Worker::run() {
 int Worker::rehearse(const ipc::Set& set) {
   ipc::Rehearsed answer;
   answer.set = set;
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kRead, options_.hash_key);
+  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kRead, options_.hash_key, options_.without);
   if (!loaded) {
     answer.reason = ipc::Reason::kVerifyFailed;
     answer.detail.assign(loaded.error().detail);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ipc/socket.hpp"
 #include "sensor/worker/evaluation.hpp"
@@ -22,6 +23,7 @@ struct WorkerOptions {
   int memory_statistics = -1;  // /proc/self/statm, or -1
   ipc::Set first_set{};      // loaded at the start
   interpreter::Hash128 hash_key{};  // random, of this run
+  std::vector<ipc::Set> without{};  // channel files that this host refuses
 };
 
 class Worker {
@@ -41,7 +43,7 @@ class Worker {
   void say(const T& message) { outbox_.push_back(ipc::encode(message, ipc::Process::kWorker)); }
   bool work();               // a bounded number of events; false: nothing to do now
   void detect(std::string_view line);
-  void after_event();        // named fault points, in the demonstration build alone
+  void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation
   uint64_t resident_kib() const;
 
   WorkerOptions options_;
@@ -57,6 +59,7 @@ class Worker {
   uint64_t lost_detections_ = 0;
   uint64_t since_activation_ = 0;
   bool ended_ = false;
+  bool live_ = false;        // not a rehearsal
 };
 
 }  // namespace creance::sensor

@@ -35,6 +35,7 @@ struct Arguments {
   uint32_t ring_bytes = 0;
   ipc::Set set{};
   bool rehearse = false;
+  std::vector<ipc::Set> without;
 };
 
 bool number(std::string_view text, uint32_t& out) { return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc(); }
@@ -59,7 +60,11 @@ bool parse(const std::vector<std::string>& given, Arguments& out) {
     else if (option == "--rate") right = number(value, out.rate);
     else if (option == "--ring-bytes") right = number(value, out.ring_bytes);
     else if (option == "--set") right = digest(value, out.set);
-    else if (option == "--rehearse") right = out.rehearse = digest(value, out.set);
+    else if (option == "--without") {
+      ipc::Set refused{};
+      right = digest(value, refused);
+      out.without.push_back(refused);
+    } else if (option == "--rehearse") right = out.rehearse = digest(value, out.set);
     else return false;
     if (!right) return false;
   }
@@ -120,7 +125,7 @@ int run(const std::vector<std::string>& given) {
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (!arguments.without_sandbox)
     if (const auto confined = confine(); !confined) return complain(confined.error(), 2);
-  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set, std::bit_cast<interpreter::Hash128>(random)};
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set, std::bit_cast<interpreter::Hash128>(random), arguments.without};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
   return arguments.rehearse ? worker.rehearse(arguments.set) : worker.run();
 }

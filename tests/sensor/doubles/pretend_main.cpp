@@ -39,6 +39,7 @@ int admit(const std::filesystem::path& pretend, const std::multimap<std::string,
   ipc::Admitted answer;
   answer.trusted = 1;
   answer.plan_sequence = 7;
+  if (arguments.contains("--paused")) std::ofstream(pretend / "asked") << "--paused " << arguments.find("--paused")->second;
   const ipc::Set wanted = set_of(hex);
   if (wanted != ipc::kNoSet && wanted != given("--running") && wanted != given("--held-back")) {
     answer.offer = wanted;

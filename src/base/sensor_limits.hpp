@@ -1,0 +1,11 @@
+// Limits of the sensor's processes alone, as limits.hpp has those of everybody: apart, so that a change to one of them builds the sensor and nothing else. Same rules.
+#pragma once
+#include <cstdint>
+
+namespace creance::limits {
+
+inline constexpr uint64_t kPauseMsMax = 366ull * 24 * 3600 * 1000;  // of a local pause; above: not a pause but a sensor that is switched off
+inline constexpr uint32_t kOrdersMax = 64;                          // of the host's owner, waiting; more are left for later
+inline constexpr uint32_t kInstanceBytesPerMinuteMax = 4u << 20;    // of detections of one instance; above, it is suspended until the next minute
+
+}  // namespace creance::limits

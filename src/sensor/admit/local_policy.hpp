@@ -1,0 +1,31 @@
+// What the owner of this host wants: /etc/creance/policy.yml, and STATE/local.json where a program writes it. Both can only be stricter than the server, and of both the
+// stricter holds. A file that is there and cannot be read, or says what is not known, may have said "no": then nothing new is taken, and `complaint` says why. Pure but for the files.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/seams/files.hpp"
+#include "plan/policy.hpp"
+
+namespace creance::sensor {
+
+struct OwnersWish {
+  std::optional<plan::LocalPolicy> policy;  // nothing: there is no file
+  std::string complaint;                    // file:line:column: what is wrong; empty: nothing is
+};
+// `yaml`: empty or absent: there is none.
+OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml);
+
+// policy.yml:
+//   paused: true            nothing new
+//   pin: "release-7"        this one alone
+//   delay: 2d               after a rollout began; s, m, h, d
+//   ring: late              only a later one than the server's counts
+//   mutes: ["<rule id>"]    matches that are not reported
+//   keep: ["<rule id>"]     rules that the server's mutes do not reach
+//   deny: ["<64 digits>"]   releases or channel files never taken
+// kInvalid with file:line:column.
+Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file);
+
+}  // namespace creance::sensor

@@ -1,0 +1,123 @@
+#include "sensor/supervise/doctor.hpp"
+
+#include <fmt/format.h>
+#include <linux/landlock.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "base/ipc/records.hpp"
+#include "base/os/lock.hpp"
+#include "base/os/real.hpp"
+
+namespace creance::sensor {
+namespace {
+namespace fs = std::filesystem;
+
+class Examination {
+ public:
+  Examination(const DoctorOptions& options, FileSystem& files) : options_(options), files_(files) {}
+
+  int run() {
+    if (!files_.exists(options_.state / "state")) {
+      wrong("folder", fmt::format("`{}` is no sensor's folder; creance-sensor enrol makes one", options_.state.string()));
+      return 2;
+    }
+    enrolment();
+    running();
+    disk();
+    records();
+    content();
+    host();
+    return wrong_ > 0 ? 2 : 0;
+  }
+
+ private:
+  void say(const char* verdict, const char* about, const std::string& text) { fmt::print("{:<6} {:<10} {}\n", verdict, about, text); }
+  void ok(const char* about, const std::string& text) { say("ok", about, text); }
+  void note(const char* about, const std::string& text) { say("note", about, text); }
+  void wrong(const char* about, const std::string& text) {
+    ++wrong_;
+    say("wrong", about, text);
+  }
+  template <class T>
+  std::optional<T> record(const char* name) {
+    const auto value = ipc::read_record<T>(files_, options_.state / "state" / name);
+    if (value) return *value;
+    if (value.error().code != ErrorCode::kNotFound) wrong("records", value.error().detail + "; the sensor counts it as absent and writes it anew");
+    return std::nullopt;
+  }
+
+  void enrolment() {
+    if (files_.exists(options_.state / "identity.json")) ok("enrolment", "enrolled");
+    else note("enrolment", "not enrolled: it can only run with --offline; creance-sensor enrol changes that");
+  }
+  void running() {
+    const auto lock = os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, "runs");
+    if (!lock && lock.error().code == ErrorCode::kExists) ok("running", "a sensor runs on this folder");
+    else if (!lock) wrong("running", lock.error().detail);
+    else wrong("running", "no sensor runs on this folder: this host is not watched; creance-sensor run starts it");
+  }
+  void disk() {
+    std::error_code ec;
+    const fs::space_info space = fs::space(options_.state, ec);
+    if (ec) return wrong("disk", fmt::format("`{}`: {}", options_.state.string(), ec.message()));
+    constexpr uintmax_t kEnough = 256u << 20;
+    const std::string text = fmt::format("{} MiB free where the sensor keeps its state", space.available >> 20);
+    if (space.available < kEnough) wrong("disk", text + "; below 256 MiB new content may find no room, and without a durable marker none is activated");
+    else ok("disk", text);
+    if (::access((options_.state / "state").c_str(), W_OK) != 0) note("disk", "the state is not writable for you (read-only file system, or not the sensor's user)");
+  }
+  void records() {
+    const auto session = record<ipc::Session>("session.bin");
+    if (const auto marker = record<ipc::Marker>("marker.bin")) note("records", fmt::format("an attempt of {} is under way, or ended with its machine: the next start returns from it", to_hex(marker->release).substr(0, 12)));
+    else if (session) ok("records", session->clean_stop == 1 ? "the last stop was a clean one" : "no attempt is under way");
+    if (const auto pause = record<ipc::Pause>("pause.bin"); pause && pause->remaining_ms > 0) note("pause", fmt::format("new content is paused for another {} min; creance-sensor resume ends it", pause->remaining_ms / 60'000));
+    const auto refusals = record<ipc::Refusals>("refusals.bin");
+    for (size_t i = 0; refusals && i < refusals->count; ++i)
+      note("refused", fmt::format("{}: {} ({}); creance-sensor retry lifts it", to_hex(refusals->list[i].release), to_string(refusals->list[i].reason), refusals->list[i].detail.view()));
+    if (const auto orders = files_.list(options_.state / "state/orders"); orders && !orders->empty()) note("orders", fmt::format("{} wait for the sensor to start", orders->size()));
+  }
+  void content() {
+    const auto ladder = record<ipc::Ladder>("ladder.bin");
+    if (!ladder || ladder->count == 0) return note("content", "no content has passed its probation here yet");
+    for (size_t i = 0; i < ladder->count; ++i) {
+      const fs::path folder = options_.state / "sets" / to_hex(ladder->sets[i]);
+      const auto set = ipc::read_record<ipc::SetRecord>(files_, folder / ipc::kSetRecordName);
+      std::string damage = set ? "" : set.error().detail;
+      for (size_t k = 0; set && k < set->count && damage.empty(); ++k) {
+        std::error_code ec;
+        const fs::path file = folder / std::string(set->files[k].name.view());
+        const uintmax_t bytes = fs::file_size(file, ec);
+        if (ec || bytes != set->files[k].bytes) damage = fmt::format("`{}` is missing or has another length", file.string());
+      }
+      const std::string name = fmt::format("{} ({})", ladder->names[i].view(), i == 0 ? "last known good" : "older good one");
+      if (damage.empty()) ok("content", name);
+      else wrong("content", fmt::format("{}: {}; the sensor goes to the next rung, and fetches it again when the plan still offers it", name, damage));
+    }
+  }
+  void host() {
+    const long landlock = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (landlock < 1) note("host", "this kernel has no Landlock: the sensor's processes are confined by seccomp alone");
+    else ok("host", fmt::format("Landlock version {}", landlock));
+    if (files_.exists("/sys/fs/cgroup/cgroup.controllers")) ok("host", "cgroup v2");
+    else note("host", "no cgroup v2: the sensor's processes are limited by rlimits and the supervisor alone");
+    if (files_.exists("/sys/kernel/btf/vmlinux")) ok("host", "kernel types (BTF) for the eBPF collector");
+    else note("host", "no kernel types (BTF): no eBPF collector; the process connector is used instead");
+    if (const auto policy = files_.read(options_.policy, 65'536)) ok("policy", fmt::format("`{}` is there; what is wrong with it stands in `status` (admit reads it)", options_.policy.string()));
+    else if (policy.error().code != ErrorCode::kNotFound) wrong("policy", policy.error().detail + "; nothing new is taken while it cannot be read");
+  }
+
+  const DoctorOptions& options_;
+  FileSystem& files_;
+  int wrong_ = 0;
+};
+
+}  // namespace
+
+int doctor(const DoctorOptions& options, FileSystem& files) { return Examination(options, files).run(); }
+
+}  // namespace creance::sensor

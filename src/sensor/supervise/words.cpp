@@ -1,0 +1,151 @@
+// What the supervisor says: to people (status, why), to the server (reports), and about itself in detections of its own.
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/os/real.hpp"
+#include "sensor/supervise/supervisor.hpp"
+
+namespace creance::sensor {
+namespace {
+
+constexpr size_t kNotesMax = 64;
+
+std::string hex_or_none(const Set& set) { return set == kNoSet ? std::string() : to_hex(set); }
+
+std::string json_text(std::string_view text) {  // texts here are printable already (ipc::Text); only quotes and backslashes need care
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string rfc3339(WallTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
+                     clock.seconds().count(), clock.subseconds().count());
+}
+
+}  // namespace
+
+// --- for the server
+
+void Supervisor::send_report(MonotonicTime now) {
+  const Activation& activation = conductor_.activation();
+  ipc::Report report;
+  report.state = activation.state();
+  report.arm = activation.arm();
+  report.running = activation.running();
+  report.lkg = activation.lkg();
+  report.arm_release = activation.arm_release();
+  report.arm_age_ms = activation.arm_age(now).count();
+  report.uptime_ms = static_cast<uint64_t>((now - started_).count());
+  report.plan_sequence = conductor_.plan_sequence();
+  report.events = before_.events + health_.events;
+  report.matches = before_.matches + health_.matches;
+  report.faults = before_.faults + health_.faults;
+  report.lost_events = before_.lost_events + health_.lost_events;
+  report.lost_detections = before_.lost_detections + health_.lost_detections;
+  report.clock_behind_ms = clock_behind_ms_;
+  report.lost_correlated = before_.lost_correlated + health_.lost_correlated;
+  report.worker_rss_kib = health_.rss_kib;
+  report.running_release = activation.name_of(report.running);
+  to_updater(ipc::encode(report, ipc::Process::kSupervisor));
+}
+
+// --- about itself
+
+// As a detection of content has it (docs/reference/protocol.md), so that it reaches whoever reads those. If nobody takes it now, people still find it in `why`.
+void Supervisor::detect(std::string_view what, std::string_view title, const std::string& detail) {
+  const ipc::Text<512> plain(detail);
+  note(fmt::format("{}: {}", title, plain.view()));
+  const std::string line = fmt::format(
+      "{{\"time\":\"{}\",\"rule_id\":\"creance.sensor.{}\",\"rule_title\":{},\"level\":\"high\",\"tags\":[],\"author\":\"creance-sensor\",\"references\":[],\"type\":\"creance.sensor\",\"release_digest\":\"{}\","
+      "\"channel_sha256\":\"\",\"host\":{},\"inputs\":{{\"Detail\":{}}},\"matched\":[\"Detail\"]}}",
+      rfc3339(clock_.wall()), what, json_text(title), hex_or_none(conductor_.activation().running()), json_text(ipc::Text<256>(options_.host).view()), json_text(plain.view()));
+  if (options_.offline) return;
+  if (::send(detections_out_.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++before_.lost_detections;
+}
+
+// What this process notices about its own sight, at most once a minute.
+void Supervisor::watch_itself(MonotonicTime now) {
+  const auto offset = clock_.wall().time_since_epoch() - now;
+  if (const auto jump = offset - clock_offset_; std::chrono::abs(jump) > milliseconds(60'000)) {
+    detect("clock-jump", "The clock of this host jumped", fmt::format("by {} s", jump.count() / 1000));
+    clock_offset_ = offset;
+  }
+  if (now < watch_due_) return;
+  watch_due_ = now + milliseconds(60'000);
+  clock_offset_ = offset;  // slow drift is no jump
+  const uint64_t lost = before_.lost_events + health_.lost_events, dropped = before_.lost_detections + health_.lost_detections, seen = before_.events + health_.events;
+  if (lost > lost_told_) detect("events-lost", "The sensor loses events", fmt::format("{} events were lost within the last minute; collector {}", lost - lost_told_, collector_));
+  if (dropped > dropped_told_) detect("storm", "Detections over the budget", fmt::format("{} detections were left out within the last minute, being more than {} bytes a second or more than were taken", dropped - dropped_told_, limits::kDetectionBytesPerSecondMax));
+  lost_told_ = std::max(lost, lost_told_);
+  dropped_told_ = std::max(dropped, dropped_told_);
+  // This process starts programs itself; a collector that watches programs and has not seen one of several is blind.
+  if (seen != seen_) started_unseen_ = 0;
+  seen_ = seen;
+  const bool watches = options_.input == Input::kLive || options_.input == Input::kConnector;
+  if (watches && worker_ && started_unseen_ >= 3 && started_unseen_ < kBlindTold) {
+    detect("blind", "The sensor sees nothing", fmt::format("{} programs were started by the sensor itself, and its collector ({}) saw none", started_unseen_, collector_));
+    started_unseen_ = kBlindTold;
+  }
+}
+
+// --- for people
+
+void Supervisor::note(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  fmt::print(stderr, "creance-sensor: {}\n", text);
+  notes_.push_back({clock_.wall(), std::move(text)});
+  if (notes_.size() > kNotesMax) notes_.pop_front();
+}
+
+void Supervisor::write_status() {
+  const Activation& activation = conductor_.activation();
+  const MonotonicTime now = clock_.monotonic();
+  const auto name = [&](const Set& set) { return std::string(activation.name_of(set).view()); };
+  std::string json = fmt::format("{{\"state\":\"{}\",\"phase\":\"{}\",\"running_release\":{},\"running_digest\":\"{}\",\"lkg_release\":{},\"lkg_digest\":\"{}\",\"arm\":\"{}\",\"arm_age_ms\":{},\"plan_sequence\":{},", to_string(activation.state()),
+                                 to_string(activation.phase()), json_text(name(activation.running())), hex_or_none(activation.running()), json_text(name(activation.lkg())), hex_or_none(activation.lkg()),
+                                 activation.arm() == Arm::kGo ? "go" : activation.arm() == Arm::kHold ? "hold" : "", activation.arm_age(now).count(), conductor_.plan_sequence());
+  json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},\"paused_ms\":{},",
+                      reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, before_.events + health_.events,
+                      before_.matches + health_.matches, before_.faults + health_.faults, before_.lost_events + health_.lost_events, before_.lost_detections + health_.lost_detections, health_.rss_kib, clock_behind_ms_, conductor_.pause().remaining_ms);
+  std::string refusals, held, suspended, notes, why;
+  if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
+  for (const Suspended& entry : suspended_) {
+    suspended += fmt::format("{}{{\"at_ms\":{},\"rule_id\":{},\"reason\":\"{}\",\"detail\":{}}}", suspended.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.rule_id), to_string(entry.reason), json_text(entry.detail));
+    why += fmt::format("suspended rule {}: {} ({})\n", entry.rule_id, to_string(entry.reason), entry.detail);
+  }
+  for (size_t i = 0; i < activation.refusals().count; ++i) {
+    const ipc::Refusal& entry = activation.refusals().list[i];
+    refusals += fmt::format("{}{{\"release_digest\":\"{}\",\"reason\":\"{}\",\"detail\":{}}}", i > 0 ? "," : "", to_hex(entry.release), to_string(entry.reason), json_text(entry.detail.view()));
+    why += fmt::format("refused {}: {} ({})\n", to_hex(entry.release).substr(0, 12), to_string(entry.reason), entry.detail.view());
+  }
+  for (const ipc::HeldInstance& entry : held_) {
+    held += fmt::format("{}{{\"rule_id\":{},\"input\":{}}}", held.empty() ? "" : ",", json_text(entry.rule_id.view()), json_text(entry.input.view()));
+    why += fmt::format("held rule {}: this host cannot say {}\n", entry.rule_id.view(), entry.input.view());
+  }
+  for (const Note& entry : notes_) {
+    const std::string line = fmt::format("{} {}", entry.at.time_since_epoch().count(), entry.text);
+    notes += fmt::format("{}{{\"at_ms\":{},\"text\":{}}}", notes.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.text));
+    why += line + "\n";
+  }
+  json += fmt::format("\"admit\":{},\"refusals\":[{}],\"held\":[{}],\"suspended\":[{}],\"notes\":[{}]}}\n", json_text(conductor_.admit_detail()), refusals, held, suspended, notes);
+  const std::string running = activation.running() == kNoSet ? "no content" : fmt::format("{} ({})", name(activation.running()), hex_or_none(activation.running()).substr(0, 12));
+  const std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\n", to_string(activation.state()),
+                                       running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, before_.events + health_.events, before_.lost_events + health_.lost_events,
+                                       before_.matches + health_.matches, before_.faults + health_.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail());
+  for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}})
+    if (const auto written = os::write_unsynced(options_.state / file, content, 0644); !written) fmt::print(stderr, "creance-sensor: {}\n", written.error().detail);
+}
+
+}  // namespace creance::sensor

@@ -1,0 +1,151 @@
+// What the owner of a host says in policy.yml and local.json: read strictly, merged to the stricter, and never ignored where it cannot be read. And what admit makes of it and of refusals.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/fake/files.hpp"
+#include "sensor/admit/judge.hpp"
+#include "sensor/admit/local_policy.hpp"
+
+namespace creance::sensor {
+namespace {
+
+std::string error_of(std::string_view text) {
+  const auto policy = parse_policy_yaml(text, "policy.yml");
+  return policy ? "" : policy.error().detail;
+}
+
+TEST(PolicyFile, SaysAllThatTheOwnerMayWant) {
+  const auto policy = parse_policy_yaml("# ours\npaused: true\npin: \"r7\"\ndelay: 2d\nring: late\nmutes: [a, b]\nkeep: [c]\ndeny: [" + std::string(64, 'a') + "]\n", "policy.yml");
+  ASSERT_TRUE(policy) << policy.error().detail;
+  EXPECT_TRUE(policy->paused);
+  EXPECT_EQ(policy->pin, "r7");
+  EXPECT_EQ(policy->delay, std::chrono::hours(48));
+  EXPECT_EQ(policy->ring, plan::Ring::kLate);
+  EXPECT_EQ(policy->mutes, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(policy->keep, std::vector<std::string>{"c"});
+  EXPECT_EQ(policy->deny.size(), 1u);
+  EXPECT_TRUE(parse_policy_yaml("# nothing said\n", "policy.yml"));
+}
+
+TEST(PolicyFile, WhatIsWrongIsSaidWithItsPlace) {
+  EXPECT_EQ(error_of("pased: true\n"), "policy.yml:1:1: `pased` is not known here");
+  EXPECT_EQ(error_of("\npaused: maybe\n"), "policy.yml:2:9: `paused` must be true or false");
+  EXPECT_EQ(error_of("delay: 12\n"), "policy.yml:1:8: `delay` must be a number with s, m, h or d behind it, like 12h");
+  EXPECT_EQ(error_of("deny: all\n"), "policy.yml:1:7: `deny` must be a list");
+  EXPECT_EQ(error_of("[1]\n"), "policy.yml:1:1: must be `key: value` lines");
+  for (const char* text : {"paused: true\npaused: false\n", "ring: sometimes\n", "deny: [xyz]\n", "delay: 400d\n", "a: [\n", "pin: NOT A NAME\n"}) EXPECT_NE(error_of(text), "") << text;
+}
+
+TEST(OwnersWish, TheStricterOfBothFilesHolds) {
+  fake::MemoryFileSystem files;
+  const auto wish = [&](std::string_view json, std::string_view yaml) {
+    EXPECT_TRUE(json.empty() || files.write_atomic("/s/local.json", as_bytes(json), 0600));
+    EXPECT_TRUE(yaml.empty() || files.write_atomic("/etc/policy.yml", as_bytes(yaml), 0600));
+    return read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
+  };
+  EXPECT_FALSE(wish("", "").policy);
+  const auto both = wish(R"({"_type":"local","delay_s":3600,"ring":"early"})", "delay: 30m\nring: late\npaused: false\n");
+  ASSERT_TRUE(both.policy);
+  EXPECT_EQ(both.policy->delay, std::chrono::hours(1));
+  EXPECT_EQ(both.policy->ring, plan::Ring::kLate);
+  EXPECT_FALSE(both.policy->paused);
+  EXPECT_TRUE(both.complaint.empty());
+  EXPECT_TRUE(wish(R"({"_type":"local","pin":"a"})", "pin: b\n").policy->paused) << "two pins that differ leave nothing";
+}
+
+TEST(OwnersWish, AFileThatCannotBeReadMayHaveSaidNo) {
+  fake::MemoryFileSystem files;
+  ASSERT_TRUE(files.write_atomic("/etc/policy.yml", as_bytes("paussed: true\n"), 0600));
+  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
+  ASSERT_TRUE(wish.policy);
+  EXPECT_TRUE(wish.policy->paused);
+  EXPECT_EQ(wish.complaint, "/etc/policy.yml:1:1: `paussed` is not known here");
+}
+
+Digest digest_of(uint8_t tag) {
+  Digest digest;
+  digest.bytes.fill(tag);
+  return digest;
+}
+
+TEST(Judge, ADeniedRungLeavesTheLadderBeforeItIsNeeded) {
+  Question question;
+  question.running = digest_of(1).bytes;
+  question.rungs = {digest_of(1).bytes, digest_of(2).bytes, digest_of(3).bytes};
+  plan::DenyList deny;
+  deny.version = 4;
+  deny.denied.push_back({digest_of(2), "hurts"});
+  plan::Documents documents;
+  documents.deny = &deny;
+  const auto answer = judge(question, documents, {}, {}, WallTime{}).answer;
+  EXPECT_EQ(answer.running_standing, ipc::Standing::kAllowed);
+  EXPECT_EQ(answer.rung_standing, (std::array{ipc::Standing::kAllowed, ipc::Standing::kDenied, ipc::Standing::kAllowed}));
+  EXPECT_EQ(answer.deny_version, 4u);
+  EXPECT_TRUE(answer.valid());
+}
+
+TEST(Judge, ARetryLiftsOnlyWhatWasRefusedUnderAnOlderList) {
+  HostMemory memory;
+  memory.refusals.count = 2;
+  memory.refusals.list[0].release = digest_of(1).bytes;
+  memory.refusals.list[0].deny_version = 4;
+  memory.refusals.list[1].release = digest_of(2).bytes;
+  memory.refusals.list[1].deny_version = 5;
+  plan::DenyList deny;
+  deny.version = 5;
+  deny.retry = {digest_of(1), digest_of(2)};
+  plan::Documents documents;
+  documents.deny = &deny;
+  const auto answer = judge({}, documents, {}, memory, WallTime{}).answer;
+  ASSERT_EQ(answer.lifted_count, 1u);
+  EXPECT_EQ(answer.lifted[0], digest_of(1).bytes);
+}
+
+TEST(Judge, WhatWasWithdrawnAndIsKeptForWantOfAnythingElseGivesWayToWhatIsNew) {
+  Question question;
+  question.running = digest_of(1).bytes;
+  question.rungs = {digest_of(1).bytes};
+  plan::Plan plan;
+  plan.sequence = 2;
+  plan::Rollout old;
+  old.release = "old";
+  old.release_digest = digest_of(1);
+  old.state = plan::RolloutState::kWithdrawn;
+  plan.rollouts.push_back(old);
+  plan::Release document;
+  document.floor.approved_until = WallTime(std::chrono::hours(1));
+  plan::Documents documents;
+  documents.plan = &plan;
+  documents.release = [&](const Digest&) { return &document; };
+  EXPECT_EQ(judge(question, documents, {}, {}, WallTime{}).decision.reason, plan::Reason::kNothingElse);
+  plan::Rollout fresh = old;
+  fresh.release = "new";
+  fresh.release_digest = digest_of(2);
+  fresh.state = plan::RolloutState::kComplete;
+  plan.rollouts.insert(plan.rollouts.begin(), fresh);
+  const auto decision = judge(question, documents, {}, {}, WallTime{}).decision;
+  EXPECT_EQ(decision.action, plan::Action::kAnnounce) << decision.detail;
+  EXPECT_EQ(decision.release_name, "new");
+  question.paused = true;
+  EXPECT_EQ(judge(question, documents, {}, {}, WallTime{}).decision.action, plan::Action::kStay);
+}
+
+TEST(Judge, APauseOfTheOwnerHoldsWhatIsNewAndNotWhatIsDenied) {
+  Question question;
+  question.paused = true;
+  question.running = digest_of(1).bytes;
+  plan::Plan plan;
+  plan.sequence = 1;
+  plan::Documents documents;
+  documents.plan = &plan;
+  EXPECT_NE(judge(question, documents, {}, {}, WallTime{}).answer.detail.view().find("local_pause"), std::string_view::npos);
+  plan::DenyList deny;
+  deny.version = 1;
+  deny.denied.push_back({digest_of(1), "hurts"});
+  documents.deny = &deny;
+  EXPECT_EQ(judge(question, documents, {}, {}, WallTime{}).answer.running_standing, ipc::Standing::kDenied);
+}
+
+}  // namespace
+}  // namespace creance::sensor

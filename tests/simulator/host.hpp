@@ -1,0 +1,501 @@
+// A whole host in one object and in pretended time: the sensor's own Conductor, Activation, StallJudge, Store, clear_sets and admit's judge over a disk that forgets what was
+// not synced; worker, rehearsal, updater and server are pretended. Faults come from a seed. The invariants are checked whenever content is read, and after every step.
+#pragma once
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+
+#include "base/digest.hpp"
+#include "base/fake/disk.hpp"
+#include "plan/cohort.hpp"
+#include "sensor/admit/judge.hpp"
+#include "sensor/supervise/conductor.hpp"
+#include "sensor/supervise/sets.hpp"
+
+namespace creance::sensor::simulated {
+
+using namespace std::chrono_literals;
+
+class PretendedClock final : public Clock {
+ public:
+  WallTime wall() const override { return wall_; }
+  MonotonicTime monotonic() const override { return monotonic_; }
+  void pass(milliseconds time) {
+    monotonic_ += time;
+    wall_ += time;
+  }
+  void jump(milliseconds by) { wall_ += by; }
+
+ private:
+  MonotonicTime monotonic_{1'000'000};
+  WallTime wall_{milliseconds(1'790'000'000'000)};
+};
+
+enum class Nature : uint8_t { kGood, kCrashes, kHangs, kSpins, kCrashesLate, kFailsRehearsal, kKillsRehearsal, kHangsRehearsal, kDoesNotVerify };
+inline constexpr uint32_t kNatures = 9;
+
+struct Content {
+  plan::Release document;
+  Digest digest;
+  Nature nature = Nature::kGood;
+  Bytes channel;
+  Set set() const { return digest.bytes; }
+};
+
+// Everything that is signed, as the server publishes it and as the spool of the host has it.
+struct Published {
+  plan::Plan plan;
+  plan::DenyList deny;
+  bool forged = false;  // a mirror's own invention: no signature fits
+};
+
+class Host final : private Hands {
+ public:
+  explicit Host(uint64_t seed) : random_(seed) {
+    server_.plan.sequence = 1;
+    server_.deny.version = 1;
+    for (const char* folder : {"/s/state", "/s/sets", "/s/trusted"}) CHECK(disk_.make_directories(folder).has_value());
+    publish(Nature::kGood);
+    server_.plan.rollouts[0].state = plan::RolloutState::kComplete;
+    boot();
+  }
+
+  // --- what a test does with it
+  uint64_t below(uint64_t n) { return random_() % n; }
+  bool chance(uint64_t one_in) { return below(one_in) == 0; }
+  const Activation& machine() const { return conductor_->activation(); }
+  fake::Disk& disk() { return disk_; }
+  PretendedClock& clock() { return clock_; }
+  const Set& running() const { return worker_.loaded; }
+  bool up() const { return conductor_.has_value(); }
+  uint64_t steps() const { return steps_; }
+  uint64_t activations() const { return activations_; }
+  uint64_t returns() const { return returns_; }
+  uint64_t boots() const { return boots_; }
+  size_t refused() const { return hurt_.size(); }
+  const std::string& story() const { return story_; }
+  Published& server() { return server_; }
+  const Content& content(const Set& set) const { return contents_.at(set); }
+
+  void run_for(milliseconds time) {
+    const MonotonicTime end = clock_.monotonic() + time;
+    while (clock_.monotonic() < end && !testing::Test::HasFatalFailure()) step(end);
+  }
+
+  void step(MonotonicTime end) {
+    ++steps_;
+    if (!conductor_) {  // the machine is off
+      clock_.pass(std::min(end, on_at_) - clock_.monotonic());
+      if (clock_.monotonic() >= on_at_) boot();
+      return;
+    }
+    MonotonicTime next = std::min(end, conductor_->next_timer());
+    if (!due_.empty()) next = std::min(next, due_.begin()->first);
+    clock_.pass(std::max(next, clock_.monotonic()) - clock_.monotonic());
+    while (conductor_ && !due_.empty() && due_.begin()->first <= clock_.monotonic()) {
+      const auto action = std::move(due_.begin()->second);
+      due_.erase(due_.begin());
+      action();
+      if (!disk_.on()) power_loss();
+    }
+    if (!conductor_) return;
+    if (worker_.lives && !worker_.silent) conductor_->worker_spoke();
+    conductor_->timers();
+    if (!disk_.on()) return power_loss();
+    check();
+  }
+
+  // --- faults
+  Set publish(Nature nature) {
+    Content made;
+    made.nature = nature;
+    made.document.name = fmt::format("release-{}", ++releases_);
+    made.document.floor.approved_until = clock_.wall() + 24h * 3650;
+    made.channel.assign(made.document.name.begin(), made.document.name.end());
+    made.document.channels.push_back({"linux.process_creation", sha256({}), "x", sha256(made.channel), static_cast<int64_t>(made.channel.size()), 1, {}});
+    made.digest = plan::release_digest(made.document.to_bytes());
+    plan::Rollout rollout;
+    rollout.release = made.document.name;
+    rollout.release_digest = made.digest;
+    rollout.ids_before = clock_.wall() - 24h;
+    rollout.stages.push_back({plan::Ring::kGeneral, plan::kEveryCohort, plan::kEveryCohort});
+    const Set set = made.set();
+    contents_.emplace(set, std::move(made));
+    server_.plan.rollouts.insert(server_.plan.rollouts.begin(), rollout);
+    if (server_.plan.rollouts.size() > 6) server_.plan.rollouts.pop_back();
+    ++server_.plan.sequence;
+    return set;
+  }
+  void deny(const Set& set) {
+    if (server_.deny.find({set}) == nullptr) server_.deny.denied.push_back({{set}, "hurts"});
+    ++server_.deny.version;
+  }
+  void retry(const Set& set) {
+    server_.deny.retry = {Digest{set}};
+    ++server_.deny.version;
+  }
+  void power_loss() {
+    remember();
+    conductor_.reset();
+    due_.clear();
+    forget_children();
+    disk_.power_loss([this](size_t n) { return chance(2) ? 0 : below(n); });
+    const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin");
+    const auto ladder = ipc::read_record<ipc::Ladder>(disk_, "/s/state/ladder.bin");
+    if (marker && marker->arm == Arm::kGo && !(ladder && ladder->count > 0 && ladder->sets[0] == marker->release)) must_refuse_ = marker->release;
+    ++boot_;
+    on_at_ = clock_.monotonic() + milliseconds(below(120'000));
+  }
+  void kill_supervisor() {
+    remember();
+    conductor_.reset();
+    due_.clear();
+    forget_children();
+    on_at_ = clock_.monotonic() + milliseconds(below(5'000));
+  }
+  void stop(bool reboot) {
+    (void)conductor_->stop().has_value();
+    if (!disk_.on()) return power_loss();
+    kill_supervisor();
+    if (reboot) ++boot_;
+  }
+  void snapshot() { snapshot_ = disk_.image(); }
+  void restore() {
+    if (!snapshot_) return;
+    power_loss();
+    disk_ = snapshot_->image();
+    must_refuse_.reset();
+    // What its disk of then runs as good is what it has; the server remembers what it was told, and lets it take none of that again.
+    std::erase_if(hurt_, [this](const auto& entry) { return !came_back_.contains(entry.first); });
+    if (const auto ladder = ipc::read_record<ipc::Ladder>(disk_, "/s/state/ladder.bin"))
+      for (size_t i = 0; i < ladder->count; ++i) hurt_.erase(ladder->sets[i]);
+    if (const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin"); marker && marker->arm == Arm::kGo) hurt_.erase(marker->release);
+  }
+  void kill_worker() {
+    if (worker_.lives) worker_dies("signal 9");
+  }
+  void silence_worker() { worker_.silent = true; }
+  void lie() {
+    const Set any = random_set();
+    switch (below(4)) {
+      case 0: conductor_->worker_activated(any); break;
+      case 1: conductor_->rehearsal_ended(any, true, Reason::kNone, {}); break;
+      case 2: conductor_->worker_refused(any, Reason::kVerifyFailed, "a lie"); break;
+      default: conductor_->grant_came(any); break;
+    }
+  }
+  Set random_set() {
+    auto it = contents_.begin();
+    std::advance(it, static_cast<std::ptrdiff_t>(below(contents_.size())));
+    return it->first;
+  }
+  void order(ipc::Order::What what) {
+    ipc::Order order;
+    order.what = what;
+    order.release = random_set();
+    order.pause_ms = below(3'600'000);
+    const bool retries = what == ipc::Order::What::kRetry;
+    tell("order: " + conductor_->order(order));
+    if (retries) hurt_.erase(order.release);
+  }
+  void network(bool works) { network_ = works; }
+  void forge(bool yes) { forging_ = yes; }
+  void offer_old_plan(bool yes) { replaying_ = yes; }
+  void damage_a_set() {
+    const Set set = random_set();
+    disk_.damage(folder_of(set) / (chance(2) ? "set.bin" : "0.channel"));
+  }
+  void holds(uint64_t one_in) { hold_one_in_ = one_in; }  // 0: never
+  void children_work(bool yes) { children_work_ = yes; }
+
+ private:
+  struct PretendedWorker {
+    bool lives = false, silent = false, spinning = false;
+    uint64_t generation = 0;
+    Set loaded{};
+    MonotonicTime since{0};
+    Set blamed{};
+  };
+
+  static std::filesystem::path folder_of(const Set& set) { return std::filesystem::path("/s/sets") / to_hex(set); }
+  void later(milliseconds delay, std::function<void()> action) { due_.emplace(clock_.monotonic() + delay, std::move(action)); }
+  void tell(const std::string& text) {
+    story_ += fmt::format("{:>10} {}\n", clock_.monotonic().count(), text);
+    if (story_.size() > 65'536) story_.erase(0, story_.size() - 32'768);
+  }
+
+  void boot() {
+    ++boots_;
+    tell(fmt::format("starts, boot {}", boot_));
+    last_answer_.reset();
+    granted_.reset();
+    conductor_.emplace(ConductorSettings{}, "/s/state", disk_, clock_, static_cast<Hands&>(*this));
+    conductor_->start(ipc::BootId(fmt::format("boot-{}", boot_)));
+    if (must_refuse_) {
+      EXPECT_TRUE(machine().refusals().contains(*must_refuse_)) << "the machine went down in its probation";
+      must_refuse_.reset();
+    }
+    fetch();
+    if (!disk_.on()) power_loss();
+  }
+  void forget_children() {
+    worker_ = {false, false, false, worker_.generation + 1, kNoSet, MonotonicTime(0), kNoSet};
+    ++rehearsal_generation_;
+    admit_lives_ = false;
+    announced_ = kNoSet;
+  }
+
+  // The updater's turn: what the server has now goes to the spool, or what a mirror makes of it.
+  void fetch() {
+    later(milliseconds(20'000 + below(40'000)), [this] { fetch(); });
+    if (!network_) return;
+    if (chance(4)) old_ = spool_;
+    spool_ = replaying_ && old_ ? *old_ : server_;
+    spool_.forged = forging_;
+    conductor_->spool_changed();
+  }
+
+  // --- Hands
+  Status start_worker(const Set& set) override {
+    EXPECT_FALSE(worker_.lives);
+    if (!children_work_ && chance(20)) return fail(ErrorCode::kUnavailable, "no memory for another process");
+    worker_ = {true, false, false, worker_.generation + 1, kNoSet, clock_.monotonic(), kNoSet};
+    tell_worker(set);
+    return {};
+  }
+  void end_worker() override { worker_ = {false, false, false, worker_.generation + 1, kNoSet, MonotonicTime(0), worker_.loaded}; }
+  bool worker_lives() const override { return worker_.lives; }
+  void tell_worker(const Set& set) override {
+    later(milliseconds(1 + below(800)), [this, set, generation = worker_.generation] {
+      if (worker_.generation != generation) return;
+      if (const std::string wrong = load(set, "worker"); !wrong.empty()) return conductor_->worker_refused(set, Reason::kVerifyFailed, wrong);
+      worker_.loaded = set;
+      conductor_->worker_activated(set);
+      behave(set, generation);
+    });
+  }
+  std::chrono::nanoseconds worker_cpu() override { return worker_.spinning ? std::chrono::nanoseconds(clock_.monotonic() - worker_.since) : std::chrono::nanoseconds(0); }
+  Set worker_channel() override { return chance(2) || worker_.blamed == kNoSet ? kNoSet : sha256(contents_.at(worker_.blamed).channel).bytes; }
+  Status start_rehearsal(const Set& set) override {
+    const uint64_t generation = ++rehearsal_generation_;
+    later(milliseconds(50 + below(3'000)), [this, set, generation] {
+      if (rehearsal_generation_ != generation) return;
+      const std::string wrong = load(set, "rehearsal");
+      const Nature nature = set == kNoSet ? Nature::kGood : contents_.at(set).nature;
+      if (nature == Nature::kHangsRehearsal) return;
+      if (!wrong.empty()) conductor_->rehearsal_ended(set, false, Reason::kDamaged, wrong);
+      else if (nature == Nature::kDoesNotVerify) conductor_->rehearsal_ended(set, false, Reason::kVerifyFailed, "V012");
+      else if (nature == Nature::kFailsRehearsal || nature == Nature::kKillsRehearsal) conductor_->rehearsal_ended(set, false, Reason::kNone, "signal 11");
+      else conductor_->rehearsal_ended(set, true, Reason::kNone, {});
+    });
+    return {};
+  }
+  void end_rehearsal() override { ++rehearsal_generation_; }
+  Status ask_admit(const AdmitQuestion& asked) override {
+    EXPECT_FALSE(admit_lives_);
+    admit_lives_ = true;
+    if (!children_work_ && chance(50)) return {};  // it hangs
+    later(milliseconds(20 + below(300)), [this, asked, generation = ++admit_generation_] {
+      if (!admit_lives_ || admit_generation_ != generation) return;
+      const ipc::Admitted answer = admit(asked);
+      CHECK(answer.valid());
+      admit_lives_ = false;
+      if (!disk_.on()) return;
+      if (answer.trusted == 1) last_answer_ = spool_;
+      conductor_->admit_answered(answer);
+      if (conductor_) conductor_->admit_ended();
+    });
+    return {};
+  }
+  void end_admit() override { admit_lives_ = false; }
+  bool admit_lives() const override { return admit_lives_; }
+  void announce(const Set& release, const Set&) override {
+    announced_ = release;
+    granted_.reset();
+    if (release != kNoSet) ask_for_grant(release);
+  }
+  void report(const Emit& event) override {
+    tell(fmt::format("{} {} {}", to_string(event.kind), to_hex(event.release).substr(0, 8), event.detail));
+    activations_ += event.kind == EventKind::kActivated;
+    constexpr EventKind kHurt[] = {EventKind::kReturned, EventKind::kUncleanReboot, EventKind::kRehearsalFailed, EventKind::kVerifyFailed, EventKind::kWorkerCrash, EventKind::kWorkerStall};
+    if (std::ranges::find(kHurt, event.kind) != std::end(kHurt) && event.detail.find("damaged") == std::string::npos) came_back_.insert(event.release);
+    returns_ += event.kind == EventKind::kReturned;
+  }
+  void note(std::string text) override { tell(text); }
+  bool clear_sets(const std::function<bool(const Set&)>& retained) override {
+    (void)sensor::clear_sets(disk_, "/s/sets", retained).has_value();
+    return true;
+  }
+  void phase_changed() override { tell(fmt::format("-> {}", to_string(machine().phase()))); }
+
+  void worker_dies(const std::string& how) {
+    end_worker();
+    conductor_->worker_ended(how);
+  }
+  // What content does to the worker that runs it live.
+  void behave(const Set& set, uint64_t generation) {
+    if (set == kNoSet || !conductor_ || machine().refusals().contains(sha256(contents_.at(set).channel).bytes)) return;  // runs without its only channel
+    const auto if_it_still_runs = [this, set, generation](const std::function<void()>& act) {
+      return [this, set, generation, act] {
+        if (worker_.generation == generation && worker_.loaded == set) act();
+      };
+    };
+    switch (contents_.at(set).nature) {
+      case Nature::kCrashes: later(milliseconds(1 + below(19'000)), if_it_still_runs([this] { worker_dies("signal 11"); })); break;
+      case Nature::kCrashesLate: later(clock_.monotonic() - first_run(set) < 1h ? 1h + milliseconds(below(3'600'000)) : milliseconds(1 + below(9'000)), if_it_still_runs([this] { worker_dies("signal 11"); })); break;
+      case Nature::kHangs: later(milliseconds(1 + below(15'000)), if_it_still_runs([this] { worker_.silent = true; })); break;
+      case Nature::kSpins: later(milliseconds(1 + below(10'000)), if_it_still_runs([this] { worker_.silent = worker_.spinning = true; })); break;
+      default: break;
+    }
+  }
+  MonotonicTime first_run(const Set& set) { return first_runs_.emplace(set, clock_.monotonic()).first->second; }
+
+  void ask_for_grant(const Set& release) {
+    later(milliseconds(200 + below(2'000)), [this, release] {
+      if (announced_ != release) return;
+      if (!network_) return ask_for_grant(release);
+      plan::Grant grant;
+      grant.sensor_id = kId;
+      grant.boot_epoch = "epoch";
+      grant.release_digest = {release};
+      const bool hold = came_back_.contains(release) || (hold_one_in_ > 0 && chance(hold_one_in_));  // whoever came back from it is told hold from then on
+      grant.verdict = hold && !lifted(release) ? plan::Verdict::kHold : plan::Verdict::kGo;
+      grant.expires = clock_.wall() + 24h * 365;
+      granted_ = grant;
+      conductor_->grant_came(release);
+      ask_for_grant(release);
+    });
+  }
+  bool lifted(const Set& set) const { return std::ranges::find(server_.deny.retry, Digest{set}) != server_.deny.retry.end(); }
+
+  // As creance-sensor-admit, after the signatures: the same judge, the same order of files.
+  ipc::Admitted admit(const AdmitQuestion& asked) {
+    ipc::Admitted refused;
+    const auto because = [&](const std::string& detail) {
+      refused.detail.assign(detail);
+      return refused;
+    };
+    if (spool_.forged) return because("signature does not fit");
+    if (spool_.deny.version < trusted_deny_) return because("older than what is trusted");
+    trusted_deny_ = spool_.deny.version;
+    Question question;
+    question.boot_epoch = "epoch";
+    if (asked.running != kNoSet) question.running = asked.running;
+    for (size_t i = 0; i < asked.ladder.count; ++i) question.rungs.push_back(asked.ladder.sets[i]);
+    if (asked.held_back) question.held_back = asked.held_back->release;
+    if (asked.announced != kNoSet) question.announced = asked.announced;
+    question.paused = asked.paused;
+    HostMemory memory;
+    if (const auto refusals = ipc::read_record<ipc::Refusals>(disk_, "/s/state/refusals.bin")) memory.refusals = *refusals;
+    if (const auto seen = ipc::read_record<ipc::PlanSeen>(disk_, "/s/trusted/plan.bin")) memory.plan_seen = seen->sequence;
+    if (question.announced && granted_ && granted_->check(kId, "epoch", {*question.announced}, clock_.wall())) memory.grant = granted_;
+    plan::Documents documents;
+    documents.plan = &spool_.plan;
+    documents.deny = &spool_.deny;
+    documents.release = [this](const Digest& digest) -> const plan::Release* {
+      const auto found = contents_.find(digest.bytes);
+      return found == contents_.end() ? nullptr : &found->second.document;
+    };
+    Judgement judgement = judge(question, documents, {kId, WallTime{}, {}, "demo"}, memory, clock_.wall());
+    if (judgement.answer.plan_sequence > memory.plan_seen)
+      if (const auto kept = ipc::write_record(disk_, "/s/trusted/plan.bin", ipc::PlanSeen{judgement.answer.plan_sequence}); !kept) return because(kept.error().detail);
+    if (judgement.offers()) {
+      if (const auto put = put_set(contents_.at(judgement.decision.release->bytes)); !put) return because(put.error().detail);
+      offer_in(judgement, memory);
+    }
+    return judgement.answer;
+  }
+  Status put_set(const Content& content) {
+    const auto folder = folder_of(content.set());
+    if (whole(content.set()).empty()) return {};
+    TRY_VOID(disk_.remove(folder / ipc::kSetRecordName));
+    TRY_VOID(disk_.make_directories(folder));
+    TRY_VOID(disk_.write_atomic(folder / "0.channel", content.channel, 0444));
+    ipc::SetRecord record;
+    record.release = content.set();
+    record.count = 1;
+    record.files[0].name.assign("0.channel");
+    record.files[0].sha256 = sha256(content.channel).bytes;
+    record.files[0].bytes = content.channel.size();
+    return disk_.write_atomic(folder / ipc::kSetRecordName, ipc::to_record(record), 0444);
+  }
+  std::string whole(const Set& set) {
+    const auto record = ipc::read_record<ipc::SetRecord>(disk_, folder_of(set) / ipc::kSetRecordName);
+    if (!record) return record.error().detail;
+    const auto bytes = disk_.read(folder_of(set) / "0.channel", limits::kChannelBytesMax);
+    if (!bytes) return bytes.error().detail;
+    return sha256(*bytes).bytes == record->files[0].sha256 ? "" : "its bytes are not the ones that were signed";
+  }
+
+  // Content is read: the moment for which all of this was built. Returns what is wrong with its files.
+  std::string load(const Set& set, const char* by) {
+    if (set == kNoSet) return {};
+    const std::string name = fmt::format("{} reads {} ({})", by, to_hex(set).substr(0, 8), contents_.contains(set) ? contents_.at(set).document.name : "nobody's");
+    EXPECT_TRUE(contents_.contains(set)) << name << ", which nobody signed\n" << story_;
+    EXPECT_FALSE(machine().refusals().contains(set)) << name << ", which is refused\n" << story_;
+    const auto hurt = hurt_.find(set);
+    EXPECT_TRUE(hurt == hurt_.end() || (lifted(set) && server_.deny.version > hurt->second)) << name << ", which was refused once\n" << story_;
+    bool good = false;
+    for (size_t i = 0; i < machine().ladder().count; ++i) good = good || machine().ladder().sets[i] == set;
+    if (!good) {
+      const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin");
+      EXPECT_TRUE(marker && marker->release == set && marker->arm == Arm::kGo && disk_.durable("/s/state/marker.bin")) << name << " without a durable marker\n" << story_;
+      EXPECT_TRUE(!last_answer_ || last_answer_->deny.find({set}) == nullptr) << name << ", which is denied\n" << story_;
+    }
+    return whole(set);
+  }
+
+  void remember() {
+    if (!conductor_) return;
+    for (size_t i = 0; i < machine().refusals().count; ++i) {
+      const ipc::Refusal& entry = machine().refusals().list[i];
+      // What the disk has not taken yet may be forgotten in a power loss; then the marker is still there.
+      if (const auto kept = ipc::read_record<ipc::Refusals>(disk_, "/s/state/refusals.bin"); kept && kept->contains(entry.release) && disk_.durable("/s/state/refusals.bin")) hurt_[entry.release] = std::max<int64_t>(hurt_[entry.release], entry.deny_version);
+    }
+  }
+
+  void check() {
+    const Activation& m = machine();
+    remembered_ = remembered_ + 1;
+    if (m.refusals().count != refusals_seen_ || remembered_ % 64 == 0) remember();
+    refusals_seen_ = m.refusals().count;
+    ASSERT_TRUE(m.ladder().valid());
+    ASSERT_TRUE(m.refusals().valid());
+    for (size_t i = 0; i < m.ladder().count; ++i) ASSERT_FALSE(m.refusals().contains(m.ladder().sets[i])) << "refused content on the ladder\n" << story_;
+    ASSERT_FALSE(worker_.loaded != kNoSet && m.phase() != Phase::kReturning /* told to swap */ && m.refusals().contains(worker_.loaded)) << "refused content runs\n" << story_;
+  }
+
+  static constexpr const char* kId = "0123456789abcdef0123456789abcdef";
+  std::mt19937_64 random_;
+  PretendedClock clock_;
+  fake::Disk disk_;
+  std::optional<fake::Disk> snapshot_;
+  std::optional<Conductor> conductor_;
+  std::multimap<MonotonicTime, std::function<void()>> due_;
+  PretendedWorker worker_;
+  uint64_t rehearsal_generation_ = 0, admit_generation_ = 0;
+  bool admit_lives_ = false, children_work_ = false;
+  Set announced_{};
+  std::optional<plan::Grant> granted_;
+  MonotonicTime on_at_{0};
+  uint64_t boot_ = 1, boots_ = 0, steps_ = 0, activations_ = 0, returns_ = 0, releases_ = 0, remembered_ = 0, hold_one_in_ = 3;
+  uint32_t refusals_seen_ = 0;
+
+  std::map<Set, Content> contents_;   // all that was ever signed
+  Published server_, spool_;
+  std::optional<Published> old_, last_answer_;
+  int64_t trusted_deny_ = 0;
+  bool network_ = true, forging_ = false, replaying_ = false;
+  std::set<Set> came_back_;           // as the server remembers
+  std::map<Set, int64_t> hurt_;       // refused here, durably; and the deny list that was known then
+  std::optional<Set> must_refuse_;
+  std::map<Set, MonotonicTime> first_runs_;
+  std::string story_;
+};
+
+}  // namespace creance::sensor::simulated
