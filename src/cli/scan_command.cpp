@@ -102,7 +102,7 @@ void report_remarks(const scan::FileReport& report, const Terminal& terminal) {
     const std::string column = each.column == 0 ? "" : fmt::format(":{}", each.column);
     terminal.warning(fmt::format("{}:{}{}: {}{}", printable(report.file, 4096), each.line, column, each.kind == scan::Remark::Kind::kMalformed ? "malformed event skipped: " : "", printable(each.reason, 200)));
   }
-  constexpr std::array<std::string_view, scan::Remark::kKinds> kMore = {"malformed events skipped", "events nested too deep", "events with bytes that JSON forbids", "entries whose long fields journalctl left out", "damaged parts"};
+  constexpr std::array<std::string_view, scan::Remark::kKinds> kMore = {"malformed events skipped", "events nested too deep", "events with bytes that JSON forbids", "entries whose long fields journalctl left out", "events with objects in place of values", "damaged parts"};
   for (size_t kind = 0; kind < kMore.size(); ++kind) {
     if (report.remarks[kind] > scan::kRemarksListedMax) terminal.warning(fmt::format("{}: {} more {}", printable(report.file, 4096), report.remarks[kind] - scan::kRemarksListedMax, kMore[kind]));
   }

@@ -28,6 +28,7 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 // An object or list that the walk is inside of.
 struct Frame {
   bool is_object = false;
+  bool is_own = false;  // a list that is a field's own value, or inside of such a one
   Context context;  // what its members or elements are
   simdjson::simdjson_result<ondemand::object_iterator> object_at, object_end;
   simdjson::simdjson_result<ondemand::array_iterator> array_at, array_end;
@@ -124,12 +125,14 @@ Result<std::string_view> Decoder::State::key_of(ondemand::field& field) {
   return *text;
 }
 
-// Everything inside a list or object, with a stack of our own. Scalars of a list that is a field's own value are its values; all else goes to `nested`.
+// Everything inside a list or object, with a stack of our own. Scalars of a list that is a field's own value are its values, those of lists inside of it too; all else goes to `nested`.
 Status Decoder::State::walk(ondemand::value& value, Field& field) {
   size_t depth = 0;
   const auto enter = [&](ondemand::value& from, bool is_object, const Context& context) -> Status {
     Frame& frame = frames[depth];
     frame.is_object = is_object;
+    frame.is_own = !is_object && (depth == 0 || frames[depth - 1].is_own);
+    if (is_object && (depth == 0 || frames[depth - 1].is_own)) field.has_objects = true;
     frame.context = is_object ? nested.open_object(context) : nested.open_list(context);
     if (is_object) {
       JSON_TRY(ondemand::object object, from.get_object());
@@ -181,8 +184,7 @@ Status Decoder::State::walk(ondemand::value& value, Field& field) {
       continue;
     }
     TRY(const auto text, scalar(element));
-    const bool own = depth == 1 && !frame.is_object;
-    if (!own || context.mode != Context::kPlain) nested.scalar(context, text);
+    if (!frame.is_own || context.mode != Context::kPlain) nested.scalar(context, text);
     else if (text) add_value(field, *text);
   }
   return {};
@@ -382,6 +384,7 @@ Decoded Decoder::State::build(const Route& route, Built& to) {
   }
   for (const auto& [input, winner, is_whole] : plan.winners) {
     const Field& field = fields[winner];
+    notices.no_value = notices.no_value || field.has_objects;
     if (field.has_value) to.values[input] = schema::InputValue(is_whole ? whole.digits_of(field.text) : field.text);
     for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, is_whole ? whole.digits_of(more[m]) : more[m]});
   }

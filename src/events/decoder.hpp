@@ -4,7 +4,7 @@
 // a source that lists providers. `{"_type": "linux.fifo_created", …}` names its Type directly and then goes to no other. One event may go to several Types, to each once.
 //
 // Fields: a field is the input of the same name, compared without ASCII case (an exact name wins over another case; of equal names the last one wins), or of the name
-// that the source's `rename` gives it. Numbers and booleans are their text, as written. null and an empty list are absent. Of a list of scalars the first value stands in
+// that the source's `rename` gives it. Numbers and booleans are their text, as written. null and an empty list are absent. Of a list of scalars (lists inside of it are opened) the first value stands in
 // `values`, the rest in `further`. What is no input (further fields, leaves of nested objects, losers among equal names) is in `others`, if the Type wants them.
 // `_source` and `_type` are never values. A lone UTF-16 surrogate in an escape becomes U+FFFD, and so does a byte that is no UTF-8; what is nested too deep is left out alone, and told:
 // an attacker's odd file name does not make an event disappear.
@@ -46,6 +46,7 @@ class Decoder {
   struct Notices {
     bool mended = false;     // bytes that are no UTF-8, or control characters inside strings: read as U+FFFD, and as themselves
     bool too_deep = false;   // what is nested deeper than limits::kEventDepthMax was left out
+    bool no_value = false;   // an input that is wanted is an object, or a list with objects in it: those are looked at by keywords only
     bool left_out = false;   // a field of the journal that journalctl left out, since it was long (null)
   };
   const Notices& notices() const;

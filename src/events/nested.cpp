@@ -21,19 +21,7 @@ std::string_view value_of(std::span<const Field> fields, std::string_view key) {
   return {};
 }
 
-bool holds_for(Where where, bool security, std::string_view id) {
-  switch (where) {
-    case Where::kAny: return true;
-    case Where::kNotSecurity: return !security;
-    case Where::kSecurity4688: return security && id == "4688";
-    case Where::kSecurityOther: return security && id != "4688";
-    case Where::kSource: return !security && (id == "8" || id == "10");
-    case Where::kImage: return !security && (id == "6" || id == "7");
-    case Where::kPipe: return !security && (id == "17" || id == "18");
-    case Where::kFile: return !security && id != "6" && id != "7" && id != "17" && id != "18";
-  }
-  return false;
-}
+bool holds_for(const Where& where, Log log, std::string_view id) { return (where.logs & log) != 0 && (where.ids.empty() || lists_id(where.ids, id) != where.but_these); }
 
 constexpr std::string_view kSysmonChannel = "Microsoft-Windows-Sysmon/Operational";
 
@@ -90,9 +78,9 @@ Origin origin_of(std::span<const Field> fields) {
 void Nested::clear() {
   placed_.clear();
   leaves_.clear();
+  shipper_leaves_.clear();
   event_leaves_.clear();
   unnamed_.clear();
-  parts_.fill({});
   marks_ = 0;
   told_ = has_parts_ = says_top_ = false;
   datum_open_ = false;
@@ -137,7 +125,9 @@ Context Nested::member(const Context& from, std::string_view key) const {
           out.mode = Context::kPlain;
           return out;
         }
-        const Role role = ShapeTree::get().at(out.place).role;
+        const Node& node = ShapeTree::get().at(out.place);
+        out.of_shipper = out.of_shipper || node.of_shipper;
+        const Role role = node.role;
         const auto into = [&](Context::Mode mode) {
           out.mode = mode;
           out.name = {};
@@ -211,6 +201,11 @@ Context Nested::open_list(const Context& context) const {
 }
 
 Context Nested::open_object(const Context& context) {
+  if (context.mode == Context::kNamed) placed_.push_back({context, {}, false, true});
+  if (context.mode == Context::kTree) {
+    const Part part = ShapeTree::get().at(context.place).part;
+    if (part == Part::kAnswer || part == Part::kDetail) placed_.push_back({context, {}, false, true});
+  }
   if (context.mode == Context::kData) {
     datum_open_ = true;
     datum_has_text_ = false;
@@ -231,7 +226,7 @@ void Nested::close_object(const Context& context) {
 
 void Nested::scalar(const Context& context, std::optional<std::string_view> text) {
   const auto leaf = [&] {
-    if (text) (context.of_event ? event_leaves_ : leaves_).push_back(*text);
+    if (text) (context.of_event ? event_leaves_ : context.of_shipper ? shipper_leaves_ : leaves_).push_back(*text);
   };
   const auto place = [&](std::string_view name, std::optional<std::string_view> value) {
     Context placed = context;
@@ -320,6 +315,7 @@ std::span<const std::string_view> Nested::leaves() {
   if (!told_) {  // no form was recognised: everything nested is a value of the event and no field
     told_ = true;
     leaves_.insert(leaves_.end(), event_leaves_.begin(), event_leaves_.end());
+    leaves_.insert(leaves_.end(), shipper_leaves_.begin(), shipper_leaves_.end());
     for (const Placed& each : placed_) {
       if (each.has_value && each.context.mode != Context::kDropped) leaves_.push_back(each.text);
     }
@@ -342,7 +338,7 @@ std::string_view Nested::joined(std::span<const std::string_view> parts, std::st
 
 void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& more, size_t json_bytes, const Origin& origin) {
   const bool is_nxlog = !value_of(fields, "SourceName").empty() && !value_of(fields, "Channel").empty();
-  composed_.reset(2 * json_bytes + 1024);  // users, hashes and unnamed data, each put together of what the event holds once
+  composed_.reset(4 * json_bytes + 4096);  // users, hashes, unnamed data and what modules took apart, each put together of what the event holds once, and of a few bytes for each value
   if (is_nxlog) {
     unfold_nxlog(fields);
     return;
@@ -350,7 +346,7 @@ void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& m
   const bool keep_top = (has_parts_ || origin.has_parts) && (says_top_ || origin.channel.data() != nullptr || origin.event_id.data() != nullptr || origin.provider.data() != nullptr);
   // The top level's scalars are places of the tree too: `@timestamp`, `message`, `winlog.event_data.Image`.
   const size_t nested_count = placed_.size();
-  const size_t leaf_count = leaves_.size(), event_leaf_count = event_leaves_.size();
+  const size_t leaf_count = leaves_.size(), shipper_leaf_count = shipper_leaves_.size(), event_leaf_count = event_leaves_.size();
   for (const Field& field : fields) {
     const Context context = top(field.key);
     if (context.mode == Context::kPlain || !field.has_value || (keep_top && context.mode == Context::kTree)) continue;
@@ -362,6 +358,7 @@ void Nested::unfold(std::vector<Field>& fields, std::vector<std::string_view>& m
   if (shape == Shape::kFlat) {
     placed_.resize(nested_count);
     leaves_.resize(leaf_count);
+    shipper_leaves_.resize(shipper_leaf_count);
     event_leaves_.resize(event_leaf_count);
     return;
   }
@@ -387,11 +384,12 @@ void Nested::name_top(std::vector<Field>& fields, const Origin& origin) {
 void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields, std::vector<std::string_view>& more) {
   told_ = true;
   const ShapeTree& tree = ShapeTree::get();
-  if (shape == Shape::kWinlog || shape == Shape::kEcs) {
-    leaves_.clear();  // what the shipper says of itself and of the host is no value of the event
-  } else if (!keep_top) {
+  const bool of_ecs = shape == Shape::kWinlog || shape == Shape::kEcs;  // there, what the shipper says of itself and of the host is no value of the event
+  if (!of_ecs) leaves_.insert(leaves_.end(), shipper_leaves_.begin(), shipper_leaves_.end());
+  if (!keep_top) {
     for (const Field& field : fields) {
-      if (!field.has_value || top(field.key).mode != Context::kPlain) continue;
+      const Context context = top(field.key);
+      if (!field.has_value || context.mode != Context::kPlain || (of_ecs && context.of_shipper)) continue;
       leaves_.push_back(field.text);
       leaves_.insert(leaves_.end(), more.begin() + field.more_begin, more.begin() + field.more_end);
     }
@@ -399,12 +397,14 @@ void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields
   leaves_.insert(leaves_.end(), event_leaves_.begin(), event_leaves_.end());
   flat_.clear();
   fallback_.assign(tree.size(), -1);
+  parts_.fill(-1);
   uint32_t system_seen = 0;
   if (keep_top) {
     for (const Field& field : fields) {
       const Context::Mode mode = top(field.key).mode;
       if (mode != Context::kPlain && mode != Context::kTree) continue;  // it was placed
       flat_.push_back(field);
+      if (has_system_attributes(field.key)) flat_.back().has_objects = false;  // it was read as System's
       if (const int32_t index = field.has_value ? system_index(field.key) : -1; index >= 0) system_seen |= 1u << index;
     }
   }
@@ -417,7 +417,7 @@ void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields
   for (size_t i = 0; i < placed_.size(); ++i) {
     const Placed& each = placed_[i];
     const Context& context = each.context;
-    Field field{context.name, each.text, each.has_value, static_cast<uint32_t>(more.size()), static_cast<uint32_t>(more.size())};
+    Field field{context.name, each.text, each.has_value, static_cast<uint32_t>(more.size()), static_cast<uint32_t>(more.size()), each.is_object};
     if (context.mode == Context::kTree) {
       const Node& node = tree.at(context.place);
       if (node.role == Role::kFallback || node.role == Role::kPart) {
@@ -425,7 +425,7 @@ void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields
         continue;
       }
       if ((node.shapes & bit(shape)) == 0) {
-        if (keep_top && each.has_value) leaves_.push_back(each.text);
+        if (each.has_value && !(of_ecs && context.of_shipper)) leaves_.push_back(each.text);
         continue;
       }
     } else if (context.mode == Context::kData && context.name.empty()) {
@@ -437,6 +437,15 @@ void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields
     }
     const bool goes_on = before != nullptr && context.mode == before->context.mode && context.mode != Context::kData && context.name.data() == before->context.name.data() && context.place == before->context.place && !flat_.empty() && each.has_value;
     before = &each;
+    if (each.is_object && context.mode == Context::kNamed && !flat_.empty() && flat_.back().key.data() == context.name.data()) {  // a list of values and objects
+      flat_.back().has_objects = true;
+      continue;
+    }
+    if (goes_on && !flat_.back().has_value && flat_.back().has_objects) {
+      flat_.back().text = each.text;
+      flat_.back().has_value = true;
+      continue;
+    }
     if (goes_on && flat_.back().has_value) {  // a further value of the same list
       more.push_back(each.text);
       flat_.back().more_end = static_cast<uint32_t>(more.size());
@@ -445,7 +454,8 @@ void Nested::unfold_shape(Shape shape, bool keep_top, std::vector<Field>& fields
     flat_.push_back(field);
   }
   add_joined(flat_);
-  add_fallbacks(shape, flat_);
+  add_fallbacks(shape, flat_, more);
+  add_leaves_of_unused(shape, flat_);
   fields.swap(flat_);
 }
 
@@ -465,49 +475,64 @@ void Nested::add_joined(std::vector<Field>& fields) {
   if (!unnamed_.empty()) fields.push_back({"Data", joined(unnamed_, "\n"), true, 0, 0});
 }
 
-void Nested::add_fallbacks(Shape shape, std::vector<Field>& fields) {
+void Nested::add_fallbacks(Shape shape, std::vector<Field>& fields, std::vector<std::string_view>& more) {
   const ShapeTree& tree = ShapeTree::get();
-  const std::string_view channel = value_of(fields, "Channel");
-  const bool security = channel == "Security";
-  const auto id = [&] {
-    const std::string_view strong = value_of(fields, "EventID");
+  const auto strong_or_fallback = [&](std::string_view name) {
+    const std::string_view strong = value_of(fields, name);
     if (!strong.empty()) return strong;
     for (size_t place = 0; place < tree.size(); ++place) {
-      if (fallback_[place] >= 0 && tree.at(static_cast<uint16_t>(place)).field == "EventID") return placed_[static_cast<size_t>(fallback_[place])].text;
+      if (fallback_[place] >= 0 && tree.at(static_cast<uint16_t>(place)).field == name) return placed_[static_cast<size_t>(fallback_[place])].text;
     }
     return std::string_view();
-  }();
-  const auto has = [&](std::string_view key) { return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.has_value && field.key == key; }); };
-  const auto add = [&](std::string_view key, std::string_view text) {
-    if (!has(key)) fields.push_back({key, text, true, 0, 0});
   };
+  const std::string_view id = strong_or_fallback("EventID");
+  const Log log = log_of(value_of(fields, "Channel"), strong_or_fallback("Provider_Name"));
+  const auto has = [&](std::string_view key) { return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return (field.has_value || field.has_objects) && equal_ignoring_ascii_case(field.key, key); }); };
   for (size_t place = 0; place < tree.size(); ++place) {
     if (fallback_[place] < 0) continue;
-    const std::string_view text = placed_[static_cast<size_t>(fallback_[place])].text;
     for (uint16_t at = static_cast<uint16_t>(place);; at = tree.at(at).next_same) {
       const Node& node = tree.at(at);
-      const bool holds = holds_for(node.where, security, id);
-      if (node.role == Role::kPart && (node.shapes & bit(shape)) != 0) parts_[static_cast<size_t>(node.part)] = text;
-      else if (node.role == Role::kFallback && (node.shapes & bit(shape)) != 0 && holds) add(node.field, text);
+      if (node.role == Role::kPart && (node.shapes & bit(shape)) != 0) parts_[static_cast<size_t>(node.part)] = fallback_[place];
       if (node.next_same == 0) break;
     }
   }
-  const auto part = [&](Part which) { return parts_[static_cast<size_t>(which)]; };
-  if (!security && !part(Part::kUserName).empty() && !has("User")) {
-    const std::string_view both[] = {part(Part::kUserDomain), part(Part::kUserName)};
-    add("User", both[0].empty() ? both[1] : joined(both, "\\"));
-  }
-  if (shape == Shape::kWinlog && !security && !has("Hashes")) {
-    std::array<std::string_view, 8> hashes;
-    size_t n = 0;
-    for (const auto& [label, which] : {std::pair<std::string_view, Part>{"SHA1=", Part::kSha1}, {",MD5=", Part::kMd5}, {",SHA256=", Part::kSha256}, {",IMPHASH=", Part::kImphash}}) {
-      if (part(which).empty()) continue;
-      hashes[n] = n == 0 && label[0] == ',' ? label.substr(1) : label;
-      hashes[n + 1] = part(which);
-      n += 2;
+  for (size_t place = 0; place < tree.size(); ++place) {
+    if (fallback_[place] < 0) continue;
+    const auto first = static_cast<size_t>(fallback_[place]);
+    for (uint16_t at = static_cast<uint16_t>(place);; at = tree.at(at).next_same) {
+      const Node& node = tree.at(at);
+      if (node.role == Role::kFallback && (node.shapes & bit(shape)) != 0 && holds_for(node.where, log, id) && !has(node.field)) {
+        Field made{node.field, {}, false, static_cast<uint32_t>(more.size()), static_cast<uint32_t>(more.size())};
+        for (size_t i = first; i < placed_.size() && placed_[i].context.mode == Context::kTree && placed_[i].context.place == place; ++i) {
+          Placed& each = placed_[i];
+          if (!each.has_value) continue;
+          SmallText room;
+          std::optional<std::string_view> text;
+          const bool is_one = i == first && (i + 1 == placed_.size() || placed_[i + 1].context.place != place);
+          if (const int32_t type = parts_[static_cast<size_t>(Part::kDataType)]; node.spelling == Spelling::kRegistryData && type >= 0 && is_one) {
+            text = registry_details(placed_[static_cast<size_t>(type)].text, each.text, room);
+            placed_[static_cast<size_t>(type)].used = text->data() == room.data();
+          } else {
+            text = respelled(node.spelling, each.text, room);
+          }
+          if (!text) continue;
+          if (text->data() == room.data()) text = joined(std::span(&*text, 1), "");
+          each.used = true;
+          if (made.has_value) {
+            more.push_back(*text);
+            made.more_end = static_cast<uint32_t>(more.size());
+          } else {
+            made.text = *text;
+            made.has_value = true;
+          }
+          if (node.spelling != Spelling::kAsItIs && node.spelling != Spelling::kRegistryData) break;  // words and numbers, one each
+        }
+        if (made.has_value) fields.push_back(made);
+      }
+      if (node.next_same == 0) break;
     }
-    if (n > 0) add("Hashes", joined(std::span(hashes).first(n), ""));
   }
+  add_composed(shape, log, id, fields);
   if (shape == Shape::kEcs) {  // what Sysmon for Linux calls its event 1
     channel_ = "Linux-Sysmon/Operational";
     event_id_ = "1";
@@ -527,6 +552,150 @@ void Nested::add_fallbacks(Shape shape, std::vector<Field>& fields) {
       const std::string_view one[] = {stamp};
       field.text = joined(one, "");
     }
+  }
+}
+
+// What modules took apart, put together again.
+void Nested::add_composed(Shape shape, Log log, std::string_view id, std::vector<Field>& fields) {
+  const auto has = [&](std::string_view key) { return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return (field.has_value || field.has_objects) && equal_ignoring_ascii_case(field.key, key); }); };
+  const auto add = [&](std::string_view key, std::string_view text) { fields.push_back({key, text, true, 0, 0}); };
+  const auto part = [&](Part which) {
+    const int32_t at = parts_[static_cast<size_t>(which)];
+    return at < 0 ? std::string_view() : placed_[static_cast<size_t>(at)].text;
+  };
+  const auto use = [&](Part which) {
+    if (const int32_t at = parts_[static_cast<size_t>(which)]; at >= 0) placed_[static_cast<size_t>(at)].used = true;
+    return part(which);
+  };
+  const auto add_user = [&](std::string_view key) {
+    if (part(Part::kUserName).empty() || has(key)) return;
+    const std::string_view both[] = {use(Part::kUserDomain), use(Part::kUserName)};
+    add(key, both[0].empty() ? both[1] : joined(both, "\\"));
+  };
+  if (log == kRest) add_user("User");
+  if (log == kClassicPowerShell) add_user("UserId");
+  if (shape != Shape::kWinlog) return;
+  if (log == kRest) {
+    const std::string_view name = id == "15" ? "Hash" : "Hashes";  // Sysmon's name for it in its event 15
+    if (!has(name)) {
+      pieces_.clear();
+      for (const auto& [label, which] : {std::pair<std::string_view, Part>{"SHA1=", Part::kSha1}, {"MD5=", Part::kMd5}, {"SHA256=", Part::kSha256}, {"IMPHASH=", Part::kImphash}}) {
+        if (part(which).empty()) continue;
+        const std::string_view both[] = {label, use(which)};
+        const std::string_view hash = joined(both, "");
+        char* const begin = const_cast<char*>(hash.data());  // of composed_, which is ours
+        std::transform(begin, begin + hash.size(), begin, [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });  // as Sysmon writes them
+        pieces_.push_back(hash);
+      }
+      if (!pieces_.empty()) add(name, joined(pieces_, ","));
+    }
+    if (!has("TargetObject") && !part(Part::kHive).empty()) {
+      pieces_ = {use(Part::kHive)};
+      if (!part(Part::kKey).empty()) pieces_.push_back(use(Part::kKey));
+      // The module's key has the value's name in it, that of others has not.
+      if (const std::string_view value = part(Part::kValue); !value.empty() && !(part(Part::kKey).ends_with(value) && part(Part::kKey).size() > value.size() && part(Part::kKey)[part(Part::kKey).size() - value.size() - 1] == '\\')) pieces_.push_back(use(Part::kValue));
+      add("TargetObject", joined(pieces_, "\\"));
+    }
+    if (id == "22" && !has("QueryResults")) {
+      pieces_.clear();
+      const auto answer = [&](std::string_view data) {
+        const bool is_v6 = data.find(':') != std::string_view::npos;
+        const bool is_v4 = !is_v6 && data.find_first_not_of("0123456789.") == std::string_view::npos;
+        pieces_.insert(pieces_.end(), {is_v6 ? "" : is_v4 ? "::ffff:" : "type:  5 ", data, ";"});
+      };
+      for (const Part which : {Part::kAnswerData, Part::kResolved}) {
+        if (!pieces_.empty()) break;  // the addresses are among the answers
+        for (Placed& each : placed_) {
+          if (each.context.mode != Context::kTree || !each.has_value || each.text.empty() || ShapeTree::get().at(each.context.place).part != which) continue;
+          answer(each.text);
+          each.used = true;
+        }
+      }
+      if (!pieces_.empty()) add("QueryResults", joined(pieces_, ""));
+    }
+    const std::string_view message = value_of(fields, "Message");
+    if (id == "25" && !message.empty() && !has("Type")) {  // the module's message is the type
+      const std::string_view type = labelled(message, "Type: ");
+      if (!type.empty() || message.find('\n') == std::string_view::npos) add("Type", type.empty() ? message : type);
+    }
+  }
+  if ((log & (kPowerShell | kClassicPowerShell)) != 0) add_pipeline(log, id, fields);
+}
+
+// Of PowerShell's events 4103 and of its classic log the module keeps the message, and the lines of the data as fields.
+void Nested::add_pipeline(Log log, std::string_view id, std::vector<Field>& fields) {
+  const auto has = [&](std::string_view key) { return !value_of(fields, key).empty(); };
+  const std::string_view message = value_of(fields, "Message");
+  const auto text = log == kPowerShell ? pipeline_text(message) : std::nullopt;
+  struct Line {
+    std::string_view label, field;
+  };
+  const auto lines_of = [&](std::span<const Line> lines, std::string_view before, std::string_view between) {
+    pieces_.clear();
+    for (const Line& line : lines) {
+      const std::string_view value = value_of(fields, line.field);
+      if (!value.empty()) pieces_.insert(pieces_.end(), {before, line.label, between, value, "\n"});
+    }
+    return joined(pieces_, "");
+  };
+  if (log == kPowerShell && id == "4103") {
+    if (!has("Payload")) {
+      std::string_view payload = text ? text->payload : std::string_view();
+      if (payload.empty()) {
+        pieces_.clear();
+        std::string_view type, command, name, value;
+        const auto end = [&] {
+          if (!type.empty()) pieces_.insert(pieces_.end(), {type, "(", command, "): "});
+          if (!name.empty()) pieces_.insert(pieces_.end(), {"name=", name, "; value="});
+          if (!type.empty() || !value.empty()) pieces_.insert(pieces_.end(), {value, "\n"});
+          type = command = name = value = {};
+        };
+        for (const Placed& each : placed_) {
+          if (each.context.mode != Context::kTree) continue;
+          const Part which = ShapeTree::get().at(each.context.place).part;
+          if (which == Part::kDetail) end();
+          if (!each.has_value) continue;
+          if (which == Part::kDetailType) type = each.text;
+          if (which == Part::kDetailCommand) command = each.text;
+          if (which == Part::kDetailName) name = each.text;
+          if (which == Part::kDetailValue) value = each.text;
+        }
+        end();
+        payload = joined(pieces_, "");
+      }
+      if (!payload.empty()) fields.push_back({"Payload", payload, true, 0, 0});
+    }
+    if (!has("ContextInfo")) {
+      constexpr Line kLines[] = {{"Host Name", "HostName"}, {"Host Version", "HostVersion"}, {"Host ID", "HostId"}, {"Host Application", "HostApplication"}, {"Engine Version", "EngineVersion"}, {"Runspace ID", "RunspaceId"}, {"Pipeline ID", "PipelineId"},
+                                 {"Command Name", "CommandName"}, {"Command Type", "CommandType"}, {"Script Name", "ScriptName"}, {"Command Path", "CommandPath"}, {"Sequence Number", "SequenceNumber"}, {"Shell ID", "ShellId"}};
+      const std::string_view context = text && !text->context.empty() ? text->context : lines_of(kLines, "        ", " = ");
+      if (!context.empty()) fields.push_back({"ContextInfo", context, true, 0, 0});
+    }
+  }
+  if (log == kClassicPowerShell && !has("Data")) {
+    constexpr Line kLines[] = {{"ProviderName", "ProviderName"}, {"NewProviderState", "NewProviderState"}, {"NewEngineState", "NewEngineState"}, {"PreviousEngineState", "PreviousEngineState"}, {"DetailSequence", "DetailSequence"}, {"DetailTotal", "DetailTotal"},
+                               {"SequenceNumber", "SequenceNumber"}, {"UserId", "UserId"}, {"HostName", "HostName"}, {"HostVersion", "HostVersion"}, {"HostId", "HostId"}, {"HostApplication", "HostApplication"}, {"EngineVersion", "EngineVersion"},
+                               {"RunspaceId", "RunspaceId"}, {"PipelineId", "PipelineId"}, {"CommandName", "CommandName"}, {"CommandType", "CommandType"}, {"ScriptName", "ScriptName"}, {"CommandPath", "CommandPath"}, {"CommandLine", "CommandLine"}};
+    const std::string_view data = message.find('=') != std::string_view::npos ? message : lines_of(kLines, "\t", "=");
+    if (!data.empty()) fields.push_back({"Data", data, true, 0, 0});
+  }
+}
+
+// Values of the event that no field took: keywords see them, unless a field of the same name says the same.
+void Nested::add_leaves_of_unused(Shape shape, std::span<const Field> fields) {
+  const ShapeTree& tree = ShapeTree::get();
+  const bool of_ecs = shape == Shape::kWinlog || shape == Shape::kEcs;
+  for (const Placed& each : placed_) {
+    if (each.context.mode != Context::kTree || each.used || !each.has_value || (of_ecs && each.context.of_shipper)) continue;
+    const Role role = tree.at(each.context.place).role;
+    if (role != Role::kFallback && role != Role::kPart) continue;
+    bool told = false;
+    for (uint16_t at = each.context.place; !told; at = tree.at(at).next_same) {
+      const Node& node = tree.at(at);
+      told = node.role == Role::kFallback && std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.has_value && field.key == node.field && field.text == each.text; });
+      if (node.next_same == 0) break;
+    }
+    if (!told) leaves_.push_back(each.text);
   }
 }
 

@@ -19,6 +19,7 @@ struct Field {
   bool has_value = false;   // false: null, an empty list, an object
   uint32_t more_begin = 0;  // further values of a list, in State::more
   uint32_t more_end = 0;
+  bool has_objects = false; // an object, or a list with objects in it, which no value can hold
 };
 
 // What a value is because of where it stands. Copied down the walk.
@@ -41,6 +42,7 @@ struct Context {
   };
   Mode mode = kPlain;
   bool of_event = false;    // below the part of the event that the system wrote, not what a shipper added
+  bool of_shipper = false;  // in ECS: what the shipper says of itself and of the host
   uint16_t place = 0;
   std::string_view name;
   std::string_view attribute;
@@ -87,6 +89,8 @@ class Nested {
     Context context;
     std::string_view text;
     bool has_value;
+    bool is_object = false;  // in place of the value of a named field, or where an element of a list of objects begins
+    bool used = false;       // it is in a field's value
   };
   Shape shape_of() const;
   bool is_process_start_on_linux() const;
@@ -94,16 +98,21 @@ class Nested {
   void name_top(std::vector<Field>& fields, const Origin& origin);
   void unfold_nxlog(std::vector<Field>& fields);
   void add_joined(std::vector<Field>& fields);
-  void add_fallbacks(Shape shape, std::vector<Field>& fields);
+  void add_fallbacks(Shape shape, std::vector<Field>& fields, std::vector<std::string_view>& more);
+  void add_composed(Shape shape, Log log, std::string_view id, std::vector<Field>& fields);
+  void add_pipeline(Log log, std::string_view id, std::vector<Field>& fields);
+  void add_leaves_of_unused(Shape shape, std::span<const Field> fields);
   std::string_view joined(std::span<const std::string_view> parts, std::string_view between);
 
   std::vector<Placed> placed_;
   std::vector<std::string_view> leaves_;         // of contexts outside the event proper
+  std::vector<std::string_view> shipper_leaves_; // of the shipper's own words
   std::vector<std::string_view> event_leaves_;   // unmapped, below what the system wrote
   std::vector<std::string_view> unnamed_;        // data without a name
   std::vector<Field> flat_;
   std::vector<int32_t> fallback_;                // by place: index into placed_, or -1
-  std::array<std::string_view, static_cast<size_t>(Part::kCount)> parts_;
+  std::array<int32_t, static_cast<size_t>(Part::kCount)> parts_{};  // likewise, by part
+  std::vector<std::string_view> pieces_;
   uint32_t marks_ = 0;
   bool has_parts_ = false;
   bool says_top_ = false;                        // an element of System at the top says what the event is

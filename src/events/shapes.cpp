@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace creance::events {
 namespace {
 
@@ -21,16 +23,21 @@ struct Row {
   std::string_view field;
   uint32_t shapes;
   uint32_t marks = 0;
-  Where where = Where::kAny;
+  Where where{};
   Part part = Part::kCount;
+  Spelling spelling = Spelling::kAsItIs;
 };
 
-constexpr Row field(std::string_view path, std::string_view name, uint32_t shapes, uint32_t marks = 0) { return {path, Role::kField, name, shapes, marks, Where::kAny, Part::kCount}; }
-constexpr Row fallback(std::string_view path, std::string_view name, uint32_t shapes, Where where = Where::kAny) { return {path, Role::kFallback, name, shapes, 0, where, Part::kCount}; }
-constexpr Row part(std::string_view path, Part which) { return {path, Role::kPart, {}, kWin | kEcs, 0, Where::kAny, which}; }
-constexpr Row holds(std::string_view path, Role role, uint32_t shapes) { return {path, role, {}, shapes, 0, Where::kAny, Part::kCount}; }
+constexpr Row field(std::string_view path, std::string_view name, uint32_t shapes, uint32_t marks = 0) { return {path, Role::kField, name, shapes, marks}; }
+constexpr Row fallback(std::string_view path, std::string_view name, uint32_t shapes, Where where = {}, Spelling spelling = Spelling::kAsItIs) { return {path, Role::kFallback, name, shapes, 0, where, Part::kCount, spelling}; }
+constexpr Row part(std::string_view path, Part which) { return {path, Role::kPart, {}, kWin | kEcs, 0, {}, which}; }
+constexpr Row holds(std::string_view path, Role role, uint32_t shapes) { return {path, role, {}, shapes}; }
 
-// Elastic Common Schema 8 and Winlogbeat's exported fields; the XML schema of Windows events; systemd.journal-fields(7).
+constexpr Where in(uint8_t logs, std::string_view ids = {}) { return {logs, ids, false}; }
+constexpr Where not_in(uint8_t logs, std::string_view ids) { return {logs, ids, true}; }
+constexpr uint8_t kBothPowerShells = kPowerShell | kClassicPowerShell;
+
+// Elastic Common Schema 8, Winlogbeat's exported fields and what its modules (Sysmon, Security, PowerShell) rename; the XML schema of Windows events; systemd.journal-fields(7).
 constexpr Row kRows[] = {
     field("winlog.channel", "Channel", kWin, kWin),
     field("winlog.event_id", "EventID", kWin, kWin),
@@ -55,43 +62,129 @@ constexpr Row kRows[] = {
     field("process_id", "Execution_ProcessID", kOld),
     field("thread_id", "Execution_ThreadID", kOld),
 
-    fallback("process.executable", "Image", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.executable", "SourceImage", kWin, Where::kSource),
-    fallback("process.executable", "NewProcessName", kWin, Where::kSecurity4688),
-    fallback("process.executable", "ProcessName", kWin, Where::kSecurityOther),
-    fallback("process.command_line", "CommandLine", kWin | kEcs),
+    fallback("process.executable", "Image", kWin | kEcs, not_in(kRest, "8 10 20")),
+    fallback("process.executable", "SourceImage", kWin, in(kRest, "8 10")),
+    fallback("process.executable", "Destination", kWin, in(kRest, "20")),
+    fallback("process.executable", "NewProcessName", kWin, in(kSecurity, "4688")),
+    fallback("process.executable", "ProcessName", kWin, not_in(kSecurity, "4688")),
+    fallback("process.command_line", "CommandLine", kWin | kEcs, in(kRest | kSecurity)),
+    fallback("process.command_line", "HostApplication", kWin, in(kBothPowerShells)),
     fallback("process.working_directory", "CurrentDirectory", kWin | kEcs),
-    fallback("process.pid", "ProcessId", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.entity_id", "ProcessGuid", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.parent.executable", "ParentImage", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.parent.executable", "ParentProcessName", kWin, Where::kSecurity4688),
+    fallback("process.title", "HostName", kWin, in(kBothPowerShells)),
+    fallback("process.pid", "ProcessId", kWin | kEcs, not_in(kRest, "8 10")),
+    fallback("process.pid", "SourceProcessId", kWin, in(kRest, "8 10")),
+    fallback("process.pid", "NewProcessId", kWin, in(kSecurity, "4688"), Spelling::kHexadecimal),
+    fallback("process.pid", "ProcessId", kWin, not_in(kSecurity, "4688"), Spelling::kHexadecimal),
+    fallback("process.thread.id", "SourceThreadId", kWin, in(kRest, "8 10")),
+    fallback("process.entity_id", "ProcessGuid", kWin | kEcs, not_in(kRest, "8 10")),
+    fallback("process.entity_id", "SourceProcessGuid", kWin, in(kRest, "8")),
+    fallback("process.entity_id", "SourceProcessGUID", kWin, in(kRest, "10")),
+    fallback("process.entity_id", "HostId", kWin, in(kBothPowerShells)),
+    fallback("process.parent.executable", "ParentImage", kWin | kEcs, in(kRest)),
+    fallback("process.parent.executable", "ParentProcessName", kWin, in(kSecurity, "4688")),
     fallback("process.parent.command_line", "ParentCommandLine", kWin | kEcs),
-    fallback("process.parent.pid", "ParentProcessId", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.parent.entity_id", "ParentProcessGuid", kWin | kEcs, Where::kNotSecurity),
-    fallback("process.pe.original_file_name", "OriginalFileName", kWin),
-    fallback("process.pe.company", "Company", kWin),
-    fallback("process.pe.description", "Description", kWin),
-    fallback("process.pe.product", "Product", kWin),
-    fallback("process.pe.file_version", "FileVersion", kWin),
-    fallback("file.path", "TargetFilename", kWin, Where::kFile),
-    fallback("file.path", "ImageLoaded", kWin, Where::kImage),
-    fallback("file.name", "PipeName", kWin, Where::kPipe),
-    fallback("dll.path", "ImageLoaded", kWin, Where::kImage),
-    fallback("registry.path", "TargetObject", kWin, Where::kNotSecurity),
-    fallback("registry.data.strings", "Details", kWin, Where::kNotSecurity),
-    fallback("dns.question.name", "QueryName", kWin, Where::kNotSecurity),
-    fallback("source.ip", "SourceIp", kWin | kEcs, Where::kNotSecurity),
-    fallback("source.port", "SourcePort", kWin | kEcs, Where::kNotSecurity),
-    fallback("source.domain", "SourceHostname", kWin | kEcs, Where::kNotSecurity),
-    fallback("destination.ip", "DestinationIp", kWin | kEcs, Where::kNotSecurity),
-    fallback("destination.port", "DestinationPort", kWin | kEcs, Where::kNotSecurity),
-    fallback("destination.domain", "DestinationHostname", kWin | kEcs, Where::kNotSecurity),
-    fallback("network.transport", "Protocol", kWin | kEcs, Where::kNotSecurity),
+    fallback("process.parent.pid", "ParentProcessId", kWin | kEcs, in(kRest)),
+    fallback("process.parent.pid", "ProcessId", kWin, in(kSecurity, "4688"), Spelling::kHexadecimal),
+    fallback("process.parent.entity_id", "ParentProcessGuid", kWin | kEcs, in(kRest)),
+    fallback("rule.name", "RuleName", kWin, in(kRest)),
+    fallback("file.path", "TargetFilename", kWin, not_in(kRest, "6 7 9 17 18")),
+    fallback("file.path", "ImageLoaded", kWin, in(kRest, "6 7")),
+    fallback("file.path", "Device", kWin, in(kRest, "9")),
+    fallback("file.path", "Path", kWin, in(kPowerShell, "4104")),
+    fallback("file.path", "ScriptName", kWin, in(kClassicPowerShell)),
+    fallback("file.name", "PipeName", kWin, in(kRest, "17 18")),
+    fallback("dll.path", "ImageLoaded", kWin, in(kRest, "6 7")),
+    fallback("sysmon.file.is_executable", "IsExecutable", kWin),
+    fallback("sysmon.file.archived", "Archived", kWin),
+    fallback("sysmon.dns.status", "QueryStatus", kWin, {}, Spelling::kDnsStatus),
+    fallback("error.code", "ID", kWin, in(kRest, "255")),
+    fallback("registry.path", "TargetObject", kWin, in(kRest)),
+    part("registry.hive", Part::kHive),
+    part("registry.key", Part::kKey),
+    part("registry.value", Part::kValue),
+    part("registry.data.type", Part::kDataType),
+    fallback("registry.data.strings", "Details", kWin, in(kRest), Spelling::kRegistryData),
+    fallback("dns.question.name", "QueryName", kWin, in(kRest)),
+    part("dns.answers", Part::kAnswer),
+    part("dns.answers.data", Part::kAnswerData),
+    part("dns.answers.type", Part::kAnswerType),
+    part("dns.resolved_ip", Part::kResolved),
+    fallback("source.ip", "SourceIp", kWin | kEcs, in(kRest)),
+    fallback("source.ip", "ClientAddress", kWin, in(kSecurity, "4778 4779")),
+    fallback("source.ip", "IpAddress", kWin, not_in(kSecurity, "4778 4779")),
+    fallback("source.port", "SourcePort", kWin | kEcs, in(kRest)),
+    fallback("source.port", "IpPort", kWin, in(kSecurity)),
+    fallback("source.domain", "SourceHostname", kWin | kEcs, in(kRest)),
+    fallback("source.domain", "ClientName", kWin, in(kSecurity, "4778 4779")),
+    fallback("source.domain", "WorkstationName", kWin, not_in(kSecurity, "4778 4779")),
+    fallback("destination.ip", "DestinationIp", kWin | kEcs, in(kRest)),
+    fallback("destination.port", "DestinationPort", kWin | kEcs, in(kRest)),
+    fallback("destination.domain", "DestinationHostname", kWin | kEcs, in(kRest)),
+    fallback("network.transport", "Protocol", kWin | kEcs, in(kRest)),
+    fallback("network.protocol", "DestinationPortName", kWin, in(kRest, "3")),
+    fallback("network.direction", "Initiated", kWin, in(kRest, "3"), Spelling::kIsOutbound),
+    fallback("network.type", "SourceIsIpv6", kWin, in(kRest, "3"), Spelling::kIsIpv6),
+    fallback("network.type", "DestinationIsIpv6", kWin, in(kRest, "3"), Spelling::kIsIpv6),
+
+    part("user.domain", Part::kUserDomain),
+    part("user.name", Part::kUserName),
+    fallback("user.id", "SubjectUserSid", kWin, in(kSecurity, kSubjectEvents)),
+    fallback("user.name", "SubjectUserName", kWin, in(kSecurity, kSubjectEvents)),
+    fallback("user.domain", "SubjectDomainName", kWin, in(kSecurity, kSubjectEvents)),
+    fallback("user.id", "TargetUserSid", kWin, in(kSecurity, "4624 4625 4634 4647 4964")),
+    fallback("user.id", "TargetSid", kWin, in(kSecurity, "4768 4771")),
+    fallback("user.name", "TargetUserName", kWin, in(kSecurity, kLogonEvents)),
+    fallback("user.domain", "TargetDomainName", kWin, in(kSecurity, kLogonEvents)),
+    fallback("user.name", "AccountName", kWin, in(kSecurity, "4778 4779")),
+    fallback("user.domain", "AccountDomain", kWin, in(kSecurity, "4778 4779")),
+    fallback("user.target.id", "TargetSid", kWin, in(kSecurity, kTargetEvents)),
+    fallback("user.target.name", "TargetUserName", kWin, in(kSecurity, kTargetEvents)),
+    fallback("user.target.domain", "TargetDomainName", kWin, in(kSecurity, kTargetEvents)),
+    fallback("user.target.name", "OldTargetUserName", kWin, in(kSecurity, "4781")),
+    fallback("user.changes.name", "NewTargetUserName", kWin, in(kSecurity, "4781")),
+    fallback("user.effective.id", "TargetUserSid", kWin, in(kSecurity, "4688")),
+    fallback("user.effective.name", "TargetUserName", kWin, in(kSecurity, "4648 4688")),
+    fallback("user.effective.domain", "TargetDomainName", kWin, in(kSecurity, "4648 4688")),
+    fallback("group.id", "TargetSid", kWin, in(kSecurity, kGroupEvents)),
+    fallback("group.name", "TargetUserName", kWin, in(kSecurity, kGroupEvents)),
+    fallback("group.domain", "TargetDomainName", kWin, in(kSecurity, kGroupEvents)),
+    fallback("winlog.computerObject.id", "TargetSid", kWin, in(kSecurity, "4741 4742 4743")),
+    fallback("winlog.computerObject.name", "TargetUserName", kWin, in(kSecurity, "4741 4742 4743")),
+    fallback("winlog.computerObject.domain", "TargetDomainName", kWin, in(kSecurity, "4741 4742 4743")),
+    fallback("winlog.logon.id", "TargetLogonId", kWin, in(kSecurity, "4634 4647 4964")),
+    fallback("winlog.logon.id", "LogonID", kWin, in(kSecurity, "4778 4779")),
+    fallback("winlog.logon.id", "SubjectLogonId", kWin, in(kSecurity, kSubjectEvents)),
+
+    fallback("powershell.file.script_block_text", "ScriptBlockText", kWin, in(kPowerShell)),
+    fallback("powershell.file.script_block_id", "ScriptBlockId", kWin, in(kPowerShell)),
+    fallback("powershell.sequence", "MessageNumber", kWin, in(kPowerShell, "4104")),
+    fallback("powershell.total", "MessageTotal", kWin, in(kPowerShell, "4104")),
+    fallback("powershell.sequence", "DetailSequence", kWin, in(kClassicPowerShell)),
+    fallback("powershell.total", "DetailTotal", kWin, in(kClassicPowerShell)),
+    fallback("powershell.engine.version", "EngineVersion", kWin, in(kBothPowerShells)),
+    fallback("powershell.engine.new_state", "NewEngineState", kWin, in(kClassicPowerShell)),
+    fallback("powershell.engine.previous_state", "PreviousEngineState", kWin, in(kClassicPowerShell)),
+    fallback("powershell.provider.name", "ProviderName", kWin, in(kClassicPowerShell)),
+    fallback("powershell.provider.new_state", "NewProviderState", kWin, in(kClassicPowerShell)),
+    fallback("powershell.process.executable_version", "HostVersion", kWin, in(kBothPowerShells)),
+    fallback("powershell.pipeline_id", "PipelineId", kWin, in(kBothPowerShells)),
+    fallback("powershell.runspace_id", "RunspaceId", kWin, in(kBothPowerShells)),
+    fallback("powershell.id", "ShellId", kWin, in(kPowerShell)),
+    fallback("powershell.command.value", "CommandLine", kWin, in(kBothPowerShells)),
+    fallback("powershell.command.path", "CommandPath", kWin, in(kBothPowerShells)),
+    fallback("powershell.command.name", "CommandName", kWin, in(kBothPowerShells)),
+    fallback("powershell.command.type", "CommandType", kWin, in(kBothPowerShells)),
+    fallback("file.path", "ScriptName", kWin, in(kPowerShell, "4103")),
+    fallback("event.sequence", "SequenceNumber", kWin, in(kBothPowerShells)),
+    part("powershell.command.invocation_details", Part::kDetail),
+    part("powershell.command.invocation_details.type", Part::kDetailType),
+    part("powershell.command.invocation_details.related_command", Part::kDetailCommand),
+    part("powershell.command.invocation_details.name", Part::kDetailName),
+    part("powershell.command.invocation_details.value", Part::kDetailValue),
+
     part("event.category", Part::kCategory),
     part("event.type", Part::kType),
     part("host.os.type", Part::kSystem),
-    part("user.domain", Part::kUserDomain),
-    part("user.name", Part::kUserName),
 
     field("MESSAGE", "message", kJournal),
     field("__REALTIME_TIMESTAMP", "time", kJournal, kJournal),
@@ -106,7 +199,7 @@ constexpr Row kRows[] = {
     field("_UID", "uid", kJournal),
 };
 
-// The same rows below several names: Winlogbeat 6 had no `winlog`, an event's XML may lack its outer element, and files have hashes as processes have.
+// The same rows below several names: Winlogbeat 6 had no `winlog`, an event's XML may lack its outer element, and what a file has, a process has too.
 constexpr Row kOfBeat[] = {
     field("provider_guid", "Provider_Guid", 0),
     field("computer_name", "Computer", 0),
@@ -124,18 +217,26 @@ constexpr Row kOfXml[] = {
     field("RenderingInfo.Message", "Message", kXml),
     field("Message", "Message", kXml),
 };
-constexpr Row kOfHashes[] = {
+constexpr Row kOfFiles[] = {
     part("hash.md5", Part::kMd5),
     part("hash.sha1", Part::kSha1),
     part("hash.sha256", Part::kSha256),
     part("pe.imphash", Part::kImphash),
+    fallback("pe.original_file_name", "OriginalFileName", kWin, in(kRest)),
+    fallback("pe.company", "Company", kWin, in(kRest)),
+    fallback("pe.description", "Description", kWin, in(kRest)),
+    fallback("pe.product", "Product", kWin, in(kRest)),
+    fallback("pe.file_version", "FileVersion", kWin, in(kRest)),
 };
+// What the shipper says of itself and of the host, of how it classified the event, and what Elasticsearch adds to a document.
+constexpr std::string_view kOfShipper[] = {"agent", "ecs", "host", "log", "tags", "@metadata", "@version", "@timestamp", "input", "data_stream", "elastic_agent", "cloud", "fileset", "event.kind", "event.category", "event.type", "event.module", "event.dataset",
+                                           "event.ingested", "event.created", "_index", "_id", "_score", "_version", "_seq_no", "_primary_term", "_ignored"};
 struct Group {
   std::string_view below;  // names with a dot behind each
   std::span<const Row> rows;
   uint32_t shapes;         // 0: the row's own
 };
-constexpr Group kGroups[] = {{"", kRows, 0}, {"winlog.", kOfBeat, kWin}, {"", kOfBeat, kOld}, {"Event.", kOfXml, 0}, {"", kOfXml, 0}, {"process.", kOfHashes, 0}, {"file.", kOfHashes, 0}};
+constexpr Group kGroups[] = {{"", kRows, 0}, {"winlog.", kOfBeat, kWin}, {"", kOfBeat, kOld}, {"Event.", kOfXml, 0}, {"", kOfXml, 0}, {"process.", kOfFiles, 0}, {"file.", kOfFiles, 0}};
 
 // An Elasticsearch export holds the event in `_source`.
 constexpr std::string_view kWrapper = "_source";
@@ -158,10 +259,12 @@ ShapeTree::ShapeTree() {
       node.field = row.field;
       node.part = row.part;
       node.where = row.where;
+      node.spelling = row.spelling;
       node.shapes = group.shapes != 0 ? group.shapes : row.shapes;
       node.marks = row.marks;
     }
   }
+  for (const std::string_view path : kOfShipper) nodes_[reach(kTop, path)].of_shipper = true;
 }
 
 uint16_t ShapeTree::reach(uint16_t place, std::string_view path) {
@@ -196,6 +299,20 @@ uint16_t ShapeTree::step(uint16_t place, std::string_view name) const {
     if (nodes_[child].name == name) return child;
   }
   return kNowhere;
+}
+
+Log log_of(std::string_view channel, std::string_view provider) {
+  struct Named {
+    std::string_view channel, provider;
+    Log log;
+  };
+  constexpr Named kNamed[] = {{"Security", "Microsoft-Windows-Security-Auditing", kSecurity}, {"Microsoft-Windows-PowerShell/Operational", "Microsoft-Windows-PowerShell", kPowerShell}, {"PowerShellCore/Operational", "PowerShellCore", kPowerShell},
+                              {"Windows PowerShell", "PowerShell", kClassicPowerShell}};
+  const bool says_none = channel.empty() || equal_ignoring_ascii_case(channel, "ForwardedEvents");  // a collector's log
+  for (const Named& each : kNamed) {
+    if (says_none ? equal_ignoring_ascii_case(provider, each.provider) : equal_ignoring_ascii_case(channel, each.channel)) return each.log;
+  }
+  return kRest;
 }
 
 namespace {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "events/ecs_values.hpp"
+
 namespace creance::events {
 
 // What stands at a place of the tree.
@@ -21,11 +23,22 @@ enum class Role : uint8_t {
   kDropped,       // told about, but no value of the event
 };
 
-// kCategory, kType, kSystem say of an ECS event without `winlog` what it is.
-enum class Part : uint8_t { kUserDomain, kUserName, kMd5, kSha1, kSha256, kImphash, kCategory, kType, kSystem, kCount };
+// kCategory, kType, kSystem say of an ECS event without `winlog` what it is. An answer of DNS and a detail of a pipeline are objects of a list: kAnswer and kDetail stand for where one begins.
+enum class Part : uint8_t {
+  kUserDomain, kUserName, kMd5, kSha1, kSha256, kImphash, kCategory, kType, kSystem, kHive, kKey, kValue, kDataType,
+  kAnswer, kAnswerData, kAnswerType, kResolved, kDetail, kDetailType, kDetailCommand, kDetailName, kDetailValue, kCount,
+};
 
-// Where a fallback holds: Sysmon's and Security's names for one ECS field differ, and some of Sysmon's among its events (by id).
-enum class Where : uint8_t { kAny, kNotSecurity, kSecurity4688, kSecurityOther, kSource, kImage, kPipe, kFile };
+// The logs whose names for one ECS field differ, as bits. kRest is Sysmon's, and those of all others.
+enum Log : uint8_t { kRest = 1, kSecurity = 2, kPowerShell = 4, kClassicPowerShell = 8, kAnyLog = 15 };
+
+// Where a fallback holds: in which logs, and there for which events (empty: all).
+struct Where {
+  uint8_t logs = kAnyLog;
+  std::string_view ids;   // separated by blanks
+  bool but_these = false; // for all but these
+};
+Log log_of(std::string_view channel, std::string_view provider);
 
 // The form of one event. An event has one; kFlat where none of the others is recognised.
 enum class Shape : uint8_t { kFlat = 0, kWinlog, kWinlogOld, kXml, kEcs, kJournal, kNxlog };
@@ -36,7 +49,9 @@ struct Node {
   Role role = Role::kInner;
   std::string_view field;      // kField, kFallback
   Part part = Part::kCount;    // kPart
-  Where where = Where::kAny;
+  Where where;
+  Spelling spelling = Spelling::kAsItIs;
+  bool of_shipper = false;     // what is here and below is said by the shipper, of itself or of the host
   uint32_t shapes = 0;         // in which forms it is looked at (bits)
   uint32_t marks = 0;          // the form that an event has if it has a value here (bit; 0: none)
   uint16_t next_same = 0;      // a further fallback for the same place; 0: none

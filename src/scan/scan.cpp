@@ -135,7 +135,7 @@ class Evaluator {
     ++out.events;
     if (!decoded->empty()) ++out.routed;
     if (std::ranges::any_of(*decoded, [&](const events::Decoded& each) { return rules_.channel_for(*each.type) != nullptr; })) ++out.looked_at;
-    if (const auto& notices = decoder_.notices(); notices.mended || notices.too_deep || notices.left_out) remark(notices, record.number, out);
+    if (const auto& notices = decoder_.notices(); notices.mended || notices.too_deep || notices.no_value || notices.left_out) remark(notices, record.number, out);
     hits_.clear();
     const size_t observed = out.observed.size();
     for (const events::Decoded& each : *decoded) interpret(each, out);
@@ -155,6 +155,7 @@ class Evaluator {
   static void remark(const events::Decoder::Notices& notices, uint64_t line, Findings& out) {
     if (notices.mended) out.remarks.push_back({Remark::Kind::kMended, line, 0, "bytes that are no UTF-8, or control characters inside a string: read as U+FFFD, and as themselves"});
     if (notices.too_deep) out.remarks.push_back({Remark::Kind::kTooDeep, line, 0, fmt::format("nested deeper than {}: what is below was left out, the rest was judged", limits::kEventDepthMax)});
+    if (notices.no_value) out.remarks.push_back({Remark::Kind::kNoValue, line, 0, "a field that a rule looks at is an object, or a list with objects in it, which no input can hold: only keywords looked at what is inside"});
     if (notices.left_out) out.remarks.push_back({Remark::Kind::kLeftOut, line, 0, "a field is null: journalctl leaves long ones out without --all"});
   }
 

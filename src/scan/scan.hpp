@@ -81,9 +81,10 @@ struct Remark {
     kTooDeep,    // what is nested too deep was left out, the rest was judged
     kMended,     // it has bytes that JSON forbids: read as U+FFFD, control characters as themselves
     kLeftOut,    // journalctl left a long field out before we could see it
+    kNoValue,    // a field that a rule looks at is an object: it counts as absent, keywords look at what is inside
     kDamaged,    // a checksum of the file is wrong; what could be read was judged
   };
-  static constexpr size_t kKinds = 5;
+  static constexpr size_t kKinds = 6;
   Kind kind;
   uint64_t line;       // as Match::line
   uint32_t column;     // 1-based, in characters; 0: not known

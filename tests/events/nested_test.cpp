@@ -154,17 +154,127 @@ TEST(NestedEvents, UserDataGivesItsLeaves) {
 TEST(NestedEvents, ElasticFieldsStandInWhereEventDataLacksThem) {
   EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe","pid":7,"parent":{"executable":"C:\\p.exe"},"hash":{"md5":"aa","sha1":"bb"},"pe":{"imphash":"cc"}},"user":{"domain":"D","name":"u"},"event":{"code":"1"},
       "winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_data":{"CommandLine":"c"}}})"),
-            "t.sysmon EventID=1 Channel=Microsoft-Windows-Sysmon/Operational Image=C:\\e.exe CommandLine=c ParentImage=C:\\p.exe User=D\\u Hashes=SHA1=bb,MD5=aa,IMPHASH=cc ProcessId=7");
+            "t.sysmon EventID=1 Channel=Microsoft-Windows-Sysmon/Operational Image=C:\\e.exe CommandLine=c ParentImage=C:\\p.exe User=D\\u Hashes=SHA1=BB,MD5=AA,IMPHASH=CC ProcessId=7");
   EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe","parent":{"executable":"C:\\p.exe"}},"user":{"name":"u"},"winlog":{"channel":"Security","event_id":4688,"event_data":{"SubjectUserName":"s"}}})"),
-            "t.security EventID=4688 Channel=Security NewProcessName=C:\\e.exe ParentProcessName=C:\\p.exe SubjectUserName=s");
+            "t.security EventID=4688 Channel=Security NewProcessName=C:\\e.exe ParentProcessName=C:\\p.exe SubjectUserName=s | u");
   EXPECT_EQ(inputs_of(R"({"process":{"executable":"C:\\e.exe"},"winlog":{"channel":"Security","event_id":4624}})"), "t.security EventID=4624 Channel=Security ProcessName=C:\\e.exe");
   EXPECT_EQ(inputs_of(R"({"registry":{"path":"HKLM\\x","data":{"strings":["1","2"]}},"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":13,"event_data":{"TargetObject":"HKLM\\y"}}})"),
-            "t.sysmon EventID=13 Channel=Microsoft-Windows-Sysmon/Operational TargetObject=HKLM\\y Details=1");
+            "t.sysmon EventID=13 Channel=Microsoft-Windows-Sysmon/Operational TargetObject=HKLM\\y Details=1 +Details=2 | HKLM\\x");
+}
+
+// The names of the inputs that have a value in any Type that takes the event, each once, and their values.
+std::string embedded_inputs(std::string_view json, std::initializer_list<std::string_view> names) {
+  static Decoder decoder(Catalog::embedded());
+  const auto decoded = decoder.decode(json);
+  if (!decoded) return "refused: " + decoded.error().detail;
+  std::string out;
+  for (const std::string_view name : names) {
+    for (const Decoded& each : *decoded) {
+      const auto index = each.type->input_index(name);
+      if (!index || !each.inputs.values[*index].has_value()) continue;
+      out += (out.empty() ? "" : "|") + std::string(name) + "=" + std::string(each.inputs.values[*index].text());
+      for (const auto& more : each.inputs.further) out += more.input == *index ? "+" + std::string(more.text) : "";
+      break;
+    }
+  }
+  return out;
+}
+
+std::string beat(std::string_view channel, int id, const std::string& fields, const std::string& data = "") {
+  return R"({"winlog":{"channel":")" + std::string(channel) + R"(","event_id":")" + std::to_string(id) + R"("})" + (data.empty() ? "" : R"(,"winlog.event_data":{)" + data + "}") + "," + fields + "}";
+}
+
+TEST(WinlogbeatModules, Sysmon) {
+  const auto of = [](int id, const std::string& fields, std::initializer_list<std::string_view> names, const std::string& data = "") { return embedded_inputs(beat("Microsoft-Windows-Sysmon/Operational", id, fields, data), names); };
+  EXPECT_EQ(of(1, R"("rule":{"name":"t"},"process":{"pe":{"original_file_name":"o","company":"c","description":"d","product":"p","file_version":"1"}})", {"RuleName", "OriginalFileName", "Company", "Description", "Product", "FileVersion"}),
+            "RuleName=t|OriginalFileName=o|Company=c|Description=d|Product=p|FileVersion=1");
+  EXPECT_EQ(of(7, R"("file":{"path":"C:\\a.dll","pe":{"original_file_name":"o","imphash":"ab"},"hash":{"md5":"cd","sha256":"ef"}})", {"ImageLoaded", "OriginalFileName", "Hashes"}), "ImageLoaded=C:\\a.dll|OriginalFileName=o|Hashes=MD5=CD,SHA256=EF,IMPHASH=AB");
+  EXPECT_EQ(of(15, R"("file":{"path":"a","hash":{"sha1":"cd"}})", {"TargetFilename", "Hash"}), "TargetFilename=a|Hash=SHA1=CD");
+  EXPECT_EQ(of(9, R"("file.path":"\\Device\\x")", {"Device", "TargetFilename"}), "Device=\\Device\\x");
+  EXPECT_EQ(of(10, R"("process":{"executable":"s","pid":5,"entity_id":"{G}","thread":{"id":6}})", {"SourceImage", "SourceProcessId", "SourceProcessGUID", "SourceThreadId", "Image"}), "SourceImage=s|SourceProcessId=5|SourceProcessGUID={G}|SourceThreadId=6");
+  for (const auto& [word, value] : {std::pair("egress", "true"), {"outbound", "true"}, {"ingress", "false"}, {"inbound", "false"}}) {
+    EXPECT_EQ(of(3, std::string(R"("network":{"direction":")") + word + R"("})", {"Initiated"}), std::string("Initiated=") + value);
+  }
+  EXPECT_EQ(of(3, R"("network":{"direction":"unknown","type":"ipv6","protocol":"https"})", {"Initiated", "SourceIsIpv6", "DestinationIsIpv6", "DestinationPortName"}), "SourceIsIpv6=true|DestinationIsIpv6=true|DestinationPortName=https");
+  EXPECT_EQ(of(3, R"("network":{"type":"ipv4"})", {"SourceIsIpv6", "Protocol"}), "SourceIsIpv6=false");
+  EXPECT_EQ(of(13, R"("registry":{"hive":"HKLM","key":"a\\v","value":"v","data":{"type":"SZ_DWORD","strings":["4"]}})", {"TargetObject", "Details"}), "TargetObject=HKLM\\a\\v|Details=DWORD (0x00000004)");
+  EXPECT_EQ(of(13, R"("registry":{"hive":"HKLM","key":"a","value":"v","data":{"strings":["4294967297"],"type":"REG_QWORD"}})", {"TargetObject", "Details"}), "TargetObject=HKLM\\a\\v|Details=QWORD (0x00000001-0x00000001)");
+  EXPECT_EQ(of(13, R"("registry":{"path":"p","data":{"strings":["4294967296"],"type":"REG_DWORD"}})", {"TargetObject", "Details"}), "TargetObject=p|Details=4294967296") << "no DWORD: as it stands";
+  EXPECT_EQ(of(13, R"("registry":{"data":{"strings":["4"],"type":"REG_SZ"}})", {"Details"}), "Details=4");
+  EXPECT_EQ(of(13, R"("registry":{"data":{"strings":["Binary Data"],"type":"REG_BINARY"}})", {"Details"}), "Details=Binary Data");
+  EXPECT_EQ(of(22, R"("dns":{"answers":[{"type":"CNAME","data":"a.b"},{"data":"1.2.3.4","type":"A"},{"data":"fe80::1"}],"resolved_ip":["1.2.3.4","fe80::1"]},"sysmon":{"dns":{"status":"DNS_ERROR_RCODE_NAME_ERROR"}})", {"QueryResults", "QueryStatus"}),
+            "QueryResults=type:  5 a.b;::ffff:1.2.3.4;fe80::1;|QueryStatus=9003");
+  EXPECT_EQ(of(22, R"("dns":{"resolved_ip":["1.2.3.4"]})", {"QueryResults"}), "QueryResults=::ffff:1.2.3.4;");
+  EXPECT_EQ(of(23, R"("sysmon":{"file":{"is_executable":true,"archived":false}})", {"IsExecutable", "Archived"}), "IsExecutable=true|Archived=false");
+  EXPECT_EQ(of(25, R"("message":"Image is replaced")", {"Type"}), "Type=Image is replaced");
+  EXPECT_EQ(of(25, R"("message":"Process Tampering:\r\nType: Image is locked\r\nUser: u")", {"Type"}), "Type=Image is locked");
+  EXPECT_EQ(of(13, R"("registry":{"path":"p","data":{"type":"SZ_DWORD","strings":["4"]}},"network":{"direction":"egress"})", {"TargetObject", "Details"}, R"("TargetObject":"mine","details":"own")"), "TargetObject=mine|Details=own") << "the event's own data win";
+}
+
+TEST(WinlogbeatModules, Security) {
+  const auto of = [](int id, const std::string& fields, std::initializer_list<std::string_view> names, const std::string& data = "") { return embedded_inputs(beat("Security", id, fields, data), names); };
+  EXPECT_EQ(of(4624, R"("source":{"ip":"10.1.1.1","port":5,"domain":"WS"},"process":{"pid":500,"executable":"p"},"user":{"name":"u","domain":"D","id":"S-1"},"winlog.logon.id":"0x3")",
+               {"IpAddress", "IpPort", "WorkstationName", "ProcessId", "ProcessName", "TargetUserName", "TargetDomainName", "TargetUserSid", "SubjectUserName", "SourceIp"}),
+            "IpAddress=10.1.1.1|IpPort=5|WorkstationName=WS|ProcessId=0x1f4|ProcessName=p|TargetUserName=u|TargetDomainName=D|TargetUserSid=S-1");
+  EXPECT_EQ(of(4688, R"("process":{"pid":500,"executable":"p","command_line":"c","parent":{"pid":4,"executable":"q"}},"user":{"name":"u","effective":{"name":"e"}})", {"NewProcessId", "NewProcessName", "CommandLine", "ParentProcessName", "SubjectUserName", "TargetUserName"}),
+            "NewProcessId=0x1f4|NewProcessName=p|CommandLine=c|ParentProcessName=q|SubjectUserName=u|TargetUserName=e");
+  EXPECT_EQ(of(4732, R"("group":{"name":"Administrators","domain":"Builtin","id":"S-1-5-32-544"},"user":{"name":"u","target":{"name":"m"}})", {"TargetUserName", "TargetDomainName", "TargetSid", "SubjectUserName"}),
+            "TargetUserName=Administrators|TargetDomainName=Builtin|TargetSid=S-1-5-32-544|SubjectUserName=u");
+  EXPECT_EQ(of(4720, R"("user":{"name":"u","target":{"name":"m","id":"S-2"}})", {"TargetUserName", "TargetSid", "SubjectUserName"}), "TargetUserName=m|TargetSid=S-2|SubjectUserName=u");
+  EXPECT_EQ(of(4781, R"("user":{"target":{"name":"old"},"changes":{"name":"new"}})", {"OldTargetUserName", "NewTargetUserName"}), "OldTargetUserName=old|NewTargetUserName=new");
+  EXPECT_EQ(of(4778, R"("source":{"ip":"1.1.1.1","domain":"c"},"user":{"name":"u"})", {"ClientAddress", "ClientName", "AccountName"}), "ClientAddress=1.1.1.1|ClientName=c|AccountName=u");
+  EXPECT_EQ(of(4624, R"("source":{"ip":"10.1.1.1"},"user":{"name":"u"})", {"IpAddress", "TargetUserName"}, R"("IpAddress":"-","TargetUserName":"t")"), "IpAddress=-|TargetUserName=t") << "the event's own data win";
+}
+
+TEST(WinlogbeatModules, PowerShell) {
+  const std::string operational = "Microsoft-Windows-PowerShell/Operational";
+  EXPECT_EQ(embedded_inputs(beat(operational, 4104, R"("powershell":{"file":{"script_block_text":"t","script_block_id":"i"},"sequence":1,"total":2},"file":{"path":"C:\\x.ps1"})"), {"ScriptBlockText", "ScriptBlockId", "MessageNumber", "MessageTotal", "Path"}),
+            "ScriptBlockText=t|ScriptBlockId=i|MessageNumber=1|MessageTotal=2|Path=C:\\x.ps1");
+  const std::string details = R"("powershell":{"command":{"name":"n","invocation_details":[{"related_command":"Out-Null","type":"CommandInvocation","value":"\"Out-Null\""},{"name":"\"A\"","related_command":"Out-Null","type":"ParameterBinding","value":"\"b\""},{"value":"raw"}]}},
+      "process":{"command_line":"host -x","title":"ConsoleHost"},"user":{"name":"u"})";
+  EXPECT_EQ(embedded_inputs(beat(operational, 4103, details), {"Payload", "ContextInfo"}),
+            "Payload=CommandInvocation(Out-Null): \"Out-Null\"\nParameterBinding(Out-Null): name=\"A\"; value=\"b\"\nraw\n|ContextInfo=        Host Name = ConsoleHost\n        Host Application = host -x\n        Command Name = n\n");
+  EXPECT_EQ(embedded_inputs(beat(operational, 4103, details + R"(,"message":"CommandInvocation(x): \"Context:\"\nContext:\n\n\nContext:\n        Severity = I\n        Host Name = h\n\n\nUser Data:\n\n")"), {"Payload", "ContextInfo"}),
+            "Payload=CommandInvocation(x): \"Context:\"\nContext:|ContextInfo=        Severity = I\n        Host Name = h") << "the message says it as it was";
+  EXPECT_EQ(embedded_inputs(beat("Windows PowerShell", 400, R"("powershell":{"engine":{"version":"2.0","new_state":"Available","previous_state":"None"},"runspace_id":"r","process":{"executable_version":"2.0"}},"process":{"title":"ConsoleHost","command_line":"powershell","entity_id":"g"},
+      "message":"Engine state is changed.\n\tEngineVersion=2.0")"), {"Data", "HostApplication", "HostName", "HostId", "HostVersion", "EngineVersion", "NewEngineState", "PreviousEngineState", "RunspaceId", "CommandLine"}),
+            "Data=Engine state is changed.\n\tEngineVersion=2.0|HostApplication=powershell|HostName=ConsoleHost|HostId=g|HostVersion=2.0|EngineVersion=2.0|NewEngineState=Available|PreviousEngineState=None|RunspaceId=r");
+  EXPECT_EQ(embedded_inputs(beat("Windows PowerShell", 600, R"("powershell":{"provider":{"name":"Registry","new_state":"Started"},"engine":{"version":"5"}},"user":{"domain":"D","name":"u"})"), {"Data", "ProviderName", "UserId"}),
+            "Data=\tProviderName=Registry\n\tNewProviderState=Started\n\tUserId=D\\u\n\tEngineVersion=5\n|ProviderName=Registry|UserId=D\\u") << "without a message";
+}
+
+TEST(NestedEvents, KeywordsSeeEveryValueButTheShippersOwn) {
+  EXPECT_EQ(inputs_of(R"({"@timestamp":"t0","@metadata":{"beat":"b1"},"agent":{"name":"b2"},"ecs":{"version":"b3"},"host":{"name":"b4","os":{"name":"b5"}},"log":{"level":"b6"},"tags":["b7"],"event":{"code":"1","kind":"b8","module":"b9","original":"<Event>","action":"Created"},"_id":"b0",
+      "process":{"args":["a1","a2"],"name":"e.exe"},"powershell":{"x":"ps"},"dns":{"answers":[{"data":"d1"}]},"registry":{"hive":"HKU","path":"HKU\\p"},"user":{"name":"u"},"labels":{"k":"own"},"mine":"top","list":[["l1"],"l2"],
+      "winlog":{"channel":"Application","event_id":1,"task":"w"}})"),
+            "t.application EventID=1 TimeCreated_SystemTime=t0 Channel=Application Computer=b4 | <Event> Created HKU HKU\\p a1 a2 d1 e.exe l1 l2 own ps top u w");
+}
+
+TEST(NestedEvents, ListsInsideListsAndObjectsInPlaceOfValues) {
+  const auto no_value = [](std::string_view json) {
+    static Decoder decoder(catalog());
+    EXPECT_TRUE(decoder.decode(json).has_value());
+    return decoder.notices().no_value;
+  };
+  const std::string flat = R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Provider_Name":"P","CommandLine":)", nested = R"({"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1,"provider_name":"P","event_data":{"CommandLine":)";
+  const std::string head = "t.sysmon Provider_Name=P EventID=1 Channel=Microsoft-Windows-Sysmon/Operational";
+  for (const auto& [start, end] : {std::pair(flat, "}"), {nested, "}}}"}}) {
+    EXPECT_EQ(inputs_of(start + R"([["x"]])" + end), head + " CommandLine=x") << start;
+    EXPECT_EQ(inputs_of(start + R"([[["x"],"y"],[],"z"])" + end), head + " CommandLine=x +CommandLine=y +CommandLine=z") << start;
+    EXPECT_FALSE(no_value(start + R"([["x"],"y"])" + end));
+    EXPECT_EQ(inputs_of(start + R"([{"a":"x"},{"a":["y"]}])" + end), head + " | x y") << start;
+    EXPECT_TRUE(no_value(start + R"([{"a":"x"},{"a":["y"]}])" + end));
+    EXPECT_EQ(inputs_of(start + R"([{"a":"x"},"y",{"b":1},["z"]])" + end), head + " CommandLine=y +CommandLine=z | 1 x") << start;
+    EXPECT_TRUE(no_value(start + R"(["y",{"b":1}])" + end));
+    EXPECT_EQ(inputs_of(start + R"({"a":"x"})" + end), head + " | x") << start;
+    EXPECT_TRUE(no_value(start + R"({"a":"x"})" + end));
+  }
+  EXPECT_FALSE(no_value(R"({"Channel":"Application","EventID":1,"Provider_Name":"P","other":{"a":"x"}})")) << "no input";
 }
 
 TEST(NestedEvents, ElasticProcessStartsOnLinux) {
   EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["start"],"action":"exec"},"host":{"os":{"type":"linux"}},"process":{"executable":"/bin/sh","command_line":"sh -c x","pid":5,"parent":{"executable":"/bin/su"}},"user":{"name":"root"}})"),
-            "t.linux Image=/bin/sh CommandLine=sh -c x ParentImage=/bin/su User=root ProcessId=5");
+            "t.linux Image=/bin/sh CommandLine=sh -c x ParentImage=/bin/su User=root ProcessId=5 | exec");
   EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["end"]},"host":{"os":{"type":"linux"}},"process":{"executable":"/bin/sh"}})"), "");
   EXPECT_EQ(inputs_of(R"({"event":{"category":["process"],"type":["start"]},"host":{"os":{"type":"macos"}},"process":{"executable":"/bin/sh"}})"), "");
 }
