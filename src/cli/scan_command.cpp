@@ -118,10 +118,11 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
     totals.malformed += report.malformed();
     totals.matches += report.matches;
     totals.faults += report.faults;
-    totals.skipped = totals.skipped || report.malformed() > 0 || report.count(scan::Remark::Kind::kTooDeep) > 0 || report.values_cut > 0;
+    totals.skipped = totals.skipped || report.malformed() > 0 || report.count(scan::Remark::Kind::kTooDeep) > 0 || report.values_cut > 0 || report.values_left_out > 0;
     report_remarks(report, terminal);
     if (report.duplicates > 0) terminal.warning(fmt::format("{}: {} fields stand more than once in their event: the one with the exact name, else the last, was judged, the others by keywords alone", printable(report.file, 4096), report.duplicates));
-    if (report.values_cut > 0) terminal.warning(fmt::format("{}: {} values were longer than {} bytes and were matched up to there", report.file, report.values_cut, limits::kInputBytesMax));
+    if (report.values_cut > 0) terminal.warning(fmt::format("{}: {} values were longer than {} bytes: matched up to there, and by nothing that is said of their end", printable(report.file, 4096), report.values_cut, limits::kInputBytesMax));
+    if (report.values_left_out > 0) terminal.warning(fmt::format("{}: {} values were left out: of the further values of an event, and of those that are no input, {} with {} bytes together are looked at", printable(report.file, 4096), report.values_left_out, limits::kFurtherValuesMax, limits::kFurtherBytesMax));
     if (report.error) {
       terminal.error(report.error->detail);
       totals.unreadable = true;

@@ -112,7 +112,8 @@ size_t run_at_or_after(std::span<const GlobToken> tokens, size_t at) noexcept {
 
 }  // namespace
 
-bool run_glob(Context& c, std::span<const GlobToken> tokens, std::string_view text) noexcept {
+bool run_glob(Context& c, std::span<const GlobToken> tokens, std::string_view text, bool cut) noexcept {
+  if (cut && (tokens.empty() || tokens.back().kind != GlobKind::kAnyRun)) return false;
   size_t run = run_at_or_after(tokens, 0);
   size_t at = match_forward(c, tokens.first(run), text, 0);
   if (at == kNone) return false;

@@ -214,7 +214,7 @@ Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& 
   const Looked looked = looked_at(inputs, s.reads_every_value);
   c.further_count = looked.further;
   c.others_count = looked.others;
-  outcome.values_cut = static_cast<uint32_t>(inputs.further.size() - looked.further + (s.reads_every_value ? inputs.others.size() - looked.others : 0));
+  outcome.values_left_out = static_cast<uint32_t>(inputs.further.size() - looked.further + (s.reads_every_value ? inputs.others.size() - looked.others : 0));
   bool any_unavailable = false;
   for (const schema::InputValue& value : inputs.values) {
     any_unavailable = any_unavailable || value.presence == schema::Presence::kUnavailable;

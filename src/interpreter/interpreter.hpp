@@ -46,11 +46,12 @@ struct Outcome {
   std::span<const uint32_t> matches;  // instance indices, ascending
   std::span<const Fault> faults;      // at most limits::kFaultsPerEventMax, the first ones
   uint64_t steps = 0;                 // work done, in the unit of VerifiedChannel::cost_bound()
-  uint32_t values_cut = 0;            // values that were cut or left out because they pass limits::kInputBytesMax or kFurtherBytesMax (others only if some instance has keywords)
+  uint32_t values_cut = 0;            // values that are longer than limits::kInputBytesMax
+  uint32_t values_left_out = 0;       // further and other values behind limits::kFurtherValuesMax or kFurtherBytesMax (others only if some instance has keywords)
 };
 
 // `inputs.values` must be in the order of the channel's Template Type. An instance that reads an unavailable input does not match, under `not` either.
-// Values longer than limits::kInputBytesMax are cut to that many bytes; `further` and `others` are read up to limits::kFurtherBytesMax bytes in total (and as many values as kFurtherValuesMax).
+// Values longer than limits::kInputBytesMax are cut to that many bytes, and nothing that is said of their end or of all of them holds; `further` and `others` are read up to limits::kFurtherBytesMax bytes in total (and as many values as kFurtherValuesMax).
 Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& inputs, Scratch& scratch) noexcept;
 
 // The size of an event as the cost law counts it: the values that are looked at, and their bytes after cutting.

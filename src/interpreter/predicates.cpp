@@ -15,13 +15,11 @@ namespace {
 using channel::PredicateKind;
 using channel::PredicateRecord;
 
-std::string_view cut(std::string_view text) noexcept { return text.substr(0, limits::kInputBytesMax); }
-
-// Calls `test(text)` for each value of an input (or of the whole event) until one holds. `folded`: the texts are case-folded.
+// Calls `test(text, value)` for each value of an input (or of the whole event) until one holds: `text` is cut, and case-folded if `folded`; `value` is all of it as it stands. (What is cut is too long to be a number, a time or an address.)
 template <class Test>
 bool any_value(Context& c, uint32_t input, bool folded, size_t place, Test test) noexcept {
-  const auto holds_for = [&](uint32_t i) { return test(folded ? c.folded(i) : c.raw(i)); };
-  const auto holds_for_further = [&](std::string_view text) { return test(folded ? c.fold_further(cut(text), place) : cut(text)); };
+  const auto holds_for = [&](uint32_t i) { return test(folded ? c.folded(i) : c.raw(i), c.inputs.values[i].text()); };
+  const auto holds_for_further = [&](std::string_view text) { return test(folded ? c.fold_further(cut(text), place) : cut(text), text); };
   const bool every = input == channel::kEveryValue;
   if (every) {
     for (uint32_t i = 0; i < c.inputs.values.size(); ++i) {
@@ -45,14 +43,15 @@ bool any_value(Context& c, uint32_t input, bool folded, size_t place, Test test)
   return false;
 }
 
-bool compare(Context& c, PredicateKind kind, std::string_view text, std::string_view literal) noexcept {
+// `goes_on`: the text is the beginning of a longer one.
+bool compare(Context& c, PredicateKind kind, std::string_view text, bool goes_on, std::string_view literal) noexcept {
   switch (kind) {
     case PredicateKind::kEquals:
-    case PredicateKind::kFieldEquals: c.steps += channel::chunks(literal.size()); return text == literal;
+    case PredicateKind::kFieldEquals: c.steps += channel::chunks(literal.size()); return !goes_on && text == literal;
     case PredicateKind::kStartsWith:
     case PredicateKind::kFieldStartsWith: c.steps += channel::chunks(literal.size()); return text.starts_with(literal);
     case PredicateKind::kEndsWith:
-    case PredicateKind::kFieldEndsWith: c.steps += channel::chunks(literal.size()); return text.ends_with(literal);
+    case PredicateKind::kFieldEndsWith: c.steps += channel::chunks(literal.size()); return !goes_on && text.ends_with(literal);
     default: return find(c, text, literal) != std::string_view::npos;
   }
 }
@@ -60,7 +59,7 @@ bool compare(Context& c, PredicateKind kind, std::string_view text, std::string_
 bool test_literal(Context& c, const PredicateRecord& p) noexcept {
   if (uint64_t{p.operand.first} + p.operand.count > c.l.texts.size()) return c.fail(FaultCode::kPredicate);
   const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
-  return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text) { return compare(c, p.kind, text, literal); });
+  return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text, std::string_view value) { return compare(c, p.kind, text, is_cut(value), literal); });
 }
 
 bool test_cidr(Context& c, const PredicateRecord& p) noexcept {
@@ -68,7 +67,7 @@ bool test_cidr(Context& c, const PredicateRecord& p) noexcept {
   const uint32_t bits = p.other & 0xff;
   if (uint64_t{p.operand.first} + 16 > c.l.texts.size() || bits > 128) return c.fail(FaultCode::kPredicate);
   const auto* const network = reinterpret_cast<const uint8_t*>(c.l.texts.data() + p.operand.first);
-  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+  return any_value(c, p.input, false, 0, [&](std::string_view text, std::string_view) {
     const auto address = channel::parse_address(text);
     return address && address->family == family && channel::in_network(address->bytes, network, bits);
   });
@@ -103,7 +102,7 @@ bool test_number(Context& c, const PredicateRecord& p) noexcept {
   const bool is_whole = p.other == static_cast<uint32_t>(channel::NumberForm::kWhole);
   const auto whole = std::bit_cast<int64_t>(p.extra);
   const double limit = is_whole ? static_cast<double>(whole) : std::bit_cast<double>(p.extra);
-  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+  return any_value(c, p.input, false, 0, [&](std::string_view text, std::string_view) {
     ++c.steps;
     const std::partial_ordering order = compare_number(text, is_whole, whole, limit);
     switch (p.kind) {
@@ -119,7 +118,7 @@ bool test_time_part(Context& c, const PredicateRecord& p) noexcept {
   const auto part = static_cast<channel::TimePart>(p.other >> 8);
   const auto test = static_cast<channel::NumberTest>(p.other & 0xff);
   const int64_t wanted = p.extra.first;
-  return any_value(c, p.input, false, 0, [&](std::string_view text) {
+  return any_value(c, p.input, false, 0, [&](std::string_view text, std::string_view) {
     ++c.steps;
     const auto time = channel::parse_time(text);
     if (!time) return false;
@@ -137,8 +136,8 @@ bool test_time_part(Context& c, const PredicateRecord& p) noexcept {
 
 bool test_field_pair(Context& c, const PredicateRecord& p) noexcept {
   const bool folded = (p.flags & channel::kCased) == 0;
-  return any_value(c, p.other, folded, 1, [&](std::string_view literal) {
-    return any_value(c, p.input, folded, 0, [&](std::string_view text) { return compare(c, p.kind, text, literal); });
+  return any_value(c, p.other, folded, 1, [&](std::string_view literal, std::string_view of) {
+    return !is_cut(of) && any_value(c, p.input, folded, 0, [&](std::string_view text, std::string_view value) { return compare(c, p.kind, text, is_cut(value), literal); });
   });
 }
 
@@ -146,7 +145,7 @@ bool test_field_pair(Context& c, const PredicateRecord& p) noexcept {
 
 bool test_predicate(Context& c, const PredicateRecord& p) noexcept {
   switch (p.kind) {
-    case PredicateKind::kPresent: return any_value(c, p.input, false, 0, [](std::string_view) { return true; });
+    case PredicateKind::kPresent: return any_value(c, p.input, false, 0, [](std::string_view, std::string_view) { return true; });
     case PredicateKind::kEquals:
     case PredicateKind::kStartsWith:
     case PredicateKind::kEndsWith:
@@ -154,12 +153,12 @@ bool test_predicate(Context& c, const PredicateRecord& p) noexcept {
     case PredicateKind::kGlob: {
       if (uint64_t{p.operand.first} + p.operand.count > c.l.glob_tokens.size()) return c.fail(FaultCode::kPredicate);
       const auto tokens = c.l.glob_tokens.subspan(p.operand.first, p.operand.count);
-      return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text) { return run_glob(c, tokens, text); });
+      return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text, std::string_view value) { return run_glob(c, tokens, text, is_cut(value)); });
     }
     case PredicateKind::kRegex: {
       if (p.operand.first >= c.l.regexes.size()) return c.fail(FaultCode::kPredicate);
       const channel::RegexRecord& regex = c.l.regexes[p.operand.first];
-      return any_value(c, p.input, false, 0, [&](std::string_view text) { return run_regex(c, regex, text); });
+      return any_value(c, p.input, false, 0, [&](std::string_view, std::string_view value) { return run_regex(c, regex, value); });
     }
     case PredicateKind::kCidr: return test_cidr(c, p);
     case PredicateKind::kLess:

@@ -14,6 +14,7 @@ using channel::InstructionRecord;
 
 bool is_word(char c) noexcept { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
+// `text`: the whole value, not cut.
 bool assertion_holds(AssertKind kind, std::string_view text, size_t at) noexcept {
   const bool at_begin = at == 0;
   const bool at_end = at == text.size();
@@ -47,7 +48,7 @@ bool has_byte(const channel::RegexRecord& regex, char byte) noexcept {
 // One word holds all states that wait at a position.
 class BitRunner {
  public:
-  BitRunner(Context& c, const channel::RegexRecord& regex, const RegexBits& bits, std::string_view text) : c_(c), regex_(regex), bits_(bits), text_(text) {}
+  BitRunner(Context& c, const channel::RegexRecord& regex, const RegexBits& bits, std::string_view value) : c_(c), regex_(regex), bits_(bits), value_(value), text_(cut(value)) {}
 
   bool run() noexcept {
     const bool anchored = (regex_.flags & channel::kAnchoredAtStart) != 0;
@@ -97,7 +98,7 @@ class BitRunner {
       todo &= todo - 1;
       ++steps_;
       const auto kind = static_cast<AssertKind>(c_.l.instructions[regex_.first_instruction + bits_.instruction[s]].argument);
-      if (!assertion_holds(kind, text_, at)) continue;
+      if (!assertion_holds(kind, value_, at)) continue;
       const uint64_t fresh = bits_.next[s] & ~waiting;
       waiting |= fresh;
       todo |= fresh & bits_.asserts;
@@ -141,14 +142,15 @@ class BitRunner {
   Context& c_;
   const channel::RegexRecord& regex_;
   const RegexBits& bits_;
-  std::string_view text_;
+  std::string_view value_;  // for assertions
+  std::string_view text_;   // cut: what characters are taken from
   uint64_t steps_ = 0;
 };
 
 class Runner {
  public:
-  Runner(Context& c, const channel::RegexRecord& regex, std::span<const InstructionRecord> program, std::string_view text)
-      : c_(c), s_(c.s), regex_(regex), program_(program), text_(text), now_(c.s.threads_now.data()), next_(c.s.threads_next.data()) {}
+  Runner(Context& c, const channel::RegexRecord& regex, std::span<const InstructionRecord> program, std::string_view value)
+      : c_(c), s_(c.s), regex_(regex), program_(program), value_(value), text_(cut(value)), now_(c.s.threads_now.data()), next_(c.s.threads_next.data()) {}
 
   bool run() noexcept {
     const bool anchored = (regex_.flags & channel::kAnchoredAtStart) != 0;
@@ -207,7 +209,7 @@ class Runner {
           stack[depth++] = instruction.out;
           break;
         case InstructionKind::kAssert:
-          if (assertion_holds(static_cast<AssertKind>(instruction.argument), text_, at)) stack[depth++] = instruction.out;
+          if (assertion_holds(static_cast<AssertKind>(instruction.argument), value_, at)) stack[depth++] = instruction.out;
           break;
         default: now_[now_size_++] = i;
       }
@@ -251,6 +253,7 @@ class Runner {
   Scratch::State& s_;
   const channel::RegexRecord& regex_;
   std::span<const InstructionRecord> program_;
+  std::string_view value_;
   std::string_view text_;
   uint32_t* now_;
   uint32_t* next_;
@@ -260,12 +263,12 @@ class Runner {
 
 }  // namespace
 
-bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view text) noexcept {
+bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view value) noexcept {
   const uint64_t end = uint64_t{regex.first_instruction} + regex.instruction_count;
   if (end > c.l.instructions.size() || regex.instruction_count > c.s.marks.size() || regex.instruction_count == 0) return c.fail(FaultCode::kProgram);
   const auto number = static_cast<size_t>(&regex - c.l.regexes.data());
-  if (number < c.s.regex_bits.size() && c.s.regex_bits[number] != nullptr) return BitRunner(c, regex, *c.s.regex_bits[number], text).run();
-  return Runner(c, regex, c.l.instructions.subspan(regex.first_instruction, regex.instruction_count), text).run();
+  if (number < c.s.regex_bits.size() && c.s.regex_bits[number] != nullptr) return BitRunner(c, regex, *c.s.regex_bits[number], value).run();
+  return Runner(c, regex, c.l.instructions.subspan(regex.first_instruction, regex.instruction_count), value).run();
 }
 
 }  // namespace creance::interpreter

@@ -52,6 +52,10 @@ struct Scratch::State {
   void begin_event();
 };
 
+// A longer value is looked at up to here. Nothing that is said of its end, or of all of it, holds (docs/reference/channel-format.md, Limits).
+inline bool is_cut(std::string_view value) noexcept { return value.size() > limits::kInputBytesMax; }
+inline std::string_view cut(std::string_view value) noexcept { return value.substr(0, limits::kInputBytesMax); }
+
 // One event on its way through the interpreter. Failed run-time checks set `broken` and make the test false.
 struct Context {
   const Layout& l;
@@ -68,11 +72,8 @@ struct Context {
     broken_code = code;
     return false;
   }
-  std::string_view raw(uint32_t input) const noexcept {
-    const schema::InputValue& value = inputs.values[input];
-    return {value.data, value.size < limits::kInputBytesMax ? value.size : limits::kInputBytesMax};
-  }
-  // The folded text of an input with a value; folded once an event.
+  std::string_view raw(uint32_t input) const noexcept { return cut(inputs.values[input].text()); }
+  // The folded text of an input with a value, cut; folded once an event.
   std::string_view folded(uint32_t input) noexcept;
   // Folds a further value into temporary place `which`; valid until the next call with the same `which`.
   std::string_view fold_further(std::string_view text, size_t which) noexcept;
@@ -81,11 +82,11 @@ struct Context {
 // Whether a predicate holds; not memoised. predicates.cpp
 bool test_predicate(Context& c, const channel::PredicateRecord& predicate) noexcept;
 
-// Whether a program matches somewhere in `text`. regex_run.cpp
-bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view text) noexcept;
+// Whether a program matches somewhere in the first limits::kInputBytesMax bytes of `value`; its assertions see what stands behind them. regex_run.cpp
+bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view value) noexcept;
 
-// Whether `tokens` match the whole of `text`. glob_run.cpp
-bool run_glob(Context& c, std::span<const channel::GlobToken> tokens, std::string_view text) noexcept;
+// Whether `tokens` match the whole of a value that begins with `text` and, if it is `cut`, goes on. glob_run.cpp
+bool run_glob(Context& c, std::span<const channel::GlobToken> tokens, std::string_view text, bool cut) noexcept;
 
 // Marks the indexed predicates that hold and wakes their instances. False: an index is broken. wake.cpp
 bool wake(Context& c) noexcept;

@@ -47,9 +47,10 @@ class Waker {
  public:
   explicit Waker(Context& c) : c_(c) {}
 
-  // `text` is folded and has its margins, and stays until flush().
-  bool scan(const IndexRecord& index, std::string_view text) noexcept {
+  // `text` is folded and has its margins, and stays until flush(). `goes_on`: it is the beginning of a longer one.
+  bool scan(const IndexRecord& index, std::string_view text, bool goes_on) noexcept {
     index_ = &index;
+    goes_on_ = goes_on;
     text_ = text;
     c_.steps += 1 + text.size() / 16;
     if (index.anchored_bitmap.log2_bits != channel::kNoTable && !anchored()) return false;
@@ -99,6 +100,7 @@ class Waker {
     const char* text;                 // of `size` bytes
     uint32_t size;
     uint32_t at;                      // where the gram stands in it
+    bool goes_on;
     const channel::SlotRecord* slot;  // while flush() is at work
   };
   static constexpr size_t kCollectedMax = 48;
@@ -207,7 +209,7 @@ class Waker {
   bool look_up(const TableRef& table, uint64_t hash, size_t at) noexcept {
     if (table.log2_slots > 24 || uint64_t{table.first_slot} + (1ull << table.log2_slots) > c_.l.slots.size()) return broken();
     __builtin_prefetch(&c_.l.slots[table.first_slot + (static_cast<uint32_t>(hash) & ((1u << table.log2_slots) - 1))]);
-    collected_keys_[collected_++] = {&table, hash, text_.data(), static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(at), nullptr};
+    collected_keys_[collected_++] = {&table, hash, text_.data(), static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(at), goes_on_, nullptr};
     return collected_ < kCollectedMax || flush();
   }
 
@@ -237,20 +239,25 @@ class Waker {
       if (uint64_t{p.operand.first} + p.operand.count > c_.l.texts.size()) return broken();
       const std::string_view literal = c_.l.texts.substr(p.operand.first, p.operand.count);
       c_.steps += channel::chunks(literal.size());
-      if (holds(p.kind, {one.text, one.size}, literal, candidate.offset, one.at) && !found(candidate.predicate, p)) return false;
+      if (holds(p.kind, one, literal, candidate.offset) && !found(candidate.predicate, p)) return false;
     }
     return true;
   }
 
-  static bool holds(PredicateKind kind, std::string_view text, std::string_view literal, uint32_t offset, size_t at) noexcept {
+  static bool holds(PredicateKind kind, const Collected& one, std::string_view literal, uint32_t offset) noexcept {
+    const std::string_view text(one.text, one.size);
+    const size_t at = one.at;
     if (literal.size() > text.size()) return false;
     size_t begin = 0;
     switch (kind) {
       case PredicateKind::kEquals:
-        if (literal.size() != text.size()) return false;
+        if (one.goes_on || literal.size() != text.size()) return false;
         break;
       case PredicateKind::kStartsWith: break;
-      case PredicateKind::kEndsWith: begin = text.size() - literal.size(); break;
+      case PredicateKind::kEndsWith:
+        if (one.goes_on) return false;
+        begin = text.size() - literal.size();
+        break;
       case PredicateKind::kContains:
         if (at < offset || literal.size() > text.size() - (at - offset)) return false;
         begin = at - offset;
@@ -275,6 +282,7 @@ class Waker {
   Context& c_;
   const IndexRecord* index_ = nullptr;
   std::string_view text_;
+  bool goes_on_ = false;
   std::array<Collected, kCollectedMax> collected_keys_;
   size_t collected_ = 0;
 };
@@ -304,16 +312,16 @@ bool wake(Context& c) noexcept {
       ++c.steps;
       if (!c.inputs.values[input].has_value()) continue;
       const std::string_view text = c.folded(input);
-      if (c.broken || !waker.scan(index, text)) return false;
+      if (c.broken || !waker.scan(index, text, is_cut(c.inputs.values[input].text()))) return false;
     }
     for (size_t i = 0; i < c.further_count; ++i) {
       ++c.steps;
       const schema::FurtherValue& further = c.inputs.further[i];
       // A further value's folded text lasts until the next one.
-      if ((every || further.input == index.input) && (!waker.scan(index, c.fold_further(further.text.substr(0, limits::kInputBytesMax), 0)) || !waker.flush())) return false;
+      if ((every || further.input == index.input) && (!waker.scan(index, c.fold_further(cut(further.text), 0), is_cut(further.text)) || !waker.flush())) return false;
     }
     for (size_t i = 0; every && i < c.others_count; ++i) {
-      if (!waker.scan(index, c.fold_further(c.inputs.others[i].substr(0, limits::kInputBytesMax), 0)) || !waker.flush()) return false;
+      if (!waker.scan(index, c.fold_further(cut(c.inputs.others[i]), 0), is_cut(c.inputs.others[i])) || !waker.flush()) return false;
     }
   }
   return waker.flush();

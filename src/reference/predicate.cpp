@@ -290,14 +290,12 @@ Result<Test> make_test(const sigma::Item& item, const sigma::Value& value, const
   return test;
 }
 
-std::string_view cut(std::string_view text) { return text.substr(0, limits::kInputBytesMax); }
-
-// Every value of one input.
+// Every value of one input, not cut.
 std::vector<std::string_view> values_of(const schema::Inputs& inputs, uint32_t input) {
   std::vector<std::string_view> out;
-  if (inputs.values[input].has_value()) out.push_back(cut(inputs.values[input].text()));
+  if (inputs.values[input].has_value()) out.push_back(inputs.values[input].text());
   for (const schema::FurtherValue& more : inputs.further) {
-    if (more.input == input) out.push_back(cut(more.text));
+    if (more.input == input) out.push_back(more.text);
   }
   return out;
 }
@@ -305,11 +303,27 @@ std::vector<std::string_view> values_of(const schema::Inputs& inputs, uint32_t i
 std::vector<std::string_view> every_value(const schema::Inputs& inputs) {
   std::vector<std::string_view> out;
   for (const schema::InputValue& value : inputs.values) {
-    if (value.has_value()) out.push_back(cut(value.text()));
+    if (value.has_value()) out.push_back(value.text());
   }
-  for (const schema::FurtherValue& more : inputs.further) out.push_back(cut(more.text));
-  for (const std::string_view other : inputs.others) out.push_back(cut(other));
+  for (const schema::FurtherValue& more : inputs.further) out.push_back(more.text);
+  for (const std::string_view other : inputs.others) out.push_back(other);
   return out;
+}
+
+// Of a value that is too long nothing behind the limit is compared, and nothing holds that is said of its end or of all of it.
+bool is_cut(std::string_view value) { return value.size() > limits::kInputBytesMax; }
+std::string_view cut(std::string_view value) { return value.substr(0, limits::kInputBytesMax); }
+
+bool holds_pattern(const Pattern& pattern, std::string_view value, bool cased) {
+  const bool open = !pattern.empty() && pattern.back().kind == Token::Kind::kAnyRun;
+  return (open || !is_cut(value)) && matches(pattern, cut(value), cased);
+}
+
+// `$`, `\b` and their like see the character behind the cut.
+bool holds_regex(const re2::RE2& regex, std::string_view value) {
+  const std::string text = for_regex(cut(value));
+  const std::string with_next = text + for_regex(value.substr(cut(value).size(), 1));
+  return regex.Match(with_next, 0, text.size(), re2::RE2::UNANCHORED, nullptr, 0);
 }
 
 }  // namespace
@@ -345,34 +359,36 @@ bool Predicate::holds(const Test& test, const schema::Inputs& inputs) const {
   const std::vector<std::string_view> values = input_ ? values_of(inputs, *input_) : every_value(inputs);
   if (test.kind == Test::Kind::kAbsent) return values.empty();
   if (test.kind == Test::Kind::kPresent) return !values.empty();
-  return std::any_of(values.begin(), values.end(), [&](std::string_view text) { return holds_for(test, text, inputs); });
+  return std::any_of(values.begin(), values.end(), [&](std::string_view value) { return holds_for(test, value, inputs); });
 }
 
-bool Predicate::holds_for(const Test& test, std::string_view text, const schema::Inputs& inputs) const {
+bool Predicate::holds_for(const Test& test, std::string_view value, const schema::Inputs& inputs) const {
   using Kind = Test::Kind;
   switch (test.kind) {
-    case Kind::kPattern: return std::any_of(test.patterns.begin(), test.patterns.end(), [&](const Pattern& pattern) { return matches(pattern, text, cased_); });
-    case Kind::kRegex: return re2::RE2::PartialMatch(for_regex(text), *test.regex);
-    case Kind::kNetwork: return contains_address(test.network, text);
+    case Kind::kPattern: return std::any_of(test.patterns.begin(), test.patterns.end(), [&](const Pattern& pattern) { return holds_pattern(pattern, value, cased_); });
+    case Kind::kRegex: return holds_regex(*test.regex, value);
+    case Kind::kNetwork: return !is_cut(value) && contains_address(test.network, value);
     case Kind::kField: {
       const auto others = values_of(inputs, test.other);
       return std::any_of(others.begin(), others.end(), [&](std::string_view other) {
+        if (is_cut(other)) return false;
         Pattern pattern = literal_pattern(other);
         if (test.before) pattern = ends_with(std::move(pattern));
         if (test.behind) pattern = starts_with(std::move(pattern));
-        return matches(pattern, text, cased_);
+        return holds_pattern(pattern, value, cased_);
       });
     }
     default: break;
   }
+  if (is_cut(value)) return false;
   std::optional<double> number;
   double limit = test.number;
-  if (const std::string whole = whole_digits(text); !test.part && !test.digits.empty() && !whole.empty()) {
+  if (const std::string whole = whole_digits(value); !test.part && !test.digits.empty() && !whole.empty()) {
     number = compare_whole(whole, test.digits);
     limit = 0;
   } else if (!test.part) {
-    number = parse_number(text);
-  } else if (const auto time = parse_time(text)) {
+    number = parse_number(value);
+  } else if (const auto time = parse_time(value)) {
     number = part_of(*time, *test.part);
   }
   if (!number) return false;

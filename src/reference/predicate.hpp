@@ -48,7 +48,7 @@ class Predicate {
 
  private:
   bool holds(const Test& test, const schema::Inputs& inputs) const;
-  bool holds_for(const Test& test, std::string_view text, const schema::Inputs& inputs) const;
+  bool holds_for(const Test& test, std::string_view value, const schema::Inputs& inputs) const;
 
   std::optional<uint32_t> input_;  // nothing: keywords
   std::vector<uint32_t> reads_;

@@ -66,6 +66,7 @@ struct Findings {
   uint64_t duplicates = 0;
   uint64_t faults = 0;
   uint64_t values_cut = 0;
+  uint64_t values_left_out = 0;
 
   void clear() {
     matches.clear();
@@ -75,7 +76,7 @@ struct Findings {
     values.clear();
     text.clear();
     made.clear();
-    records = events = routed = looked_at = duplicates = faults = values_cut = 0;
+    records = events = routed = looked_at = duplicates = faults = values_cut = values_left_out = 0;
   }
 
   std::string_view text_of(const Event& event) const { return event.in_block.empty() ? std::string_view(made).substr(event.made_begin, event.made_size) : event.in_block; }
@@ -169,6 +170,7 @@ class Evaluator {
     if (!loaded->sources.empty() && !outcome.matches.empty()) observe(*loaded, event, outcome.matches, before, out);
     out.faults += outcome.faults.size();
     out.values_cut += outcome.values_cut;
+    out.values_left_out += outcome.values_left_out;
   }
 
   // A rule that has matched the same event over another Type already is not seen twice.
@@ -216,6 +218,7 @@ class Reporter {
     to.matches += findings.matches.size();
     to.faults += findings.faults;
     to.values_cut += findings.values_cut;
+    to.values_left_out += findings.values_left_out;
     if (piece.error) to.error = piece.error;
     for (const Remark& each : findings.remarks) {
       if (to.remarks[static_cast<size_t>(each.kind)]++ < kRemarksListedMax) to.first_remarks.push_back(each);

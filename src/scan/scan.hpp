@@ -102,7 +102,8 @@ struct FileReport {
   uint64_t matches = 0;
   uint64_t faults = 0;     // run-time checks that failed in instances: a finding about content
   uint64_t duplicates = 0; // fields that lost against another of the same name
-  uint64_t values_cut = 0; // values cut or left out because of a limit
+  uint64_t values_cut = 0; // values longer than limits::kInputBytesMax
+  uint64_t values_left_out = 0;  // further and other values behind limits::kFurtherValuesMax or kFurtherBytesMax
   std::vector<Remark> first_remarks;  // at most kRemarksListedMax of each kind
   std::optional<Error> error;         // could not be opened, or not be read to its end; what was read counts
 

@@ -47,5 +47,41 @@ TEST(Disagreements, RegularExpressionsSeeBytesThatAreNotUtf8) {
   EXPECT_EQ(wrong, 0u);
 }
 
+// Behind the limit nothing is compared: what holds of a cut value holds of the whole one, whatever its rest is.
+TEST(Disagreements, NothingIsSaidOfTheEndOfACutValue) {
+  const schema::TemplateType type = type_of({"A", "B"});
+  const std::string most = std::string(limits::kInputBytesMax - 1, 'b') + "a";
+  struct Case {
+    sigma::Item line;
+    bool of_whole;  // of `most`, which fits
+    bool of_cut;    // of `most` and more
+  };
+  const std::vector<Case> cases = {
+      {item("A|endswith", {"a"}), true, false},      {item("A|endswith", {"bbbbbbbbbbba"}), true, false}, {item("A|endswith|cased", {"ba"}), true, false}, {item("A", {"*a"}), true, false},
+      {item("A", {"b*ba"}), true, false},            {item("A", {"*b?"}), true, false},                   {item("A", {"*"}), true, true},                 {item("A", {"b*"}), true, true},
+      {item("A", {"*b?*"}), true, true},             {item("A", {"b*a*"}), true, true},                   {item("A|startswith", {"bb"}), true, true},     {item("A|contains", {"ba"}), true, true},
+      {item("A|contains|cased", {"ba"}), true, true}, {item("A|contains", {"ac"}), false, false},          {item("A|re", {"ba$"}), true, false},           {item("A|re", {"ba\\z"}), true, false},
+      {item("A|re", {"^[^c]*$"}), true, false},      {item("A|re|m", {"ba$"}), true, false},              {item("A|re", {"ba"}), true, true},             {item("A|re", {"^b+a"}), true, true},
+      {item("A|re", {"ba\\b"}), true, false},        {item("A|re", {"ba\\B"}), false, true},              {item("A|re", {"ba."}), false, false},          {item("A|re", {"a$|^bb"}), true, true},
+      {item("A|re", {"(b|x)(b|y)a$"}), true, false}, {item("A|exists", {Flag{true}}), true, true},        {item("A", {""}), false, false},                {item("A|neq", {"a"}), true, true},
+      {item("", {"b*a"}), true, true},               {item("", {"ba"}), true, true},                      {item("|re", {"ba$"}), true, false},            {item("A|lt", {5}), false, false},
+      {item("A", {most}), true, false},              {item("A|startswith", {most}), true, true},          {item("A|endswith", {most}), true, false},      {item("A|contains", {most}), true, true},
+      {item("A|fieldref", {"B"}), true, false},      {item("A|fieldref|endswith", {"B"}), true, false},   {item("A|fieldref|startswith", {"B"}), true, false}, {item("A|fieldref|contains", {"B"}), true, false}};
+  std::vector<sigma::Rule> rules;
+  for (const Case& each : cases) rules.push_back(rule_of(each.line));
+  BothJudges both(type, rules);
+  ASSERT_EQ(both.error(), "");
+  for (const std::string more : {"", "ccc"}) {
+    const std::string value = most + more;
+    std::vector<uint64_t> matched(cases.size());
+    EXPECT_EQ(both.disagreement(Event(type).set("A", value).set("B", value).inputs(), nullptr, &matched).substr(0, 300), "") << more;
+    for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(matched[i], (more.empty() ? cases[i].of_whole : cases[i].of_cut) ? 1u : 0u) << more << ' ' << describe(rule_of(cases[i].line)).substr(0, 200);
+  }
+  EXPECT_EQ(both.disagreement(Event(type).set("A", most + "ccc").set("B", "a").inputs()).substr(0, 300), "");
+  EXPECT_EQ(both.disagreement(Event(type).set("A", "b").set("B", most + "ccc").inputs()).substr(0, 300), "");
+  EXPECT_EQ(both.disagreement(Event(type).set("A", most + "\n").set("B", most).inputs()).substr(0, 300), "") << "a line ends at the cut";
+  EXPECT_EQ(both.disagreement(Event(type).set("A", most + "\xC3\xA9").set("B", most).inputs()).substr(0, 300), "");
+}
+
 }  // namespace
 }  // namespace creance::differential

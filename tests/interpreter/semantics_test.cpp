@@ -351,7 +351,8 @@ TEST(FurtherValues, AreLeftOutPastTheLimitAndCounted) {
   EXPECT_EQ(loaded.run({values, {}, std::vector<std::string_view>{filler, "needle"}}).matches.size(), 1u);
   const std::vector<std::string_view> too_much{more, "needle"};
   EXPECT_EQ(loaded.run({values, {}, too_much}).matches.size(), 0u);
-  EXPECT_EQ(loaded.run({values, {}, too_much}).values_cut, 1u);
+  EXPECT_EQ(loaded.run({values, {}, too_much}).values_left_out, 1u);
+  EXPECT_EQ(loaded.run({values, {}, too_much}).values_cut, 0u);
   std::vector<std::string_view> many(limits::kFurtherValuesMax, "x");
   many.back() = "needle";
   EXPECT_EQ(loaded.run({values, {}, many}).matches.size(), 1u);

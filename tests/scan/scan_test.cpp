@@ -191,6 +191,22 @@ TEST_F(ScanTest, FieldsThatStandTwiceAreCounted) {
   EXPECT_EQ(seen.reports[0].duplicates, 2u);
 }
 
+TEST_F(ScanTest, ValuesThatAreTooLongAndTooManyValuesAreToldApart) {
+  const std::string head = R"({"Channel":"Log","EventID":1,"Image":")";
+  const std::string most(limits::kInputBytesMax, 'b');
+  std::string many = head + R"(a","Extra":[)";
+  for (uint32_t i = 0; i < limits::kFurtherValuesMax; ++i) many += "\"x\",";
+  const Seen seen = run(prepare(), {write("long.jsonl", head + most + "mimikatz.exe\"}\n"), write("cut.jsonl", head + most.substr(0, most.size() - 13) + "\\\\mimikatz.exec\"}\n"), write("many.jsonl", many + "\"x\",\"secretword\"]}\n")});
+  EXPECT_EQ(seen.matches, Texts{}) << "what a rule says of the end does not hold of a cut value";
+  ASSERT_EQ(seen.reports.size(), 3u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_GT(seen.reports[i].values_cut, 0u);
+    EXPECT_EQ(seen.reports[i].values_left_out, 0u);
+  }
+  EXPECT_EQ(seen.reports[2].values_cut, 0u);
+  EXPECT_GT(seen.reports[2].values_left_out, 0u);
+}
+
 TEST_F(ScanTest, EventsThatNoRuleLooksAtAreCounted) {
   const Seen seen = run(prepare(), {write("a.jsonl", std::string(kMimikatz) + "\n" + R"({"Channel":"Unknown","EventID":1})" + "\n" + R"({"Channel":"Idle","EventID":1})" + "\n")});
   EXPECT_EQ(seen.reports[0].events, 3u);
