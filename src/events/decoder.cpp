@@ -382,8 +382,13 @@ Decoded Decoder::State::build(const Route& route, Built& to) {
     to.others.push_back(field.text);
     to.others.insert(to.others.end(), more.begin() + field.more_begin, more.begin() + field.more_end);
   }
-  for (const auto& [input, winner, is_whole] : plan.winners) {
+  for (const auto& [input, winner, is_whole, algorithm] : plan.winners) {
     const Field& field = fields[winner];
+    if (algorithm.data() != nullptr) {
+      const std::string_view hash = field.has_value ? hash_in(field.text, algorithm) : std::string_view();
+      if (hash.data() != nullptr) to.values[input] = schema::InputValue(hash);
+      continue;
+    }
     notices.no_value = notices.no_value || field.has_objects;
     if (field.has_value) to.values[input] = schema::InputValue(is_whole ? whole.digits_of(field.text) : field.text);
     for (uint32_t m = field.more_begin; m < field.more_end; ++m) to.further.push_back({input, is_whole ? whole.digits_of(more[m]) : more[m]});

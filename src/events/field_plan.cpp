@@ -61,7 +61,10 @@ void FieldPlanner::plan(const Route& route, std::span<const Field> fields, Field
     }
   }
   for (uint32_t input = 0; input < inputs; ++input) {
-    if (winners_[input] != kNobody && route.wanted.wants(input)) out.winners.push_back({input, winners_[input], route.type->inputs[input].type == schema::InputType::kInteger});
+    if (winners_[input] != kNobody && route.wanted.wants(input)) out.winners.push_back({input, winners_[input], route.type->inputs[input].type == schema::InputType::kInteger, {}});
+  }
+  for (const HashInput& hash : route.hashes) {  // an event that has such a field says it itself
+    if (winners_[hash.input] == kNobody && winners_[hash.from] != kNobody) out.winners.push_back({hash.input, winners_[hash.from], false, hash.algorithm});
   }
 }
 

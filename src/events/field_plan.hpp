@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "events/nested.hpp"
@@ -14,8 +15,9 @@ struct FieldPlan {
     uint32_t input;
     uint32_t field;
     bool is_whole;  // an integer by its Type: a whole number stands there as digits, however it was spelled
+    std::string_view algorithm;  // not null: not the field's value, but this hash in it (hash_in)
   };
-  std::vector<Winner> winners;   // ascending by input; wanted ones alone
+  std::vector<Winner> winners;   // ascending by input, then those of hashes; wanted ones alone
   std::vector<uint32_t> losers;  // fields that are no input's value, in the order in which they lost; empty where nobody wants others
   uint64_t duplicates = 0;       // fields that lost against another of the same name
 };

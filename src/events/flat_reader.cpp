@@ -211,7 +211,9 @@ Decoded FlatReader::build(const Route& route, const FieldPlan& plan) {
   to.set.clear();
   to.others.clear();
   for (const FieldPlan::Winner& winner : plan.winners) {
-    const std::string_view text = texts_[winner.field];
+    std::string_view text = texts_[winner.field];
+    if (text.data() == nullptr) continue;
+    if (winner.algorithm.data() != nullptr) text = hash_in(text, winner.algorithm);
     if (text.data() == nullptr) continue;
     to.values[winner.input] = schema::InputValue(winner.is_whole ? whole_.digits_of(text) : text);
     to.set.push_back(winner.input);

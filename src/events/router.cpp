@@ -72,14 +72,35 @@ std::optional<FieldTable::Found> FieldTable::find(std::string_view name) const {
   return by_letters;
 }
 
+Route::Route(const schema::TemplateType& of, Wanted wants, FieldTable names, uint32_t n) : type(&of), wanted(std::move(wants)), fields(std::move(names)), number(n) {
+  auto from = of.input_index("Hashes");
+  if (!from) from = of.input_index("Hash");
+  if (!from) return;
+  for (const auto& [name, algorithm] : {std::pair<std::string_view, std::string_view>{"md5", "MD5"}, {"sha1", "SHA1"}, {"sha256", "SHA256"}, {"Imphash", "IMPHASH"}}) {
+    if (const auto input = of.input_index(name); input && wanted.wants(*input)) hashes.push_back({*input, *from, algorithm});
+  }
+}
+
+std::string_view hash_in(std::string_view hashes, std::string_view algorithm) {
+  while (!hashes.empty()) {
+    const size_t end = std::min(hashes.find(','), hashes.size());
+    std::string_view each = hashes.substr(0, end);
+    while (each.starts_with(' ')) each.remove_prefix(1);
+    const size_t equals = std::min(each.find('='), each.size());
+    if (equals + 1 < each.size() && equal_ignoring_ascii_case(each.substr(0, equals), algorithm)) return each.substr(equals + 1);
+    hashes.remove_prefix(std::min(end + 1, hashes.size()));
+  }
+  return {};
+}
+
 Router::Router(const schema::Catalog& catalog, const Wants& wants) {
   for (const schema::TemplateType& type : catalog.types()) {
     const Wanted wanted = wants ? wants(type) : Wanted();
     for (const schema::EventSource& source : type.sources) {
       sources_.push_back({&source, static_cast<uint32_t>(routes_.size())});
-      routes_.push_back({&type, wanted, FieldTable(field_names(type, &source)), static_cast<uint32_t>(routes_.size())});
+      routes_.emplace_back(type, wanted, FieldTable(field_names(type, &source)), static_cast<uint32_t>(routes_.size()));
     }
-    routes_.push_back({&type, wanted, FieldTable(field_names(type, nullptr)), static_cast<uint32_t>(routes_.size())});
+    routes_.emplace_back(type, wanted, FieldTable(field_names(type, nullptr)), static_cast<uint32_t>(routes_.size()));
   }
   for (const Route& route : routes_) by_type_[route.type->id] = {&route};  // the last of each Type is the one without renames
 }

@@ -29,12 +29,24 @@ class FieldTable {
   std::vector<uint16_t> slots_;  // input + 1; 0 = free
 };
 
+// An input that is one hash alone, which Sysmon gives among others in one field: `MD5=…,SHA256=…,IMPHASH=…`.
+struct HashInput {
+  uint32_t input;
+  uint32_t from;               // the input `Hashes` or `Hash`
+  std::string_view algorithm;  // `MD5`
+};
+
 struct Route {
+  Route(const schema::TemplateType& of, Wanted wants, FieldTable names, uint32_t n);
   const schema::TemplateType* type = nullptr;
   Wanted wanted;
   FieldTable fields;
-  uint32_t number = 0;  // of all routes
+  uint32_t number = 0;            // of all routes
+  std::vector<HashInput> hashes;  // wanted ones
 };
+
+// The value of `algorithm` in `MD5=…,SHA256=…`, letters of either case; a null view: it is not there.
+std::string_view hash_in(std::string_view hashes, std::string_view algorithm);
 
 class Router {
  public:

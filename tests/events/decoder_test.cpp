@@ -188,6 +188,33 @@ TEST_F(DecoderTest, ListsGiveSeveralValuesAndNestedLeavesAreOthers) {
   EXPECT_EQ(others(got[0]), (std::vector<std::string>{"4", "leaf1", "leaf3", "y", "z"}));
 }
 
+TEST(Hashes, OneAloneIsTakenFromAll) {
+  const auto inputs = [](std::string_view json) {
+    std::string out;
+    for (const Decoder::Ways ways : {Decoder::Ways::kAll, Decoder::Ways::kGeneral}) {
+      Decoder decoder(schema::Catalog::embedded(), {}, ways);
+      const auto decoded = decoder.decode(json);
+      std::string told;
+      for (const Decoded& each : *decoded) {
+        for (const char* name : {"md5", "sha1", "sha256", "Imphash"}) {
+          const auto index = each.type->input_index(name);
+          if (index && each.inputs.values[*index].has_value()) told += std::string(name) + "=" + std::string(each.inputs.values[*index].text()) + " ";
+        }
+      }
+      EXPECT_TRUE(ways == Decoder::Ways::kAll || told == out) << told;
+      out = told;
+    }
+    return out;
+  };
+  const std::string head = R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,)";
+  EXPECT_EQ(inputs(head + R"("Hashes":"MD5=AA,SHA256=BB,IMPHASH=CC"})"), "md5=AA sha256=BB Imphash=CC ");
+  EXPECT_EQ(inputs(head + R"("Hashes":"SHA1=AA"})"), "sha1=AA ");
+  EXPECT_EQ(inputs(head + R"("Hashes":"MD5=AA,IMPHASH=CC","Imphash":"own","MD5":"field"})"), "md5=field Imphash=own ") << "the event's own field wins";
+  EXPECT_EQ(inputs(head + R"("Hashes":"MD5=,SHA1,XMD5=a"})"), "");
+  EXPECT_EQ(inputs(R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":15,"Hash":"MD5=AA"})"), "md5=AA ");
+  EXPECT_EQ(inputs(R"({"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1},"process":{"hash":{"sha256":"bb"}}})"), "sha256=BB ");
+}
+
 TEST_F(DecoderTest, ExactNameWinsAndTheLastOfEqualNames) {
   const auto got = decode(R"({"_type":"t.process","IMAGE":"odd","Image":"first","Image":"last","image":"odd2","user":"u1","USER":"u2"})");
   ASSERT_EQ(got.size(), 1u);

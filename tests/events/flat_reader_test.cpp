@@ -23,7 +23,7 @@ const schema::Catalog& catalog() {
       return out;
     };
     std::vector<TemplateType> types;
-    types.push_back(type("t.process", {{{"Sysmon"}, {}, {1}, {}}, {{"Security"}, {}, {4688}, {{"Image", "NewProcessName"}}}}, {"EventID", "Channel", "Image", "CommandLine", "ThreatName", "User", "user"}));
+    types.push_back(type("t.process", {{{"Sysmon"}, {}, {1}, {}}, {{"Security"}, {}, {4688}, {{"Image", "NewProcessName"}}}}, {"EventID", "Channel", "Image", "CommandLine", "ThreatName", "User", "user", "Hashes", "md5", "sha1", "sha256", "Imphash"}));
     types.push_back(type("t.security", {{{"Security"}, {}, {}, {}}}, {"EventID", "NewProcessName", "Provider_Name"}));
     types.push_back(type("t.etw", {{{"Etw"}, {"P"}, {7}, {}}}, {"EventID", "Data"}));
     types.push_back(type("t.rest", {{{}, {}, {}, {}, true}}, {"Image"}));
@@ -50,7 +50,7 @@ std::string spaced(const std::string& text) { return *rc::gen::weightedElement<s
 
 std::string name() {
   return *rc::gen::weightedOneOf<std::string>(
-      {{12, rc::gen::element<std::string>("EventID", "Channel", "Provider_Name", "Image", "CommandLine", "NewProcessName", "User", "user", "Data", "Threat Name", "SourceName", "_type", "_source", "_channel", "image", "IMAGE")},
+      {{12, rc::gen::element<std::string>("EventID", "Channel", "Provider_Name", "Image", "CommandLine", "NewProcessName", "User", "user", "Data", "Threat Name", "SourceName", "_type", "_source", "_channel", "image", "IMAGE", "Hashes", "Hashes", "md5", "Imphash")},
        {2, rc::gen::element<std::string>("", "a", "ab", "abcdefg", "abcdefgh", "abcdefghi", "Im\\u0061ge", "a\\\"b", "@timestamp", "winlog.channel", "log_name", "System", "__REALTIME_TIMESTAMP")},
        {1, rc::gen::map(rc::gen::inRange(30, 60), [](int n) { return std::string(static_cast<size_t>(n), 'n'); })}});
 }
@@ -70,6 +70,7 @@ std::string value_for(const std::string& key) {
   if (key == "EventID" && *rc::gen::weightedElement<bool>({{9, true}, {1, false}})) return *rc::gen::element<std::string>("1", "7", "4688", "\"1\"", "2", "01", "1.0", "4.688e3", "\" 7 \"", "null");
   if (key == "Channel" && *rc::gen::weightedElement<bool>({{9, true}, {1, false}})) return *rc::gen::element<std::string>("\"Sysmon\"", "\"SECURITY\"", "\"Etw\"", "\"\"", "null", "\"Sys\\u006don\"");
   if (key == "Provider_Name") return *rc::gen::element<std::string>("\"P\"", "\"p\"", "\"Q\"", "null");
+  if (key == "Hashes") return *rc::gen::element<std::string>("\"MD5=aa,SHA256=bb,IMPHASH=cc\"", "\"sha1=d\\u0064, md5=ee\"", "\"MD5=,=x,SHA256\"", "\"\"", "null", "[\"MD5=aa\"]", "{}");
   if (key == "_type") return *rc::gen::element<std::string>("\"t.process\"", "\"t.none\"", "\"\"", "1");
   return *rc::gen::weightedOneOf<std::string>({{12, rc::gen::exec(text_value)},
                                                {3, rc::gen::element<std::string>("0", "-1.5e+3", "-20e1", "\"007\"", "true", "false", "null", "\"\"", "1", "1e5")},
