@@ -685,12 +685,14 @@ void Nested::add_pipeline(Log log, std::string_view id, std::vector<Field>& fiel
 void Nested::add_leaves_of_unused(Shape shape, std::span<const Field> fields) {
   const ShapeTree& tree = ShapeTree::get();
   const bool of_ecs = shape == Shape::kWinlog || shape == Shape::kEcs;
-  for (const Placed& each : placed_) {
+  for (size_t i = 0; i < placed_.size(); ++i) {
+    const Placed& each = placed_[i];
     if (each.context.mode != Context::kTree || each.used || !each.has_value || (of_ecs && each.context.of_shipper)) continue;
     const Role role = tree.at(each.context.place).role;
     if (role != Role::kFallback && role != Role::kPart) continue;
     bool told = false;
-    for (uint16_t at = each.context.place; !told; at = tree.at(at).next_same) {
+    const bool is_first = fallback_[each.context.place] == static_cast<int32_t>(i);  // of one place; a look for each of many would take long
+    for (uint16_t at = each.context.place; is_first && !told; at = tree.at(at).next_same) {
       const Node& node = tree.at(at);
       told = node.role == Role::kFallback && std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.has_value && field.key == node.field && field.text == each.text; });
       if (node.next_same == 0) break;
