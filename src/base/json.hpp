@@ -72,10 +72,11 @@ struct JsonLimits {
   size_t bytes_max = limits::kHttpBodyBytesMax;
   uint32_t depth_max = limits::kJsonDepthMax;
   uint32_t nodes_max = limits::kJsonNodesMax;
-  bool reals = false;  // numbers with a fraction or an exponent
+  bool reals = false;       // numbers with a fraction or an exponent
+  bool escaped_nul = true;  // `\u0000` in texts and member names: values of events have it; names of files and roles must not, whoever hands them to the system cuts them there
 };
 
-// One JSON text (RFC 8259) and nothing after it. Refuses: over a limit (kTooLarge); duplicate member names, NUL, invalid UTF-8, integers outside int64, reals unless allowed (kInvalid).
+// One JSON text (RFC 8259) and nothing after it. Refuses: over a limit (kTooLarge); duplicate member names, NUL bytes, invalid UTF-8, integers outside int64, reals and `\u0000` unless allowed (kInvalid).
 Result<Json> parse_json(BytesView bytes, const JsonLimits& limits = {});
 
 std::string to_json(const Json& value);         // compact, members in their order; printable everywhere (controls escaped)

@@ -45,6 +45,14 @@ TEST(ParseJson, RefusesWhatTwoReadersCouldTakeDifferently) {
   EXPECT_FALSE(parse("\"\xE2\x82\""));          // cut
 }
 
+TEST(ParseJson, RefusesAnEscapedNulWhereItIsNotAllowed) {
+  for (const std::string_view text : {R"("\u0000")", R"({"a":["x\u0000y"]})", R"({"a\u0000":1})", R"("\ud83d\ude00\u0000")"}) {
+    EXPECT_EQ(parse(text, {.escaped_nul = false}).error().code, ErrorCode::kInvalid) << text;
+    EXPECT_TRUE(parse(text)) << text;
+  }
+  EXPECT_TRUE(parse(R"({"a":"\u0001","b":"\\u0000"})", {.escaped_nul = false}));  // the second is a backslash and a word
+}
+
 TEST(ParseJson, NamesTheMemberThatOccursTwice) { EXPECT_EQ(parse(R"({"a":1,"a":2})").error().detail, "the member `a` occurs twice in one object"); }
 
 TEST(ParseJson, HasALimitOnBytesDepthAndValues) {

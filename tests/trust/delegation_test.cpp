@@ -34,7 +34,33 @@ TEST(PathPattern, Sets) {
   EXPECT_FALSE(path_matches("a[!b]c", "a/c"));
 }
 
+TEST(PathPattern, SpeaksOfCharactersNotOfBytes) {  // 4.5, PATHPATTERN
+  EXPECT_TRUE(path_matches("?", "é"));
+  EXPECT_FALSE(path_matches("??", "é"));
+  EXPECT_TRUE(path_matches("??", "é€"));
+  EXPECT_TRUE(path_matches("v?/*.tgz", "v😀/ü.tgz"));
+  EXPECT_TRUE(path_matches("[é]x", "éx"));
+  EXPECT_FALSE(path_matches("[é]x", "èx"));
+  EXPECT_FALSE(path_matches("[é]*", "\xc3x"));
+  EXPECT_TRUE(path_matches("[!é]x", "èx"));
+  EXPECT_FALSE(path_matches("[!é]x", "éx"));
+  EXPECT_TRUE(path_matches("[à-ü]", "é"));
+  EXPECT_FALSE(path_matches("[à-ü]", "ÿ"));
+  EXPECT_TRUE(path_matches("[a-€]", "é"));
+  EXPECT_TRUE(path_matches("*é", "aéé"));
+  EXPECT_TRUE(path_matches("*?", "€"));
+  EXPECT_FALSE(path_matches("*??", "€"));
+  // What is no UTF-8 (a name given to the program) is as many characters as bytes and equals nothing but itself.
+  EXPECT_TRUE(path_matches("??", "\xc3("));
+  EXPECT_TRUE(path_matches("?", "\xff"));
+  EXPECT_FALSE(path_matches("[.-0]", "\xc0\xaf"));
+}
+
 TEST(PathPattern, WorkIsBounded) {
+  // Sets that are not closed, closed far away, and many; the text fits nearly everywhere.
+  for (const std::string& pattern : {"*" + std::string(2'000, '[') + "b", "*" + std::string(2'000, '[') + "b]", "*" + std::string(1'999, '[') + "]b", "*[" + std::string(4'000, 'a') + "]b"}) {
+    EXPECT_FALSE(path_matches(pattern, std::string(4'000, '[') + "c")) << pattern.substr(0, 4);
+  }
   std::string pattern;
   for (int i = 0; i < 1'000; ++i) pattern += "*a";
   EXPECT_FALSE(path_matches(pattern + "b", std::string(4'000, 'a')));

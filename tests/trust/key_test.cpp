@@ -1,3 +1,4 @@
+#include "base/digest.hpp"
 #include "trust/keys/key_file.hpp"
 #include "trust/tree.hpp"
 
@@ -87,6 +88,27 @@ TEST(Keys, ThatCannotBeUsedAreKeptAndSayWhy) {
   EXPECT_FALSE(from("ed25519", "ed25519", std::string(62, '2'))->usable());
   EXPECT_FALSE(from("ecdsa", "ecdsa-sha2-nistp256", "04" + std::string(128, '1'))->usable());  // not on the curve
   EXPECT_EQ(PublicKey::from_json(JsonField(*parse_json(as_bytes("{}")))).error().code, ErrorCode::kInvalid);
+}
+
+TEST(Keys, HaveInTheirKeyvalWhatTheirTypeSays) {  // 4.2, KEYVAL
+  for (const std::string_view text : {R"({"keytype":"sigstore-oidc","scheme":"Fulcio","keyval":{"identity":"a","issuer":"b"}})", R"({"keytype":"x","scheme":"y","keyval":{"public":{"n":1}}})",
+                                      R"({"keytype":"x","scheme":"y","keyval":{}})", R"({"keytype":"ed25519","scheme":"ed25519","keyval":{"private":""}})",
+                                      R"({"keytype":"rsa","scheme":"rsassa-pss-sha256","keyval":{"public":7}})"}) {
+    const Json json = *parse_json(as_bytes(text));
+    const auto key = PublicKey::from_json(JsonField(json));
+    ASSERT_TRUE(key) << text << key.error().detail;
+    EXPECT_FALSE(key->usable()) << text;
+    EXPECT_FALSE(key->verify(as_bytes("anything"), Bytes(64, 1))) << text;
+    EXPECT_EQ(key->json(), json);
+    EXPECT_EQ(key->id(), sha256(*canonical_json(json)).hex());
+  }
+  for (const std::string_view text : {R"({"keytype":"x","scheme":"y"})", R"({"keytype":"x","scheme":"y","keyval":"z"})", R"({"keytype":"x","keyval":{}})", R"({"scheme":"y","keyval":{}})"}) {
+    EXPECT_FALSE(PublicKey::from_json(JsonField(*parse_json(as_bytes(text))))) << text;
+  }
+  // Two broken keys are two: neither takes the other's place.
+  const Json a = *parse_json(as_bytes(R"({"keytype":"x","scheme":"y","keyval":{"identity":"a"}})"));
+  const Json b = *parse_json(as_bytes(R"({"keytype":"x","scheme":"y","keyval":{"identity":"b"}})"));
+  EXPECT_FALSE(*PublicKey::from_json(JsonField(a)) == *PublicKey::from_json(JsonField(b)));
 }
 
 // Numbers that count up: a test must replay.

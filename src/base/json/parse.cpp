@@ -25,11 +25,12 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     if (!limits_.reals) return refuse(ErrorCode::kInvalid, "numbers with a fraction or an exponent are not allowed here");
     return add(Json(value));
   }
-  bool string(std::string& value) override { return add(Json(std::move(value))); }
+  bool string(std::string& value) override { return without_nul(value) && add(Json(std::move(value))); }
   bool binary(nlohmann::json::binary_t& /*value*/) override { return refuse(ErrorCode::kInvalid, "binary values do not exist in JSON"); }
   bool start_object(size_t /*count*/) override { return open(true); }
   bool start_array(size_t /*count*/) override { return open(false); }
   bool key(std::string& name) override {
+    if (!without_nul(name)) return false;
     stack_.back().names.push_back(std::move(name));
     return count();
   }
@@ -73,6 +74,10 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool refuse(ErrorCode code, std::string what) {
     error = Error{code, std::move(what)};
     return false;
+  }
+  bool without_nul(const std::string& text) {
+    if (limits_.escaped_nul || text.find('\0') == std::string::npos) return true;
+    return refuse(ErrorCode::kInvalid, "an escaped NUL is not allowed here");
   }
   bool count() {
     if (++nodes_ > limits_.nodes_max) return refuse(ErrorCode::kTooLarge, fmt::format("more than {} values", limits_.nodes_max));

@@ -1,5 +1,5 @@
 // Public keys and signature verification (TUF specification section 4.2; schemes ed25519, ecdsa-sha2-nistp256, rsassa-pss-sha256). No private keys here.
-// A key that cannot be used (unknown scheme, broken or small-order point, RSA below 2048 bits) is kept, says why, and verifies nothing: one such key does not spoil a role whose
+// A key that cannot be used (unknown scheme, `public` missing, broken or small-order point, RSA below 2048 bits) is kept, says why, and verifies nothing: one such key does not spoil a role whose
 // other keys make the threshold. Values; any number of threads.
 #pragma once
 #include <cstdint>
@@ -16,7 +16,8 @@ enum class Scheme : uint8_t { kUnknown, kEd25519, kEcdsaP256Sha256, kRsaPssSha25
 
 class PublicKey {
  public:
-  // A TUF KEY object {"keytype","scheme","keyval":{"public"}}; kInvalid only if it is not of that shape. Ed25519 and ECDSA keys may be hexadecimal or PEM.
+  // A TUF KEY object {"keytype","scheme","keyval":{…}}; kInvalid only if it is not of that shape: what `keyval` holds is the key type's business, `public` for those known here. Ed25519 and ECDSA
+  // keys may be hexadecimal or PEM.
   static Result<PublicKey> from_json(const JsonField& key);
   static Result<PublicKey> ed25519(BytesView raw);  // 32 bytes; kInvalid for another length or a small-order point
   // PEM "PUBLIC KEY" (SubjectPublicKeyInfo); the scheme follows from the key.

@@ -153,74 +153,97 @@ uint64_t first_bits(std::string_view path, uint32_t bits) {
   return first >> (32 - bits);
 }
 
-// One set "[…]" at pattern[at] (the '['); sets `at` behind it. Without a closing bracket it is a plain '['.
-bool set_matches(std::string_view pattern, size_t& at, char c) {
-  size_t i = at + 1;
-  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
-  if (negated) ++i;
-  const size_t first = i;
-  const size_t close = pattern.find(']', first + 1);
-  if (close == std::string_view::npos) {
-    ++at;
-    return c == '[';
+// One character. Its bytes as a number: UTF-8 sorts as its code points do, and what is no UTF-8 is a character by itself that equals no other.
+struct Character {
+  uint32_t value = 0;
+  size_t bytes = 1;
+};
+Character character_at(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(at);
+  size_t bytes = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (at + bytes > text.size()) bytes = 1;
+  Character out{lead, 1};
+  for (size_t i = 1; i < bytes; ++i) {
+    if ((byte(at + i) & 0xc0) != 0x80) return {lead, 1};
+    out.value = out.value << 8 | byte(at + i);
   }
-  bool found = false;
-  while (i < close) {
-    const auto low = static_cast<unsigned char>(pattern[i]);
-    auto high = low;
-    if (i + 2 < close && pattern[i + 1] == '-') {
-      high = static_cast<unsigned char>(pattern[i + 2]);
-      i += 3;
-    } else {
-      ++i;
-    }
-    const auto value = static_cast<unsigned char>(c);
-    found = found || (low <= value && value <= high);
-  }
-  at = close + 1;
-  return found != negated;
+  out.bytes = bytes;
+  return out;
 }
 
-// One path segment; the only backtracking is to the last star.
-bool segment_matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0;
-  size_t t = 0;
-  size_t star = std::string_view::npos;
-  size_t retry = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      retry = t;
-      continue;
-    }
-    size_t next = p + 1;
-    bool hit = false;
-    if (p < pattern.size()) {
-      if (pattern[p] == '[') {
-        next = p;
-        hit = set_matches(pattern, next, text[t]);
+// One path segment's pattern.
+class SegmentPattern {
+ public:
+  explicit SegmentPattern(std::string_view text) : text_(text), last_close_(text.rfind(']')) {}
+
+  // The only backtracking is to the last star: at most |pattern| · |segment| steps.
+  bool matches(std::string_view segment) const {
+    size_t p = 0;
+    size_t t = 0;
+    size_t star = std::string_view::npos;
+    size_t retry = 0;
+    while (t < segment.size()) {
+      if (p < text_.size() && text_[p] == '*') {
+        star = p++;
+        retry = t;
+        continue;
+      }
+      const Character c = character_at(segment, t);
+      if (p < text_.size() && one_matches(p, c.value)) {
+        t += c.bytes;
+      } else if (star != std::string_view::npos) {
+        p = star + 1;
+        retry += character_at(segment, retry).bytes;
+        t = retry;
       } else {
-        hit = pattern[p] == '?' || pattern[p] == text[t];
+        return false;
       }
     }
-    if (hit) {
-      p = next;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++retry;
-    } else {
-      return false;
-    }
+    while (p < text_.size() && text_[p] == '*') ++p;
+    return p == text_.size();
   }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
+
+ private:
+  // What stands at text_[at], no star, against one character; sets `at` behind it.
+  bool one_matches(size_t& at, uint32_t c) const {
+    const Character plain = character_at(text_, at);
+    if (plain.value == '[') {
+      const size_t first = at + (at + 1 < text_.size() && (text_[at + 1] == '!' || text_[at + 1] == '^') ? 2 : 1);
+      // Without a closing bracket it is a plain '['. Looked for no further than the last one: else a row of '[' would be read to its end from each of them.
+      if (last_close_ != std::string_view::npos && last_close_ > first) return set_matches(at, first, c);
+    }
+    at += plain.bytes;
+    return plain.value == '?' || plain.value == c;
+  }
+  // "[…]" from `at`, its members from `first`.
+  bool set_matches(size_t& at, size_t first, uint32_t c) const {
+    const bool negated = first == at + 2;
+    const size_t close = text_.find(']', first + 1);
+    bool found = false;
+    size_t i = first;
+    while (i < close) {
+      const Character low = character_at(text_, i);
+      Character high = low;
+      i += low.bytes;
+      if (i + 1 < close && text_[i] == '-') {
+        high = character_at(text_, i + 1);
+        i += 1 + high.bytes;
+      }
+      found = found || (low.value <= c && c <= high.value);
+    }
+    at = close + 1;
+    return found != negated;
+  }
+
+  std::string_view text_;
+  size_t last_close_;
+};
 
 }  // namespace
 
 Result<Envelope> Envelope::parse(BytesView bytes, size_t bytes_max) {
-  TRY(const Json document, parse_json(bytes, {.bytes_max = bytes_max}));
+  TRY(const Json document, parse_json(bytes, {.bytes_max = bytes_max, .escaped_nul = false}));
   const JsonField field(document);
   TRY(const JsonField signed_part, field.at("signed"));
   if (!signed_part.value().is_object()) return fail(signed_part.error("must be an object"));
@@ -232,8 +255,8 @@ Result<Envelope> Envelope::parse(BytesView bytes, size_t bytes_max) {
   std::set<std::string> seen;
   for (const JsonField& entry : signatures) {
     Signature signature;
-    TRY(signature.keyid, entry.text_at("keyid", 0, kNameMax));
-    TRY(const std::string sig, entry.text_at("sig", 0, 8'192));
+    TRY(signature.keyid, entry.text_at("keyid", 0, bytes_max));
+    TRY(const std::string sig, entry.text_at("sig", 0, bytes_max));  // schemes that are not known here have long ones
     if (!seen.insert(signature.keyid).second) return fail(entry.error("a second signature with the same key id"));
     signature.sig = from_hex(sig).value_or(Bytes{});
     envelope.signatures.push_back(std::move(signature));
@@ -371,7 +394,7 @@ bool path_matches(std::string_view pattern, std::string_view path) {
     const size_t pattern_end = pattern.find('/');
     const size_t path_end = path.find('/');
     if ((pattern_end == std::string_view::npos) != (path_end == std::string_view::npos)) return false;
-    if (!segment_matches(pattern.substr(0, pattern_end), path.substr(0, path_end))) return false;
+    if (!SegmentPattern(pattern.substr(0, pattern_end)).matches(path.substr(0, path_end))) return false;
     if (path_end == std::string_view::npos) return true;
     pattern.remove_prefix(pattern_end + 1);
     path.remove_prefix(path_end + 1);

@@ -107,7 +107,8 @@ struct Targets : Common {
   static Result<Targets> parse(BytesView bytes);
 };
 
-// Shell pattern over a path: `*` and `?` do not match `/`, `[…]` is a set (with `!` or `^` negated, ranges); linear stack, bounded work.
+// Shell pattern over a path: `*` and `?` do not match `/`, `[…]` is a set (with `!` or `^` negated, ranges). Characters are those of UTF-8; a byte that is
+// none is a character by itself. No recursion; work at most |pattern| · |path|.
 bool path_matches(std::string_view pattern, std::string_view path);
 
 // kDenied with what differs, unless the bytes have that length and all hashes known to us (sha256, sha512); kInvalid if none of the hashes is known.
