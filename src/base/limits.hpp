@@ -75,6 +75,8 @@ inline constexpr size_t kScanBatchBytes = 1u << 20;          // one thread's pie
 inline constexpr unsigned kScanThreadsMax = 64;
 inline constexpr size_t kEventFilesMax = 1'000'000;          // files of one scan found in folders; above: a mistake in the folder's name
 
+inline constexpr size_t kFileNameBytesMax = 255;             // one name in a folder; Linux's file systems hold no longer one
+
 // --- TUF metadata before authentication (bytes; The Update Framework, section 5)
 inline constexpr size_t kRootBytesMax = 512'000;
 inline constexpr size_t kTimestampBytesMax = 16'384;

@@ -1,10 +1,12 @@
 // Many files at once, on a real disk (base/seams/files.hpp).
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/limits.hpp"
 #include "base/os/real.hpp"
 
 namespace creance {
@@ -41,6 +43,33 @@ TEST_P(Many, OneThatCannotBeLeavesNothingBesideTheOthers) {
   ASSERT_FALSE(written);
   EXPECT_NE(written.error().detail.find(list.back().path.string()), std::string::npos) << written.error().detail;
   EXPECT_EQ(count(), list.size() - 1);  // those before it, whole; no staging file
+}
+
+TEST(Abandoned, StagingFilesOfProcessesThatAreNoMoreGo) {
+  const fs::path dir = fs::path(::testing::TempDir()) / ("creance-abandoned-" + std::to_string(::getpid()));
+  fs::remove_all(dir);
+  os::RealFileSystem files;
+  ASSERT_TRUE(files.make_directories(dir));
+  const int dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(dead, nullptr, 0), dead);
+  const std::string of_dead = ".tmp-" + std::to_string(dead);
+  for (const std::string& name : {of_dead + "-0", of_dead + "-17", ".tmp-" + std::to_string(::getpid()) + "-99999", std::string(".tmp-1-0"), of_dead, of_dead + "-x", std::string(".tmp-"), std::string(".tmp-x-1"), std::string("file")}) {
+    ASSERT_TRUE(files.write_atomic(dir / name, as_bytes("x"), 0644)) << name;
+  }
+  ASSERT_TRUE(os::remove_abandoned(dir));
+  std::vector<std::string> left{of_dead, of_dead + "-x", ".tmp-", ".tmp-x-1", ".tmp-1-0", "file"};
+  std::ranges::sort(left);
+  EXPECT_EQ(*files.list(dir), left);  // what lives, and what no write of ours is called
+  EXPECT_FALSE(os::remove_abandoned(dir / "none"));
+  fs::remove_all(dir);
+}
+
+TEST(AtomicWrite, TakesNamesAsLongAsAFileSystemDoes) {
+  const fs::path file = fs::path(::testing::TempDir()) / std::string(limits::kFileNameBytesMax, 'n');
+  os::RealFileSystem files;
+  EXPECT_TRUE(files.write_atomic(file, as_bytes("x"), 0644));
+  EXPECT_TRUE(files.remove(file));
 }
 
 TEST(ManyFiles, NoneIsFine) { EXPECT_TRUE(os::RealFileSystem().write_many({})); }

@@ -254,6 +254,58 @@ TEST(Conformance, EveryKeyTypeCountsAndItsWrongSignatureDoesNot) {  // 4.2
   }
 }
 
+TEST(Conformance, KeysAndSignaturesOfUnknownSchemesDoNoHarm) {  // 4.2: KEYVAL is the key type's business, and so is the length of a signature
+  const Json foreign = *parse_json(as_bytes(R"({"keytype":"sigstore-oidc","scheme":"Fulcio","keyval":{"identity":"a","issuer":"b"},"x-more":[1]})"));
+  Ready site;
+  site.repo.root_keys.set("foreign", foreign);
+  site.repo.root_keys.set("broken", *parse_json(as_bytes(R"({"keytype":"ed25519","scheme":"ed25519","keyval":{"identity":"a"}})")));
+  for (const char* role : {"root", "timestamp"}) {
+    site.repo.roles[role].keyids.push_back("foreign");
+    site.repo.roles[role].keyids.push_back("broken");
+  }
+  site.repo.delegate("targets", "A");
+  site.repo.documents["targets"].keys.set("foreign", foreign);
+  site.repo.documents["targets"].delegations[0].role.keyids.push_back("foreign");
+  site.repo.add_file("A", "file", "content");
+  site.repo.publish({"root", "A", "targets", "snapshot"});
+  const auto add = [](Json& envelope) {
+    Json list = *envelope.find("signatures");
+    list.push(Json::object({{"keyid", "foreign"}, {"sig", std::string(9'254, 'a')}}));  // ML-DSA-87 in hexadecimal
+    list.push(Json::object({{"keyid", "unheard of"}, {"sig", "no hexadecimal " + std::string(20'000, 'z')}}));
+    envelope.set("signatures", list);
+  };
+  for (const char* role : {"root", "A", "targets", "snapshot"}) site.repo.bend(role, add);
+  site.repo.publish({"timestamp"});
+  EXPECT_EQ(site.download({"file"}), 0) << site.said;
+  EXPECT_EQ(site.stored_version("root"), 2);
+  // It does not count either.
+  site.repo.roles["timestamp"].threshold = 2;
+  site.repo.publish({"root", "timestamp"});
+  site.repo.bend("timestamp", [](Json& envelope) {
+    Json list = *envelope.find("signatures");
+    list.push(Json::object({{"keyid", "foreign"}, {"sig", std::string(128, 'a')}}));
+    envelope.set("signatures", list);
+  });
+  EXPECT_EQ(site.refresh(), 1);
+  EXPECT_NE(site.said.find("signed by 1 of the 2"), std::string::npos) << site.said;
+}
+
+TEST(Conformance, ANameWithNulIsRefused) {  // 4: names go into addresses and file names
+  for (const bool role : {false, true}) {
+    Ready site;
+    const std::string name("a\0b", 3);
+    if (role) {
+      site.repo.delegate("targets", name);
+    } else {
+      site.repo.add_file("targets", name, "content");
+    }
+    site.repo.publish({"targets", "snapshot", "timestamp"});
+    EXPECT_EQ(site.refresh(), 1);
+    EXPECT_NE(site.said.find("NUL"), std::string::npos) << site.said;
+    EXPECT_EQ(site.stored_version("targets"), 1);
+  }
+}
+
 TEST(Conformance, AWrongSignatureBesideEnoughGoodOnesDoesNoHarm) {  // 4.2
   Ready site;
   site.repo.add_key("timestamp", seeded(60));
@@ -521,6 +573,40 @@ TEST(Conformance, OddRoleNamesAreQuotedAndLeaveNoFolder) {  // names go into add
   }
 }
 
+TEST(Conformance, RolesOfAnyNameAreStored) {  // 5.6.6 and 5.6.7: a role whose name is too long for a file does not stand before another that answers
+  for (const size_t length : {249u, 250u, 251u, 255u, 1'000u, 4'000u}) {
+    Site site;
+    ASSERT_EQ(site.init(), 0);
+    const std::string role(length, 'r');
+    const std::string other = role.substr(1) + "s";
+    site.repo.delegate("targets", role);
+    site.repo.delegate("targets", other);
+    site.repo.add_file(other, "file", "content");
+    site.repo.publish({role, other, "targets", "snapshot", "timestamp"});
+    EXPECT_EQ(site.download({"file"}), 0) << length << site.said;
+    EXPECT_EQ(site.stored().size(), 6u) << length;
+    EXPECT_EQ(os::RealFileSystem().exists(site.dir / "metadata" / (length <= 250 ? role + ".json" : "sha256=" + sha256(as_bytes(role)).hex() + ".json")), true) << length;
+    EXPECT_EQ(site.download({"file"}), 0) << length << site.said;  // another process finds them
+    EXPECT_EQ(site.asked, (Names{"2.root.json", "timestamp.json"})) << length;
+  }
+  EXPECT_NE(stored_name("sha256=" + sha256(as_bytes(std::string(300, 'r'))).hex()), stored_name(std::string(300, 'r')));
+  EXPECT_EQ(stored_name(std::string(100, '/')).size(), 76u);  // three bytes each
+}
+
+TEST(Conformance, ATargetWhoseNameIsTooLongForAFileIsAnErrorOfItsOwn) {  // 5.7.3
+  Site site;
+  ASSERT_EQ(site.init(), 0);
+  const std::string fits(255, 'f');
+  const std::string long_name = std::string(84, '/') + "long";
+  for (const std::string& name : {fits, long_name}) site.repo.add_file("targets", name, "content");
+  site.repo.publish({"targets", "snapshot", "timestamp"});
+  EXPECT_EQ(site.download({fits, long_name}), 1);
+  EXPECT_NE(site.said.find("has 256 bytes"), std::string::npos) << site.said;
+  EXPECT_EQ(std::ranges::count(site.said, '\n'), 1);
+  EXPECT_EQ(site.downloaded().size(), 1u);
+  EXPECT_TRUE(site.downloaded().contains(fits));
+}
+
 // --- target files (5.7)
 
 TEST(Conformance, TargetNamesAreQuotedInAddressesAndStoredFlat) {  // 5.7.3
@@ -667,6 +753,29 @@ TEST(Conformance, SeveralProcessesShareOneFolder) {
     EXPECT_EQ(site.stored_version("timestamp"), round + 2);
     EXPECT_EQ(site.downloaded().at("file"), "content");
   }
+}
+
+TEST(Conformance, WhatAKilledProcessLeftIsCleared) {  // 5.3.8 and on: what is stored, and nothing beside
+  Site site;
+  ASSERT_EQ(site.init(), 0);
+  site.repo.add_file("targets", "file", "content");
+  site.repo.publish({"targets", "snapshot", "timestamp"});
+  const int dead = Site::start({"--metadata-dir", (site.dir / "metadata").string(), "init", (site.dir / "first.json").string()}, "", site.dir / "log");
+  ASSERT_EQ(Site::wait(dead), 0);
+  for (const char* folder : {"metadata", "targets"}) {
+    fs::create_directories(site.dir / folder);
+    std::ofstream(site.dir / folder / fmt::format(".tmp-{}-0", dead)) << "half of a fi";
+  }
+  EXPECT_EQ(site.download({"file"}), 0) << site.said;
+  EXPECT_EQ(site.stored(), (Names{"root.json", "snapshot.json", "targets.json", "timestamp.json"}));
+  EXPECT_EQ(site.downloaded().size(), 1u);
+}
+
+TEST(Conformance, WhatIsMissingIsNamedAsItIsCalled) {  // 5.4.1
+  Ready site;
+  site.repo.published.erase("timestamp");
+  EXPECT_EQ(site.refresh(), 1);
+  EXPECT_NE(site.said.find("`metadata/timestamp.json`"), std::string::npos) << site.said;
 }
 
 TEST(Conformance, EveryFailureIsExitCodeOne) {

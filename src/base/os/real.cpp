@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <set>
 #include <system_error>
@@ -67,11 +69,11 @@ Status write_new(const fs::path& path, BytesView bytes, unsigned mode, bool sync
   return {};
 }
 
+constexpr std::string_view kStagingPrefix = ".tmp-";  // the file's own name is not in it: that may be as long as a name can be, and says what is inside
+
 fs::path beside(const fs::path& path) {
   static std::atomic<uint64_t> counter{0};
-  fs::path staging = path;
-  staging += fmt::format(".tmp{}.{}", ::getpid(), counter.fetch_add(1));
-  return staging;
+  return path.parent_path() / fmt::format("{}{}-{}", kStagingPrefix, ::getpid(), counter.fetch_add(1));
 }
 
 // Everything that was written to the file systems of these folders.
@@ -232,6 +234,20 @@ Result<FolderLock> FolderLock::wait_for(const fs::path& folder) {
     if (errno != EINTR) return fail(errno_error(errno, "cannot lock folder", folder));
   }
   return lock;
+}
+
+Status remove_abandoned(const fs::path& folder) {
+  TRY(const std::vector<std::string> names, RealFileSystem().list(folder));
+  for (const std::string& name : names) {
+    if (!name.starts_with(kStagingPrefix)) continue;
+    pid_t pid = 0;
+    const char* const end = name.data() + name.size();
+    const auto [dash, error] = std::from_chars(name.data() + kStagingPrefix.size(), end, pid);
+    if (error != std::errc() || pid < 1 || dash == end || *dash != '-' || !std::all_of(dash + 1, end, [](char c) { return c >= '0' && c <= '9'; })) continue;
+    if (pid != ::getpid() && (::kill(pid, 0) == 0 || errno != ESRCH)) continue;
+    if (::unlink((folder / name).c_str()) != 0 && errno != ENOENT) return fail(errno_error(errno, "cannot remove", folder / name));
+  }
+  return {};
 }
 
 FolderLock::~FolderLock() {

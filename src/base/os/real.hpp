@@ -44,6 +44,10 @@ class FolderLock {
   int fd_;
 };
 
+// Removes what writes to `folder` left beside their files (`.tmp-<pid>-<n>`) when their process was stopped in between: those of processes that are no more, and those of this one's number. For a
+// process that writes nothing there at the moment; other processes' writes are left alone. kIo, kDenied.
+Status remove_abandoned(const std::filesystem::path& folder);
+
 // "No space left on device" and the matching code, for messages: detail = "<what> `<path>`: <reason>".
 Error errno_error(int error_number, std::string_view what, const std::filesystem::path& path);
 

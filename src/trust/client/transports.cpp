@@ -16,7 +16,7 @@ Result<std::filesystem::path> safe_relative_path(std::string_view path) {
   for (;;) {
     const size_t slash = rest.find('/');
     const std::string_view segment = rest.substr(0, slash);
-    const bool odd = segment.empty() || segment == "." || segment == ".." || segment.size() > 255 || segment.find('\\') != std::string_view::npos || segment.find('\0') != std::string_view::npos;
+    const bool odd = segment.empty() || segment == "." || segment == ".." || segment.size() > limits::kFileNameBytesMax || segment.find('\\') != std::string_view::npos || segment.find('\0') != std::string_view::npos;
     if (odd) return fail(ErrorCode::kInvalid, fmt::format("`{}` is not a plain relative path", path.substr(0, 200)));
     out /= segment;
     if (slash == std::string_view::npos) return out;

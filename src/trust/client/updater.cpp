@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/check.hpp"
+#include "base/digest.hpp"
 
 namespace creance::trust {
 
@@ -20,6 +21,13 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
     }
   }
   return out;
+}
+
+std::string stored_name(std::string_view role) {
+  constexpr std::string_view kSuffix = ".json";
+  std::string name = percent_encode(role, false);
+  if (name.size() + kSuffix.size() > limits::kFileNameBytesMax) name = "sha256=" + sha256(as_bytes(role)).hex();
+  return name.append(kSuffix);
 }
 
 namespace {
@@ -67,7 +75,7 @@ struct Client::State {
 
   std::filesystem::path clock_path() const { return dir / "clock"; }  // no metadata: no `.json`
 
-  std::filesystem::path path_of(const std::string& role) const { return dir / (percent_encode(role, false) + ".json"); }
+  std::filesystem::path path_of(const std::string& role) const { return dir / stored_name(role); }
   Result<Bytes> read(const std::string& role, size_t bytes_max) { return files.read(path_of(role), bytes_max); }
   Status keep(const std::string& role, BytesView bytes) { return files.write_atomic(path_of(role), bytes); }
 

@@ -1,5 +1,5 @@
 // The Update Framework client: drives TrustedSet over a Transport and keeps what it trusts in one folder (specification section 5).
-// The folder holds the bytes as they were sent, under unversioned names (`root.json`, `timestamp.json`, `<percent-encoded role>.json`), each written atomically and only after it was
+// The folder holds the bytes as they were sent, under unversioned names (`root.json`, `timestamp.json`, `<stored_name(role)>.json`), each written atomically and only after it was
 // verified; an interrupted refresh leaves a state from which the next one goes on. Requests: root N+1… → timestamp → snapshot → targets → delegations as a target needs them;
 // what is stored and still what the snapshot names is not asked for again.
 // Not thread-safe. Several processes that share a folder find whole files at any moment; that none puts back what another took forward is for their `main` to see to (os::FolderLock). References must outlive it. Time comes in with refresh() and stays fixed until the next.
@@ -76,5 +76,8 @@ class Client {
 
 // Percent-encoding of RFC 3986 (unreserved characters stay). `keep_slash`: for target paths.
 std::string percent_encode(std::string_view text, bool keep_slash);
+// A role's metadata in the client's folder: `<percent-encoded role>.json`, or `sha256=<64 hexadecimal digits>.json` of the role's name where that is longer than a file name can be. Different roles
+// have different names: no percent-encoded one has `=` in it.
+std::string stored_name(std::string_view role);
 
 }  // namespace creance::trust

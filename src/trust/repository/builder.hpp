@@ -9,7 +9,7 @@
 
 namespace creance::trust {
 
-inline constexpr std::string_view kSpecVersion = "1.0.31";
+inline constexpr std::string_view kSpecVersion = "1.0.34";
 
 struct RoleSpec {
   std::vector<PublicKey> keys;

@@ -59,11 +59,16 @@ Result<Arguments> parse(int argc, char** argv) {
   return out;
 }
 
-// "m…" from the metadata's base URL, "t…" from the targets'.
+constexpr std::string_view kMetadata = "metadata/";
+constexpr std::string_view kTargets = "targets/";
+
+// "metadata/…" from the metadata's base URL, "targets/…" from the targets'.
 class TwoBases final : public Transport {
  public:
   TwoBases(HttpOptions metadata, HttpOptions targets) : metadata_(std::move(metadata)), targets_(std::move(targets)) {}
-  Result<Bytes> fetch(const std::string& path, size_t bytes_max) override { return (path[0] == 'm' ? metadata_ : targets_).fetch(path.substr(1), bytes_max); }
+  Result<Bytes> fetch(const std::string& path, size_t bytes_max) override {
+    return path.starts_with(kMetadata) ? metadata_.fetch(path.substr(kMetadata.size()), bytes_max) : targets_.fetch(path.substr(kTargets.size()), bytes_max);
+  }
 
  private:
   HttpTransport metadata_, targets_;
@@ -79,11 +84,16 @@ HttpOptions at(std::string base) {
 
 Status store(FileSystem& files, const std::filesystem::path& dir, Client& client, const std::string& name) {
   TRY(const TargetInfo info, client.target(name));
-  const std::filesystem::path to = dir / percent_encode(name, false);
+  const std::string file = percent_encode(name, false);
+  if (file.size() > limits::kFileNameBytesMax) {
+    return fail(ErrorCode::kUnsupported, fmt::format("target `{}…`: its percent-encoded name has {} bytes and cannot be a file's name, which has at most {}", file.substr(0, 64), file.size(), limits::kFileNameBytesMax));
+  }
+  const std::filesystem::path to = dir / file;
   const auto have = files.read(to, limits::kTargetBytesMax);
   if (have && check_length_and_hashes(*have, info.file.length, info.file.hashes, name)) return {};  // here already
   TRY(const Bytes bytes, client.download(info));
   TRY_VOID(files.make_directories(dir));
+  TRY_VOID(os::remove_abandoned(dir));
   return files.write_atomic(to, bytes);
 }
 
@@ -93,16 +103,19 @@ Status run(int argc, char** argv) {
   const os::RealClock clock;
   TwoBases transport(at(arguments.metadata_url), at(arguments.target_base_url));
   ClientOptions options;
-  options.metadata_prefix = "m";
-  options.targets_prefix = "t";
+  options.metadata_prefix = kMetadata;
+  options.targets_prefix = kTargets;
   Client client(transport, files, arguments.metadata_dir, options);
   if (arguments.command == "init") {
     TRY(const Bytes root, files.read(arguments.root, limits::kRootBytesMax));
+    TRY_VOID(files.make_directories(arguments.metadata_dir));
+    TRY(const os::FolderLock lock, os::FolderLock::wait_for(arguments.metadata_dir));
     return client.init(root);
   }
   // One process at a time: a slower one must not put an older timestamp over what a faster one stored.
   auto lock = os::FolderLock::wait_for(arguments.metadata_dir);
   if (!lock) return fail(lock.error().code, fmt::format("no trusted root to start from: run init first ({})", lock.error().detail));
+  TRY_VOID(os::remove_abandoned(arguments.metadata_dir));
   TRY_VOID(client.refresh(clock.wall()));
   for (const std::string& name : arguments.target_names) TRY_VOID(store(files, arguments.target_dir, client, name));
   return {};
