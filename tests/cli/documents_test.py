@@ -42,7 +42,8 @@ class Case(unittest.TestCase):
         self.env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
     def shell(self, line, codes=(0,), cwd=None):
-        done = subprocess.run(["bash", "-c", "set -o pipefail; " + line], cwd=cwd or self.dir, capture_output=True, text=True, env=self.env, timeout=120)
+        leaks = {"ASAN_OPTIONS": "detect_leaks=0"} if "pkcs11:" in line else {}  # SoftHSM leaks at its end
+        done = subprocess.run(["bash", "-c", "set -o pipefail; " + line], cwd=cwd or self.dir, capture_output=True, text=True, env={**self.env, **leaks}, timeout=120)
         self.assertIn(done.returncode, codes, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
         return done
 
