@@ -126,6 +126,8 @@ class Demo:
                 done = subprocess.run([sensor, "enrol", "--state", str(state), "--server", self.url, "--token", token, "--hostname", name], capture_output=True, text=True)
                 if done.returncode != 0:
                     raise Failure(f"enrolling {name} ended with {done.returncode}:\n{done.stderr}")
+                if name == "general-01":  # its owner wants to see what was checked: it takes a release only with evidence, and must follow like all others
+                    (state / "local.json").write_text('{"_type": "local", "require_evidence": true}')
                 source = (["--live"] if name == "internal-01" else []) + ["--events", events, "--loop", "--rate", "20"]
                 worker = ["--worker", str(self.bin / "creance-sensor-worker-demo")] if ring == "canary" else []
                 self.start(name, [sensor, "run", "--state", str(state), "--probation-ms", str(self.options.probation_ms), *source, *worker])

@@ -88,8 +88,37 @@ TEST(Admit, RefusesAPolicyOfAnotherTenantOrVersionInItsPlace) {
   EXPECT_NE(host.refusal().find("was sealed as `policy/globex.json`"), std::string::npos);
   host.publish(Host::document("globex", 3));  // in clear
   EXPECT_NE(host.refusal().find("`globex`"), std::string::npos);
+}
+
+TEST(Admit, TakesAPolicyInClearOnlyWithoutAKeyOfItsTenant) {  // ADR 0098
+  Host host;
   host.publish(Host::document("acme", 3));
   EXPECT_EQ(host.ask(host.now).trusted, 1);
+  host.give_key(host.acme);
+  host.publish(Host::document("acme", 4));
+  EXPECT_NE(host.refusal().find("not sealed"), std::string::npos);
+}
+
+// Whoever holds the keys of policy, snapshot and timestamp brings policies of before under newer metadata.
+TEST(Admit, TakesNoPolicyOlderThanItsNewest) {
+  Host host;
+  host.give_key(host.acme);
+  host.publish(host.sealed("acme", 1, 1));
+  EXPECT_EQ(host.ask(host.now).trusted, 1);
+  host.publish(host.sealed("acme", 2, 2));
+  EXPECT_EQ(host.ask(host.now).trusted, 1);
+  EXPECT_EQ(host.ask(host.now).trusted, 1);  // the same again
+  host.publish(host.sealed("acme", 1, 1));
+  EXPECT_NE(host.refusal().find("this host has seen version 2"), std::string::npos);
+  EXPECT_TRUE(host.repository.publish_files("policy", {}, {"policy/acme.json"}, host.policy, host.online(), host.now));
+  EXPECT_NE(host.refusal().find("no policy of tenant `acme` any more"), std::string::npos);
+  host.publish(host.sealed("acme", 3, 3));
+  EXPECT_EQ(host.ask(host.now).trusted, 1);
+  // A tenant enrolled anew has a new key, and begins anew.
+  host.acme = trust::SealKey::generate();
+  host.give_key(host.acme);
+  host.publish(host.sealed("acme", 1, 1));
+  EXPECT_EQ(host.ask(host.now).trusted, 1) << host.refusal();
 }
 
 // A complete release of one channel, and a plan that names it.

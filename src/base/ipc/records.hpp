@@ -16,7 +16,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10 };
 
 using BootId = Text<40>;
 
@@ -137,6 +137,12 @@ struct PlanSeen {  // kept by admit: the newest plan that this host ever believe
   static constexpr RecordKind kKind = RecordKind::kPlanSeen;
   uint64_t sequence = 0;
   bool valid() const { return sequence < (uint64_t{1} << 53); }
+};
+struct PolicySeen {  // kept by admit: the newest policy that this host ever followed
+  static constexpr RecordKind kKind = RecordKind::kPolicySeen;
+  Set of{};  // SHA-256 over tenant, tenant's key and ids of the policy role's keys: only what these say is compared
+  uint64_t version = 0;
+  bool valid() const { return version < (uint64_t{1} << 53); }
 };
 inline constexpr std::string_view kSetRecordName = "set.bin";
 inline constexpr std::string_view kSetCasesSuffix = ".cases";

@@ -74,9 +74,7 @@ class Admission {
       TRY(plan_, plan::Plan::parse(*plan));
     }
     TRY(const auto policy, document(plan::Policy::path(identity_.tenant)));
-    if (policy) {
-      TRY(policy_, read_policy(*policy));
-    }
+    TRY_VOID(follow_policy(policy));
     TRY(const auto deny, document(std::string(plan::DenyList::kPath)));
     if (deny) {
       TRY(deny_, plan::DenyList::parse(*deny));
@@ -87,10 +85,35 @@ class Admission {
     return {};
   }
 
-  // Policies are sealed to their tenant (ADR 0098). One that is not stands in a tree of before, or is the policy key's own doing, which it may do anyway.
+  // The newest policy stays the newest: it is remembered for this tenant, its key and the keys of the `policy` role, so that all begins anew once one of these was replaced (ADR 0098).
+  Status follow_policy(const std::optional<Bytes>& bytes) {
+    const std::filesystem::path record = question_.state / "trusted/policy.bin";
+    auto tenant_key = files_.read(question_.state / "tenant.key", 256);
+    if (!tenant_key && tenant_key.error().code == ErrorCode::kNotFound) tenant_key = Bytes();
+    std::string speakers = identity_.tenant + "\n" + (tenant_key ? sha256(*tenant_key).hex() : std::string());
+    if (const trust::RoleKeys* keys = client_.role_keys("policy")) {
+      for (const std::string& id : keys->keyids) speakers += "\n" + id;
+    }
+    const Digest of = sha256(as_bytes(speakers));
+    const auto seen = ipc::read_record<ipc::PolicySeen>(files_, record);
+    const int64_t newest = seen && seen->of == of.bytes ? static_cast<int64_t>(seen->version) : 0;
+    if (!bytes) {
+      if (newest == 0) return {};
+      return fail(ErrorCode::kDenied, fmt::format("there is no policy of tenant `{}` any more; this host has seen version {}", identity_.tenant, newest));
+    }
+    TRY(policy_, read_policy(*bytes));
+    if (policy_->version < newest) return fail(ErrorCode::kDenied, fmt::format("the policy of tenant `{}` has version {}; this host has seen version {}", identity_.tenant, policy_->version, newest));
+    if (policy_->version > newest) TRY_VOID(ipc::write_record(files_, record, ipc::PolicySeen{of.bytes, static_cast<uint64_t>(policy_->version)}));
+    return {};
+  }
+
+  // Policies are sealed to their tenant (ADR 0098). One that is not is read only by a host without a key of its tenant: it was enrolled before there were any.
   Result<plan::Policy> read_policy(const Bytes& bytes) {
-    if (!trust::is_sealed_document(bytes)) return checked(plan::Policy::parse(bytes), 0);
     const auto text = files_.read(question_.state / "tenant.key", 256);
+    if (!trust::is_sealed_document(bytes)) {
+      if (text || text.error().code != ErrorCode::kNotFound) return fail(ErrorCode::kDenied, "the policy is not sealed, and this host has a key of its tenant");
+      return checked(plan::Policy::parse(bytes), 0);
+    }
     if (!text) return fail(ErrorCode::kDenied, fmt::format("the policy is sealed, and this host has no key of its tenant ({}); enrol it again", text.error().detail));
     TRY(const Bytes raw, from_hex(as_text(*text).substr(0, as_text(*text).find('\n'))));
     TRY(const trust::SealKey key, trust::SealKey::from_raw(raw));

@@ -149,10 +149,6 @@ Status Updater::fetch_all() {
   }
   TRY(const auto plan_bytes, spool(std::string(plan::Plan::kPath)));
   if (!plan_bytes) return {};
-  // Only where the owner's file asks for it; a file that cannot be read here is admit's to complain about.
-  const auto local_bytes = files_.read(options_.state / "local.json", 65'536);
-  const auto local = local_bytes ? plan::LocalPolicy::parse(*local_bytes) : Result<plan::LocalPolicy>(plan::LocalPolicy{});
-  const bool wants_evidence = local && local->require_evidence;
   TRY(const plan::Plan plan, plan::Plan::parse(*plan_bytes));
   std::set<std::string> complete;
   for (const plan::Rollout& rollout : plan.rollouts) {
@@ -169,7 +165,7 @@ Status Updater::fetch_all() {
       TRY(const auto cases, spool(channel.cases->path));
       (void)cases;
     }
-    if (wants_evidence) {
+    if (release.evidence) {  // wherever there is one: whether it is required stands in the owner's file, which this process may not read
       TRY(const auto evidence, spool(plan::Evidence::path(release.name)));
       (void)evidence;
     }
