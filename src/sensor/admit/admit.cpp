@@ -8,6 +8,7 @@
 #include "base/digest.hpp"
 #include "plan/decide.hpp"
 #include "plan/evidence.hpp"
+#include "plan/validity.hpp"
 #include "sensor/admit/identity.hpp"
 #include "sensor/admit/judge.hpp"
 #include "sensor/admit/local_policy.hpp"
@@ -179,6 +180,8 @@ class Admission {
   Status put_offer(const plan::Decision& decision) {
     const plan::Release* wanted = release(*decision.release);
     if (wanted == nullptr || !documents_.contains(*decision.release)) return fail(ErrorCode::kUnavailable, "its release document is not in the spool");
+    TRY(const trust::Targets* const content, client_.load_role(plan::content_role(wanted->name)));
+    TRY_VOID(plan::check_days(content->expires, now_, fmt::format("release `{}` is not taken: its content metadata would be valid", wanted->name)));
     return put_set(*decision.release, *wanted);
   }
 
