@@ -12,6 +12,7 @@
 #include "cli/previous_content.hpp"
 #include "cli/signing_key.hpp"
 #include "plan/policy.hpp"
+#include "plan/validity.hpp"
 #include "trust/keys/signer.hpp"
 #include "trust/repository/builder.hpp"
 
@@ -63,10 +64,33 @@ Result<plan::DenyList> current_list(const DenyOptions& options, const std::optio
   return plan::DenyList::parse(bytes);
 }
 
-void show(const plan::DenyList& list, const Session& session) {
-  session.terminal.note(fmt::format("deny list, version {}", list.version));
-  for (const plan::DenyList::Entry& entry : list.denied) session.terminal.note(fmt::format("  denied  {}  {}", entry.digest.hex(), printable(entry.reason, 200)));
-  for (const Digest& digest : list.retry) session.terminal.note(fmt::format("  retry   {}", digest.hex()));
+// All of the list, `+` at what is new in it, and what it no longer says.
+void show(const plan::DenyList& before, const plan::DenyList& list, WallTime expires, const Session& session) {
+  const auto line = [&](char sign, std::string_view what, const Digest& digest, const std::string& reason) { session.terminal.note(fmt::format("  {} {}  {}  {}", sign, what, digest.hex(), printable(reason, 1'024))); };
+  session.terminal.note(fmt::format("deny list, version {}; the content metadata expires {}", list.version, format_time(expires)));
+  for (const plan::DenyList::Entry& entry : list.denied) {
+    const plan::DenyList::Entry* known = before.find(entry.digest);
+    line(known == nullptr ? '+' : known->reason == entry.reason ? ' ' : '~', "denied", entry.digest, entry.reason);
+  }
+  for (const Digest& digest : list.retry) line(std::ranges::find(before.retry, digest) == before.retry.end() ? '+' : ' ', "retry ", digest, "");
+  for (const plan::DenyList::Entry& entry : before.denied) {
+    if (list.find(entry.digest) == nullptr) line('-', "denied", entry.digest, entry.reason);
+  }
+  for (const Digest& digest : before.retry) {
+    if (std::ranges::find(list.retry, digest) == list.retry.end()) line('-', "retry ", digest, "");
+  }
+}
+
+// What one command makes of the list of before: its version is the next one, and it denies or it lets be tried again. Anything else was put there by hand.
+Status check_step(const plan::DenyList& before, const plan::DenyList& next, BytesView bytes, const std::string& file, bool deny) {
+  if (next.to_bytes() != Bytes(bytes.begin(), bytes.end())) return fail(ErrorCode::kDenied, fmt::format("`{}` has members that are not known here, or another form than this tool writes; nothing was signed", file));
+  if (next.version != before.version + 1) return fail(ErrorCode::kDenied, fmt::format("`{}` has version {}, but follows version {}; nothing was signed", file, next.version, before.version));
+  const bool lifts = std::ranges::any_of(before.denied, [&](const plan::DenyList::Entry& entry) { return next.find(entry.digest) == nullptr; }) ||
+                     std::ranges::any_of(next.retry, [&](const Digest& digest) { return std::ranges::find(before.retry, digest) == before.retry.end(); });
+  const bool denies = std::ranges::any_of(next.denied, [&](const plan::DenyList::Entry& entry) { return before.find(entry.digest) == nullptr; });
+  if (deny && lifts) return fail(ErrorCode::kDenied, fmt::format("`{}` also lifts a denial or a refusal; nothing was signed. If that is meant, sign with `creance release retry`", file));
+  if (!deny && denies) return fail(ErrorCode::kDenied, fmt::format("`{}` also denies; nothing was signed. If that is meant, sign with `creance release deny`", file));
+  return {};
 }
 
 void change(plan::DenyList& list, const std::vector<Digest>& digests, const std::string& reason, bool deny) {
@@ -91,6 +115,8 @@ Status sign_list(const DenyOptions& options, const Session& session, bool deny) 
   TRY(const auto signer, open_signer(files, options.key, options.passphrase_file));
   TRY(const auto previous, previous_content(options.previous, options.remote, signer->public_key(), "content"));
   const auto view = previous ? std::optional<BytesView>(*previous) : std::nullopt;
+  const WallTime now = os::RealClock().wall();
+  TRY(const plan::DenyList before, current_list(options, previous));
   Bytes signed_bytes;
   if (there) {
     TRY(const Bytes content, files.read(folder / kContentFile, limits::kTargetsBytesMax));
@@ -101,15 +127,17 @@ Status sign_list(const DenyOptions& options, const Session& session, bool deny) 
     TRY(const Json again, trust::next_targets(view, {{std::string(plan::DenyList::kPath), list_bytes, std::nullopt}}, {}, parsed.expires));
     TRY(const Bytes canonical, canonical_json(again));
     if (canonical != parsed.envelope.canonical) return fail(ErrorCode::kDenied, fmt::format("`{}` says something else than this list upon the content metadata of today; nothing was signed", (folder / kContentFile).string()));
-    show(list, session);
+    TRY_VOID(plan::check_days(parsed.expires, now, "nothing was signed: content.json would be valid"));
+    show(before, list, parsed.expires, session);
+    TRY_VOID(check_step(before, list, list_bytes, (folder / kDenyFile).string(), deny));
     TRY(signed_bytes, trust::add_signature(content, *signer));
   } else {
     TRY(const std::vector<Digest> digests, parse_digests(options.digests));
-    TRY(plan::DenyList list, current_list(options, previous));
+    plan::DenyList list = before;
     change(list, digests, options.reason, deny);
-    show(list, session);
+    const WallTime expires = now + std::chrono::hours(24) * options.approve_days;
+    show(before, list, expires, session);
     const Bytes list_bytes = list.to_bytes();
-    const WallTime expires = os::RealClock().wall() + std::chrono::hours(24) * options.approve_days;
     TRY(const Json next, trust::next_targets(view, {{std::string(plan::DenyList::kPath), list_bytes, std::nullopt}}, {}, expires));
     trust::Signer* const signers[] = {signer.get()};
     TRY(signed_bytes, trust::sign_document(next, signers));
@@ -135,7 +163,7 @@ void add_taking_back(CLI::App& release, Session& session) {
     sub->add_option("--key", options->key, "Private key file, or pkcs11:…")->required();
     sub->add_option("--passphrase-file", options->passphrase_file, "File whose first line protects the key, or is the token's PIN");
     sub->add_option("--list", options->list, "The deny.json of today, where there is no server at hand");
-    sub->add_option("--approve-days", options->approve_days, "The content metadata is good for so long")->check(CLI::Range(1u, 3650u))->capture_default_str();
+    sub->add_option("--approve-days", options->approve_days, "The content metadata is good for so long")->check(CLI::Range(1u, plan::kSignedDaysMax))->capture_default_str();
     if (deny) sub->add_option("--reason", options->reason, "What hosts report and people read");
     add_previous_options(*sub, options->previous);
     add_remote_options(*sub, options->remote);

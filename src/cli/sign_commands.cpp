@@ -17,6 +17,7 @@
 #include "plan/evidence.hpp"
 #include "plan/policy.hpp"
 #include "plan/release.hpp"
+#include "plan/validity.hpp"
 #include "trust/core/metadata.hpp"
 #include "trust/delta/delta.hpp"
 #include "trust/keys/signer.hpp"
@@ -41,6 +42,8 @@ struct SignOptions {
   std::vector<std::string> not_before;
   unsigned approve_days = 90;
 };
+
+constexpr size_t kNotesShownMax = 2'000;
 
 int failed(const Session& session, const Error& error) {
   session.terminal.error(error.detail);
@@ -146,8 +149,9 @@ Status check_names_the_files(BytesView metadata, const std::vector<trust::Target
 }
 
 // What else the first person's metadata says: nothing but what was there before, and this release. Otherwise one signer alone could put more into it.
-Status check_follows(BytesView metadata, const std::optional<Bytes>& previous, const std::string& release, const std::vector<trust::TargetFile>& targets) {
+Status check_follows(BytesView metadata, const std::optional<Bytes>& previous, const std::string& release, const std::vector<trust::TargetFile>& targets, WallTime now) {
   TRY(const trust::Targets next, trust::Targets::parse(metadata));
+  TRY_VOID(plan::check_days(next.expires, now, "nothing was signed: content.json would be valid"));
   trust::Targets before;
   if (previous) {
     TRY(before, trust::Targets::parse(*previous));
@@ -224,7 +228,15 @@ Result<Bytes> release_document(const SignOptions& options, const PackRequest& pa
   }
   TRY(Bytes bytes, files.read(path, 1u << 20));
   TRY(const plan::Release there, plan::Release::parse(bytes));
-  if (there.name != made.name || there.channels != made.channels || there.evidence != made.evidence) return fail(ErrorCode::kDenied, fmt::format("`{}` does not describe this pack; nothing was signed", path.string()));
+  // The first person chose when it was made and its floor, which are shown; all else follows from the pack.
+  plan::Release expected = made;
+  expected.created = there.created;
+  expected.floor = there.floor;
+  if (expected != there) return fail(ErrorCode::kDenied, fmt::format("`{}` does not describe this pack; nothing was signed", path.string()));
+  if (there.to_bytes() != bytes) return fail(ErrorCode::kDenied, fmt::format("`{}` has members that are not known here, or another form than this tool writes; nothing was signed", path.string()));
+  if (there.created > now + std::chrono::hours(1)) return fail(ErrorCode::kDenied, fmt::format("`{}` says it was made at {}, which is not now; nothing was signed", path.string(), format_time(there.created)));
+  TRY_VOID(plan::check_days(there.floor.approved_until, now, "nothing was signed: the release would be approved"));
+  for (const plan::NotBefore& entry : there.floor.not_before) TRY_VOID(plan::check_days(entry.time, now, "nothing was signed: a ring would wait"));
   return bytes;
 }
 
@@ -234,7 +246,7 @@ Result<Bytes> signed_content(const SignOptions& options, const std::optional<Byt
   if (files.exists(path)) {  // the second person: adds a signature
     TRY(const Bytes there, files.read(path, limits::kTargetsBytesMax));
     TRY_VOID(check_names_the_files(there, targets));
-    TRY_VOID(check_follows(there, previous, release, targets));
+    TRY_VOID(check_follows(there, previous, release, targets, now));
     return trust::add_signature(there, signer);
   }
   const auto view = previous ? std::optional<BytesView>(*previous) : std::nullopt;
@@ -245,7 +257,9 @@ Result<Bytes> signed_content(const SignOptions& options, const std::optional<Byt
 
 void show_what_is_signed(const plan::Release& release, const Session& session) {
   const Terminal& terminal = session.terminal;
-  terminal.note(fmt::format("release {}, approved until {}", release.name, format_time(release.floor.approved_until)));
+  terminal.note(fmt::format("release {}, category {}, made at {}, approved until {}", release.name, release.category, format_time(release.created), format_time(release.floor.approved_until)));
+  if (!release.notes.empty()) terminal.note("  notes: " + printable(release.notes, kNotesShownMax));
+  if (release.notes.size() > kNotesShownMax) terminal.warning(fmt::format("the notes have {} bytes; see `notes` in {}", release.notes.size(), kReleaseFile));
   for (const plan::ChannelRef& channel : release.channels) terminal.note(fmt::format("  {:<28} {:>4} instances  {}", channel.type, channel.instances, channel.sha256.hex()));
   for (const plan::NotBefore& entry : release.floor.not_before) {
     terminal.note(fmt::format("  ring {}: beyond {} % not before {}", plan::to_string(entry.ring), entry.share / 10'000, format_time(entry.time)));
@@ -264,8 +278,9 @@ Status sign_pack(const SignOptions& options, const schema::Catalog& catalog, con
   show_what_is_signed(release, session);
   TRY_VOID(show_change(options, previous, packed, pack, session));
   TRY(const Bytes content, signed_content(options, previous, packed.release, target_files(packed.release, pack, document), *key, now));
-  TRY_VOID(files.write_atomic(fs::path(options.folder) / kContentFile, content, 0644));
   TRY(const trust::Targets parsed, trust::Targets::parse(content));
+  session.terminal.note(fmt::format("content metadata version {}, expires {}", parsed.version, format_time(parsed.expires)));
+  TRY_VOID(files.write_atomic(fs::path(options.folder) / kContentFile, content, 0644));
   if (session.json) {
     session.terminal.data_line(to_json(Json::object({{"release", packed.release}, {"release_digest", plan::release_digest(document).hex()}, {"content_version", parsed.version}, {"keyid", key->public_key().id()}, {"signatures", parsed.envelope.signatures.size()}})));
   } else {
@@ -340,7 +355,7 @@ void add_sign(CLI::App& app, Session& session) {
   add_previous_options(*command, options->previous);
   command->add_option("--since", options->since, "Pack folder of the release to compare with, in place of the newest one");
   command->add_option("--not-before", options->not_before, "Floor: RING[:SHARE%]:SECONDS from now, before which nobody (beyond that share) may take it")->take_all();
-  command->add_option("--approve-days", options->approve_days, "Floor: approved for this long")->check(CLI::Range(1u, 3650u))->capture_default_str();
+  command->add_option("--approve-days", options->approve_days, "Floor: approved for this long")->check(CLI::Range(1u, plan::kSignedDaysMax))->capture_default_str();
   command->callback([&session, options] {
     session.run = [&session, options] {
       const auto catalog = load_catalog(options->types, session.terminal);

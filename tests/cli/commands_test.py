@@ -608,6 +608,58 @@ class Repository(Case):
         self.assertIn(b"argon2id", key.read_bytes())
         self.assertNotEqual(run("sign", self.dir, "--rules", self.dir, "--key", key).returncode, 0)
 
+    def second_person_refuses(self, rules):
+        """What one signer alone could put into a release or its metadata beside what the sources make."""
+        run("keys", "create", "--out", self.dir / "k2", "--no-passphrase")
+        self.assertEqual(run("pack", "--rules", rules, "--release", "two", "--notes", "what people read", "--out", self.dir / "dist").returncode, 0)
+        folder = self.dir / "dist/two"
+        first = run("sign", folder, "--rules", rules, "--key", self.dir / "k", "--first")
+        self.assertEqual(first.returncode, 0, first.stderr)
+        document, content = (json.loads((folder / name).read_text()) for name in ("release.json", "content.json"))
+
+        def refused(word, release=None, metadata=None):
+            (folder / "release.json").write_text(json.dumps(release or document, sort_keys=True, separators=(",", ":")))
+            (folder / "content.json").write_text(json.dumps({**content, "signed": {**content["signed"], **(metadata or {})}}))
+            done = run("sign", folder, "--rules", rules, "--key", self.dir / "k2", "--first")
+            self.assertNotEqual(done.returncode, 0, done.stderr)
+            self.assertIn(b"nothing was signed", done.stderr)
+            self.assertIn(word, done.stderr)
+
+        refused(b"does not describe this pack", {**document, "category": "slow"})
+        refused(b"does not describe this pack", {**document, "notes": "something else"})
+        refused(b"not known here", {**document, "extra": 1})
+        refused(b"which is not now", {**document, "created": "2098-01-01T00:00:00Z"})
+        refused(b"more than 400 days", {**document, "floor": {**document["floor"], "approved_until": "2099-01-01T00:00:00Z"}})
+        refused(b"more than 400 days", metadata={"expires": "2099-01-01T00:00:00Z"})
+        refused(b"does not follow", metadata={"extra": 1})
+        (folder / "release.json").write_text(json.dumps(document, sort_keys=True, separators=(",", ":")))
+        (folder / "content.json").write_text(json.dumps(content))
+        done = run("sign", folder, "--rules", rules, "--key", self.dir / "k2", "--first")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for shown in (b"category rapid", b"what people read", b"expires " + content["signed"]["expires"].encode(), document["floor"]["approved_until"].encode()):
+            self.assertIn(shown, done.stderr)
+
+    def test_deny_shows_and_bounds_what_the_second_person_signs(self):
+        for name in ("a", "b"):
+            run("keys", "create", "--out", self.dir / name, "--no-passphrase")
+        folder = self.dir / "deny-1"
+        digest = "ab" * 32
+        first = run("release", "deny", digest, "--reason", "crashes", "--out", folder, "--key", self.dir / "a", "--first")
+        self.assertEqual(first.returncode, 0, first.stderr)
+        content = json.loads((folder / "content.json").read_text())
+        (folder / "content.json").write_text(json.dumps({**content, "signed": {**content["signed"], "expires": "2099-01-01T00:00:00Z"}}))
+        refused = run("release", "deny", "--out", folder, "--key", self.dir / "b", "--first")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(b"more than 400 days", refused.stderr)
+        (folder / "content.json").write_text(json.dumps(content))
+        other = run("release", "retry", "--out", folder, "--key", self.dir / "b", "--first")
+        self.assertNotEqual(other.returncode, 0)
+        self.assertIn(b"also denies", other.stderr)
+        done = run("release", "deny", "--out", folder, "--key", self.dir / "b", "--first")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"+ denied  " + digest.encode(), done.stderr)
+        self.assertIn(content["signed"]["expires"].encode(), done.stderr)
+
     def test_sign_refuses_what_its_sources_do_not_make(self):
         run("init", self.dir / "repo")
         rules = self.dir / "repo/rules"
@@ -629,6 +681,8 @@ class Repository(Case):
         self.assertIn(b"pack.json", unequal.stderr)
         self.assertEqual(run("sign", logged, "--rules", rules, "--logs", logs, "--key", self.dir / "k", "--first").returncode, 0)
         self.assertEqual(run("pack", "--rules", rules, "--logs", self.write("none.jsonl", "{}\n"), "--release", "none", "--out", self.dir / "dist").returncode, 3)
+        self.assertEqual(run("sign", logged, "--rules", rules, "--logs", logs, "--key", self.dir / "k", "--first", "--approve-days", "401").returncode, 3)
+        self.second_person_refuses(rules)
         channel = next(folder.glob("*.channel"))
         data = bytearray(channel.read_bytes())
         data[-1] ^= 1

@@ -34,11 +34,11 @@ struct Ceremony {
     return r.to_bytes();
   }
   // The next content metadata, with these releases.
-  Bytes content(const std::vector<Bytes>& releases, std::optional<Bytes> previous = std::nullopt, trust::Signer* by = nullptr) {
+  Bytes content(const std::vector<Bytes>& releases, std::optional<Bytes> previous = std::nullopt, trust::Signer* by = nullptr, std::chrono::hours valid = std::chrono::hours(24 * 90)) {
     std::vector<trust::TargetFile> targets;
     for (const Bytes& bytes : releases) targets.push_back({plan::Release::parse(bytes)->path(), bytes, std::nullopt});
     trust::Signer* const list[] = {by == nullptr ? &author : by};
-    return *trust::sign_document(*trust::next_targets(previous ? std::optional<BytesView>(*previous) : std::nullopt, targets, {}, now() + std::chrono::hours(24 * 90)), list);
+    return *trust::sign_document(*trust::next_targets(previous ? std::optional<BytesView>(*previous) : std::nullopt, targets, {}, now() + valid), list);
   }
   plan::Plan plan(int64_t sequence, const Bytes& release_bytes, uint64_t go_below = plan::kEveryCohort, plan::RolloutState state = plan::RolloutState::kRolling) {
     plan::Plan p;
@@ -126,6 +126,13 @@ TEST(Signer, NeverGoesBelowTheFloor) {
   const Bytes next = c.content({old}, content);
   c.clock.advance(std::chrono::hours(1));
   EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(3, old), of(next), {old}), "was approved until"), ErrorCode::kDenied);
+}
+
+TEST(Signer, ContentDoesNotLiveForEver) {
+  Ceremony c;
+  const Bytes release = c.release("r-1");
+  EXPECT_EQ(c.refusal(c.signers->approve_plan(c.plan(1, release), of(c.content({release}, std::nullopt, nullptr, std::chrono::hours(24 * 400 + 1))), {release}), "more than 400 days"), ErrorCode::kDenied);
+  EXPECT_TRUE(c.signers->approve_plan(c.plan(1, release), of(c.content({release}, std::nullopt, nullptr, std::chrono::hours(24 * 400))), {release}));
 }
 
 TEST(Signer, ContentVersionsNeverGoBack) {

@@ -20,8 +20,8 @@ struct Delivery : World {
     return operate("PUT", "/api/v1/" + role, Json::object({{"metadata", to_base64(*trust::sign_document(part, signers))}}));
   }
   // Content metadata with these files added, signed by the author (or another).
-  Answer push_files(const std::vector<trust::TargetFile>& list, trust::Signer* by = nullptr, Json deltas = Json()) {
-    const auto part = trust::next_targets(content ? std::optional<BytesView>(*content) : std::nullopt, list, {}, now() + std::chrono::hours(24 * 90));
+  Answer push_files(const std::vector<trust::TargetFile>& list, trust::Signer* by = nullptr, Json deltas = Json(), std::chrono::hours valid = std::chrono::hours(24 * 90)) {
+    const auto part = trust::next_targets(content ? std::optional<BytesView>(*content) : std::nullopt, list, {}, now() + valid);
     trust::Signer* const signers[] = {by == nullptr ? &author : by};
     const Bytes next = *trust::sign_document(*part, signers);
     Json targets_list = Json::array();
@@ -73,6 +73,15 @@ TEST(Deny, ReachesTheTreeWithTheContentThresholdOnly) {
   EXPECT_EQ(plan::DenyList::parse(*world.host_reads(std::string(plan::DenyList::kPath)))->retry, std::vector<Digest>{release});
 }
 
+TEST(Content, IsNotTakenForEver) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const Answer refused = world.push_files({{"content/r-1/x", {1}, std::nullopt}}, nullptr, Json(), std::chrono::hours(24 * 400 + 1));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_NE(refused.text.find("more than 400 days"), std::string::npos) << refused.text;
+  EXPECT_EQ(world.push_files({{"content/r-1/x", {1}, std::nullopt}}, nullptr, Json(), std::chrono::hours(24 * 400)).status, 201);
+}
+
 TEST(NewKeys, OfContentAreFollowedByServerSignerAndHosts) {
   Delivery world;
   ASSERT_TRUE(world.start());
@@ -107,6 +116,63 @@ TEST(NewKeys, OfContentAreFollowedByServerSignerAndHosts) {
   EXPECT_EQ(world.plan()->rollouts.at(0).release, "r-3");
   world.stop();
   ASSERT_TRUE(world.start());  // and remembers
+}
+
+// Online keys are replaced under a running server: root names timestamp's, targets name rollout's and policy's. Hosts that have seen the old ones follow (specification 5.3.11).
+TEST(NewKeys, OfOnlineRolesSignFromTheirPublicationOn) {
+  Delivery world;
+  ASSERT_TRUE(world.start());
+  const std::string body = R"({"_type":"policy","tenant":"one","version":1,"groups":[],"default":{"ring":"general"}})";
+  ASSERT_EQ(world.operate("PUT", "/api/v1/policies/one", *parse_json(as_bytes(body))).status, 200);
+  ASSERT_TRUE(world.host_reads("policy/one.json"));
+  const auto keys = world.folder.path / "signer/keys";
+  std::map<std::string, trust::PublicKey> fresh;
+  const auto prepare = [&](const std::string& role) {
+    const auto key = trust::KeyPair::generate_ed25519();
+    EXPECT_TRUE(trust::save_key(world.files, keys / (role + ".next.pem"), *key));
+    fresh.emplace(role, key->public_key());
+  };
+  const trust::Root now = *trust::Root::parse(*world.files.read(world.folder.path / "root.json", 1u << 20));
+  const auto next_root = [&](const trust::PublicKey& timestamp) {
+    std::map<std::string, trust::RoleSpec> roles;
+    for (const auto& [name, who] : now.roles) {
+      roles[name].threshold = who.threshold;
+      if (name == "timestamp") roles[name].keys = {timestamp};
+      else for (const auto& [id, key] : who.keys) roles[name].keys.push_back(key);
+    }
+    return trust::make_root(2, world.now() + std::chrono::hours(24 * 300), roles);
+  };
+  const Answer missing = world.put("root", next_root(trust::KeyPair::generate_ed25519()->public_key()), {&world.root});
+  EXPECT_EQ(missing.status, 403);
+  EXPECT_NE(missing.text.find("timestamp.next.pem"), std::string::npos) << missing.text;
+  ASSERT_TRUE(world.host_reads("policy/one.json"));  // nothing changed
+  prepare("timestamp");
+  EXPECT_EQ(world.put("root", next_root(fresh.at("timestamp")), {&world.root}).status, 201);
+  EXPECT_TRUE(world.host_reads("policy/one.json"));
+  EXPECT_FALSE(world.files.exists(keys / "timestamp.next.pem"));
+  EXPECT_EQ(trust::load_key(world.files, keys / "timestamp.pem")->public_key(), fresh.at("timestamp"));
+
+  prepare("rollout");
+  prepare("policy");
+  const trust::Targets before = *trust::Targets::parse(*world.files.read(world.folder.path / "tuf/metadata/1.targets.json", 1u << 20));
+  std::vector<trust::DelegationSpec> specs;
+  for (const trust::Delegation& d : before.delegations) {
+    trust::RoleSpec role{{}, d.role.threshold};
+    if (fresh.contains(d.name)) role.keys = {fresh.at(d.name)};
+    else for (const auto& [id, key] : d.role.keys) role.keys.push_back(key);
+    specs.push_back({d.name, role, d.paths, d.terminating});
+  }
+  const Answer replaced = world.put("targets", trust::make_targets(2, world.now() + std::chrono::hours(24 * 300), specs), {&world.targets});
+  EXPECT_EQ(replaced.status, 201) << replaced.text;
+  EXPECT_TRUE(world.host_reads("policy/one.json"));
+  EXPECT_TRUE(world.host_reads(std::string(plan::Plan::kPath)));
+  EXPECT_EQ(world.operate("PUT", "/api/v1/policies/one", *parse_json(as_bytes(body))).status, 200);
+  world.push("r-1");
+  world.begin("r-1", Json::array({World::stage("canary", 50, 3600)}));
+  EXPECT_TRUE(world.host_reads("policy/one.json"));
+  world.stop();
+  ASSERT_TRUE(world.start());  // and remembers
+  EXPECT_TRUE(world.host_reads("policy/one.json"));
 }
 
 TEST(TenantsContent, IsSignedByItsTenantAndReachesItsHostsAlone) {  // ADR 0099

@@ -272,11 +272,11 @@ TEST(Walk, AKeyTakenFromADelegationLosesItsRole) {  // CVE-2025-2887: removed ro
   ASSERT_TRUE(t.client.target("rollout/plan.json"));
   auto delegations = t.delegations();
   delegations[1].role = {{key(50).public_key()}, 1};
-  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), t.online(), t.now));
+  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), [](const std::string&) -> Signer* { return nullptr; }, t.online(), t.now));
   ASSERT_TRUE(t.client.refresh(t.now));
   EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kDenied);
   delegations.erase(delegations.begin() + 1);
-  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(3, t.now + std::chrono::days(30), delegations), {&t.targets}), t.online(), t.now));
+  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(3, t.now + std::chrono::days(30), delegations), {&t.targets}), [](const std::string&) -> Signer* { return nullptr; }, t.online(), t.now));
   ASSERT_TRUE(t.client.refresh(t.now));
   EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kNotFound);
 }

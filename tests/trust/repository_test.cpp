@@ -77,7 +77,7 @@ TEST(Repository, RefusesPathsThatLeaveTheTree) {
     Tree t;
     auto delegations = t.delegations();
     delegations[0].paths = {"*/*/*", "*/*", "*/*/*/*"};
-    ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), t.online(), t.now));
+    ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), [](const std::string&) -> Signer* { return nullptr; }, t.online(), t.now));
     const std::vector<TargetFile> files{{path, bytes("abc"), std::nullopt}};
     EXPECT_EQ(t.publish_content(files).error().code, ErrorCode::kInvalid) << path;
   }

@@ -48,7 +48,7 @@ TEST_F(Token, KeysMadeInsideSignContentMetadata) {
   Tree t;
   auto delegations = t.delegations();
   delegations[0].role = {{signers[0]->public_key(), signers[1]->public_key()}, 2};
-  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), t.online(), t.now));
+  ASSERT_TRUE(t.repository.publish_targets(t.signed_by(make_targets(2, t.now + std::chrono::days(30), delegations), {&t.targets}), [](const std::string&) -> Signer* { return nullptr; }, t.online(), t.now));
   std::vector<TargetFile> files{{"content/r1/a.channel", bytes("abc"), std::nullopt}};
   const Json next = *next_targets({}, files, {}, t.now + std::chrono::days(90));
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(sign_document(next, std::vector<Signer*>{signers[1].get()}));  // r and s of every length become DER that verifies

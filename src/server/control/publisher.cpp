@@ -7,6 +7,7 @@
 
 #include "base/digest.hpp"
 #include "plan/evidence.hpp"
+#include "plan/validity.hpp"
 #include "trust/delta/delta.hpp"
 
 namespace creance::server {
@@ -97,6 +98,8 @@ std::vector<std::string> Publisher::content_roles() const {
 Status Publisher::push_content(const std::string& role, Bytes metadata, std::vector<trust::TargetFile> files, std::vector<Delta> deltas) {
   const std::vector<std::string> roles = content_roles();
   if (std::ranges::find(roles, role) == roles.end()) return fail(ErrorCode::kDenied, fmt::format("nobody may sign content as `{}`; the ceremony adds it to the targets metadata: creance keys change --role {} --add …", role, role));
+  TRY(const trust::Targets next, trust::Targets::parse(metadata));
+  TRY_VOID(plan::check_days(next.expires, clock_.wall(), fmt::format("{}: the metadata would be valid", role)));
   if (require_evidence_) TRY_VOID(check_evidence(files));
   if (!deltas.empty()) TRY_VOID(check_deltas(role, files, deltas));
   // Before the metadata: whoever learns of a new file finds its deltas. Those of a push that fails afterwards are garbage.
@@ -111,7 +114,12 @@ Status Publisher::push_content(const std::string& role, Bytes metadata, std::vec
 
 Status Publisher::publish_trust(const std::string& role, BytesView metadata) {
   TRY_VOID(signers_.renew_trust(role, metadata));
-  return role == "root" ? repository_.publish_root(metadata, online(), clock_.wall()) : repository_.publish_targets(metadata, online(), clock_.wall());
+  if (role == "root") return repository_.publish_root(metadata, online(), clock_.wall());
+  const auto signer_of = [this](const std::string& name) -> trust::Signer* {
+    const bool is_online = name == "rollout" || name == "policy" || name.starts_with("policy-");
+    return is_online ? &signers_.role(name) : nullptr;
+  };
+  return repository_.publish_targets(metadata, signer_of, online(), clock_.wall());
 }
 
 Result<Publisher::Found> Publisher::release(const std::string& name) {

@@ -225,15 +225,22 @@ Status listen_signer(const std::filesystem::path& path, SignerCore& core) {
 }
 
 Result<std::unique_ptr<RemoteSigners>> RemoteSigners::connect(SignerLink& link) {
-  TRY(const auto answer, ask(link, Json::object({{"op", "keys"}})));
-  TRY(const auto keys, JsonField(answer, "signer").at("keys"));
   std::unique_ptr<RemoteSigners> signers(new RemoteSigners(link));
+  TRY_VOID(signers->read_keys());
+  return signers;
+}
+
+Status RemoteSigners::read_keys() {
+  TRY(const auto answer, ask(*link_, Json::object({{"op", "keys"}})));
+  TRY(const auto keys, JsonField(answer, "signer").at("keys"));
+  decltype(roles_) roles;  // without bins: role() makes them as they are asked for
   for (const std::string_view role : kOnlineRoles) {
     TRY(const auto field, keys.at(role));
     TRY(auto key, trust::PublicKey::from_json(field));
-    signers->roles_[std::string(role)] = std::make_unique<RemoteSigner>(link, std::string(role), std::move(key));
+    roles[std::string(role)] = std::make_unique<RemoteSigner>(*link_, std::string(role), std::move(key));
   }
-  return signers;
+  roles_ = std::move(roles);
+  return {};
 }
 
 trust::Signer& RemoteSigners::role(std::string_view name) {
@@ -258,7 +265,7 @@ Status RemoteSigners::approve_plan(const plan::Plan& plan, const std::map<std::s
 Status RemoteSigners::renew_trust(const std::string& role, BytesView metadata) {
   const auto answer = ask(*link_, Json::object({{"op", "trust"}, {"role", role}, {"metadata", to_base64(metadata)}}));
   if (!answer) return fail(answer.error());
-  return {};
+  return read_keys();
 }
 
 }  // namespace creance::server

@@ -47,11 +47,12 @@ class RemoteSigners {
   // kDenied: the signer's reason.
   // `contents`: the published metadata of "content" and of every "content-<tenant>".
   Status approve_plan(const plan::Plan& plan, const std::map<std::string, Bytes>& contents, const std::vector<Bytes>& releases);
-  // A new root or new targets ("root", "targets"): the signer follows it, if it is signed as the one it has asks for.
+  // A new root or new targets ("root", "targets"): the signer follows it, if it is signed as the one it has asks for, also to a new key of its own; role() then speaks for that one.
   Status renew_trust(const std::string& role, BytesView metadata);
 
  private:
   explicit RemoteSigners(SignerLink& link) : link_(&link) {}
+  Status read_keys();
   SignerLink* link_;
   std::map<std::string, std::unique_ptr<trust::Signer>, std::less<>> roles_;
 };

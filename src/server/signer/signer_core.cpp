@@ -7,6 +7,7 @@
 #include "base/digest.hpp"
 #include "plan/grant.hpp"
 #include "plan/release.hpp"
+#include "plan/validity.hpp"
 #include "trust/core/trusted_set.hpp"
 #include "trust/keys/key_file.hpp"
 
@@ -106,11 +107,48 @@ Status SignerCore::load() {
   auto keys = content_keys_of(targets);
   if (!keys) return fail(keys.error().code, fmt::format("`{}`: {}", (dir_ / "targets.json").string(), keys.error().detail));
   content_keys_ = std::move(*keys);
-  for (const std::string_view role : kOnlineRoles) {
-    TRY(auto key, trust::load_key(*files_, dir_ / "keys" / (std::string(role) + ".pem")));
-    keys_[std::string(role)] = std::make_unique<trust::KeyPair>(std::move(key));
-  }
+  TRY(keys_, read_keys(root, targets));
+  TRY_VOID(settle_keys());
   return load_state();
+}
+
+// Of each role the key that root or targets name: the next one, if they name it already.
+Result<SignerCore::OwnKeys> SignerCore::read_keys(const trust::Root& root, const trust::Targets& targets) const {
+  OwnKeys keys;
+  for (const std::string_view role : kOnlineRoles) {
+    const auto named = [&](const trust::KeyPair& key) {
+      const trust::RoleKeys* who = nullptr;
+      if (const auto top = root.roles.find(std::string(role)); top != root.roles.end()) who = &top->second;
+      if (const auto below = std::ranges::find(targets.delegations, role, &trust::Delegation::name); who == nullptr && below != targets.delegations.end()) who = &below->role;
+      return who == nullptr || std::ranges::any_of(who->keys, [&](const auto& entry) { return entry.second == key.public_key(); });
+    };
+    const std::filesystem::path now = dir_ / "keys" / fmt::format("{}.pem", role), next = dir_ / "keys" / fmt::format("{}.next.pem", role);
+    if (files_->exists(next)) {
+      TRY(auto key, trust::load_key(*files_, next));
+      if (named(key)) {
+        keys.emplace(role, std::make_unique<trust::KeyPair>(std::move(key)));
+        continue;
+      }
+    }
+    TRY(auto key, trust::load_key(*files_, now));
+    if (!named(key)) return fail(denied(fmt::format("the role `{}` is given to a key that is not here; put its private half into `{}` first", role, next.string())));
+    keys.emplace(role, std::make_unique<trust::KeyPair>(std::move(key)));
+  }
+  return keys;
+}
+
+// The next key that signs already takes the place of the one before it. A stop in between changes nothing: read_keys() finds it again.
+Status SignerCore::settle_keys() {
+  for (const auto& [role, key] : keys_) {
+    const std::filesystem::path next = dir_ / "keys" / (role + ".next.pem");
+    if (!files_->exists(next)) continue;
+    TRY(const auto waiting, trust::load_key(*files_, next));
+    if (waiting.public_key() != key->public_key()) continue;
+    TRY(const Bytes bytes, files_->read(next, limits::kSignerMessageBytesMax));
+    TRY_VOID(files_->write_atomic(dir_ / "keys" / (role + ".pem"), bytes, 0600));
+    TRY_VOID(files_->remove(next));
+  }
+  return {};
 }
 
 Status SignerCore::load_state() {
@@ -179,13 +217,13 @@ Result<Json> SignerCore::renew_trust(const JsonField& request) {
   TRY(const auto targets_bytes, files_->read(dir_ / "targets.json", limits::kTargetsBytesMax));
   if (next == (role == "root" ? root_bytes : targets_bytes)) return Json::object();  // asked again after a stop
   TRY(const auto targets, trust::Targets::parse(role == "root" ? targets_bytes : next));
+  TRY(const auto root, trust::Root::parse(role == "root" ? next : root_bytes));
   if (role == "root") {
     TRY(auto set, trust::TrustedSet::start(root_bytes, clock_->wall()));
     TRY_VOID(set.update_root(next));
     TRY_VOID(set.finish_root());
     if (auto fits = trust::check_signatures(targets.envelope, set.root().roles.at("targets"), "the targets metadata under the new root"); !fits) return fail(denied(fits.error().detail + "; publish targets signed by both keys first"));
   } else {
-    TRY(const auto root, trust::Root::parse(root_bytes));
     TRY_VOID(trust::check_signatures(targets.envelope, root.roles.at("targets"), "targets"));
     TRY(const auto before, trust::Targets::parse(targets_bytes));
     if (targets.version <= before.version) return fail(denied(fmt::format("targets version {} does not follow {}", targets.version, before.version)));
@@ -193,8 +231,11 @@ Result<Json> SignerCore::renew_trust(const JsonField& request) {
   }
   auto keys = content_keys_of(targets);
   if (!keys) return fail(denied("the targets metadata: " + keys.error().detail));
+  TRY(auto own, read_keys(root, targets));
   TRY_VOID(files_->write_atomic(path, next, 0644));
   content_keys_ = std::move(*keys);
+  keys_ = std::move(own);
+  TRY_VOID(settle_keys());
   return Json::object();
 }
 
@@ -266,6 +307,7 @@ Status SignerCore::check_rollout(const plan::Rollout& next, const plan::Plan& be
   const plan::Rollout* old = before.find(next.release_digest);
   if (!exposes(next.state) || (old != nullptr && no_wider(next, *old))) return {};
   if (content.version == 0) return fail(denied(fmt::format("no signed metadata of the role `{}`, which must approve release `{}`", plan::content_role(next.release), next.release)));
+  if (auto bounded = plan::check_days(content.expires, now, "content metadata would be valid"); !bounded) return fail(denied(bounded.error().detail));
   if (content.expired(now)) return fail(denied(fmt::format("content metadata expired at {}", format_time(content.expires))));
   const auto bytes = releases.find(digest);
   if (bytes == releases.end()) return fail(denied(fmt::format("no release document with digest {}", digest)));
@@ -300,7 +342,7 @@ Status SignerCore::check_message(const std::string& role, const Json& message) {
   int64_t& last = state_.versions[role];
   if (version < last) return fail(denied(fmt::format("`{}` version {} is older than {}", role, version, last)));
   TRY(const auto expires, object.time_at("expires"));
-  if (expires > clock_->wall() + std::chrono::hours(24 * 400)) return fail(denied(fmt::format("`{}` would be valid until {}, more than 400 days", role, format_time(expires))));
+  if (auto bounded = plan::check_days(expires, clock_->wall(), fmt::format("`{}` would be valid", role)); !bounded) return fail(denied(bounded.error().detail));
   TRY(const auto issued, object.find("issued"));
   if (issued) {  // hosts take it for the least that the time can be: a taken server must not drive their clocks on
     TRY(const auto said, object.time_at("issued"));

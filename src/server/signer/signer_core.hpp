@@ -5,7 +5,7 @@
 //   {"op":"keys"}                                                      -> {"keys":{"rollout":KEY,…}}
 //   {"op":"plan","plan":B,"contents":{"content":B,"content-<tenant>":B},"releases":[B,…]} -> {}   this plan may be signed next
 //   {"op":"sign","role":"timestamp","message":B (canonical JSON)}      -> {"sig":"<hex>"}      role: also a bin of policy, "policy-3f"
-//   {"op":"trust","role":"root"|"targets","metadata":B}                -> {}          the next root or targets, signed offline: followed from now on
+//   {"op":"trust","role":"root"|"targets","metadata":B}                -> {}          the next root or targets, signed offline: followed from now on, also to a new key of the signer's own
 //   any                                                                -> {"error":{"code":"kDenied","detail":"…"}}
 //
 // INVARIANTS (each has a test): versions of a role never go back · plan sequences only grow · a plan that widens anything names a release of the current content metadata, not below
@@ -31,7 +31,8 @@ inline constexpr std::array<std::string_view, 4> kOnlineRoles = {"rollout", "pol
 
 class SignerCore {
  public:
-  // `dir`: root.json, targets.json (who may sign content), keys/<role>.pem, state.json (made at the first signature).
+  // `dir`: root.json, targets.json (who may sign content), keys/<role>.pem, state.json (made at the first signature). A key that is to replace one lies in keys/<role>.next.pem, until root or
+  // targets name it: from then on it signs, and takes the other's place on disk.
   static Result<SignerCore> open(FileSystem& files, std::filesystem::path dir, const Clock& clock);
   Bytes handle(BytesView request);
 
@@ -44,6 +45,9 @@ class SignerCore {
   Result<Json> approve(const JsonField& request);
   Result<Json> sign(const JsonField& request);
   Result<Json> renew_trust(const JsonField& request);
+  using OwnKeys = std::map<std::string, std::unique_ptr<trust::KeyPair>, std::less<>>;
+  Result<OwnKeys> read_keys(const trust::Root& root, const trust::Targets& targets) const;
+  Status settle_keys();
   Result<std::map<std::string, trust::Targets>> read_contents(const JsonField& request) const;
   Status check_rollout(const plan::Rollout& next, const plan::Plan& before, const trust::Targets& content, const std::map<std::string, Bytes>& releases, WallTime now) const;
   Status check_message(const std::string& role, const Json& message);
@@ -56,7 +60,7 @@ class SignerCore {
   std::filesystem::path dir_;
   const Clock* clock_;
   std::map<std::string, trust::RoleKeys> content_keys_;  // "content", "content-<tenant>"
-  std::map<std::string, std::unique_ptr<trust::KeyPair>, std::less<>> keys_;
+  OwnKeys keys_;
   struct State {
     std::map<std::string, int64_t> versions;       // by role: newest signed
     std::map<std::string, int64_t> snapshot_meta;  // by file: newest named by a snapshot

@@ -306,8 +306,33 @@ Status Repository::publish_root(BytesView root, OnlineSigners online, WallTime n
   return commit(std::move(next), {}, true, online, now);
 }
 
-Status Repository::publish_targets(BytesView targets, OnlineSigners online, WallTime now) {
-  return publish({RoleUpdate{"targets", Bytes(targets.begin(), targets.end()), {}}}, online, now);
+Status Repository::publish_targets(BytesView targets, const std::function<Signer*(const std::string&)>& signer_of, OnlineSigners online, WallTime now) {
+  CHECK(state_ != nullptr);
+  std::vector<RoleUpdate> updates{{"targets", Bytes(targets.begin(), targets.end()), {}}};
+  TRY_VOID(check_update(*state_, updates[0], now));
+  State next = *state_;
+  TRY(Targets parsed, Targets::parse(targets));
+  next.roles.insert_or_assign("targets", Published{updates[0].metadata, std::move(parsed)});
+  for (const auto& [role, published] : state_->roles) {  // in the order of names: a role comes before its bins, which its new version delegates to
+    const RoleKeys* keys = role == "targets" ? nullptr : next.keys(role);
+    Signer* const signer = keys == nullptr ? nullptr : signer_of(role);
+    if (signer == nullptr || check_signatures(published.parsed.envelope, *keys, role)) continue;
+    TRY(Json part, next_targets(published.bytes, {}, {}, now + lifetimes_.online_role));
+    if (const auto& bins = published.parsed.succinct) {
+      RoleSpec spec;
+      spec.threshold = keys->threshold;
+      for (const auto& [id, key] : keys->keys) spec.keys.push_back(key);
+      part = with_bins(std::move(part), bins->name_prefix, bins->bit_length, spec);
+    }
+    Signer* const signers[] = {signer};
+    TRY(Bytes metadata, sign_document(part, signers));
+    RoleUpdate update{role, std::move(metadata), {}};
+    TRY_VOID(check_update(next, update, now));
+    TRY(Targets again, Targets::parse(update.metadata));
+    next.roles.insert_or_assign(role, Published{update.metadata, std::move(again)});
+    updates.push_back(std::move(update));
+  }
+  return commit(*state_, updates, false, online, now);
 }
 
 Result<bool> Repository::renew(OnlineSigners online, WallTime now) {

@@ -63,7 +63,9 @@ class Repository {
   Status renew_roles(const std::vector<std::string>& roles, const std::function<Signer&(const std::string&)>& signer_of, OnlineSigners online, WallTime now);
   // A new root (version + 1, signed by old and new) and, if delegations changed, new top-level targets.
   Status publish_root(BytesView root, OnlineSigners online, WallTime now);
-  Status publish_targets(BytesView targets, OnlineSigners online, WallTime now);
+  // What was published by delegated roles whose keys the new targets replace is signed anew in the same publication, where `signer_of` gives a signer of the role (or of a bin); nullptr: none is
+  // at hand, and nobody follows that role until its persons sign again.
+  Status publish_targets(BytesView targets, const std::function<Signer*(const std::string&)>& signer_of, OnlineSigners online, WallTime now);
   // Renews what has less than half of its life left: timestamp, snapshot. Returns whether something was written. Online delegated roles: renew_roles().
   Result<bool> renew(OnlineSigners online, WallTime now);
 
