@@ -2,6 +2,7 @@
 """Runs the lines of how-to pages that begin with `    $ `, one page as one shell script in an empty folder. Usage: how_to_test.py BIN_DIR"""
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ def main():
     for page, lines in pages:
         # `! command` must fail; bash does not count that as an error by itself.
         steps = [f"if {line[2:]}; then echo 'this should have failed' >&2; exit 9; fi" if line.startswith("! ") else line for line in lines]
-        script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(f"echo {repr('$ ' + line)} >&2\n{step}" for line, step in zip(lines, steps))
+        script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(f"echo {shlex.quote('$ ' + line)} >&2\n{step}" for line, step in zip(lines, steps))
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=240, env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"})
         print(f"{page.name}: {len(lines)} lines, exit code {done.returncode}")
