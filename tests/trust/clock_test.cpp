@@ -1,4 +1,5 @@
 // What a client does with a clock that went back, or was wrong and is put right (ADR 0097). The specification (5.1) fixes the time of a refresh at its begin and says nothing about clocks that err.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include "trust/tree.hpp"
 
 namespace creance::trust::testing {
@@ -14,6 +15,7 @@ struct Clocked : Tree {
   // A freeze: the mirror goes on serving what it has; nobody signs anew.
 };
 
+// Specification 5.1.
 TEST(Clock, SetBackBeforeTheSignedTimeIsNoticedAndNotBelieved) {
   Clocked t;
   ASSERT_TRUE(t.refresh(t.now));
@@ -56,6 +58,7 @@ TEST(Clock, StaysWhereItWasOverAReboot) {
   EXPECT_EQ(t.refresh(t.now).error().code, ErrorCode::kExpired);
 }
 
+// Specification 5.1.
 TEST(Clock, ThatOnceWasFarAheadLocksNobodyOutWhenItIsPutRight) {
   Clocked t;
   ASSERT_TRUE(t.refresh(t.now));

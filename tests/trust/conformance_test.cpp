@@ -1,5 +1,6 @@
 // creance-tuf-client as a program against a web server: what the public conformance suites of The Update Framework look at, and what other clients got wrong. Each test names the section of
 // the specification (1.0.34) that it is about. The rules themselves are tried closer in workflow_test.cpp and delegation_test.cpp.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include <algorithm>
 #include <set>
 
@@ -65,6 +66,7 @@ TEST(Conformance, MetadataIsStoredAsItWasSent) {  // 5.3.8, 5.4.5, 5.5.7, 5.6.6
   for (const char* role : {"root", "timestamp", "snapshot", "targets"}) EXPECT_EQ(site.stored_bytes(role), site.repo.published[role][0]) << role;
 }
 
+// Specification 4.1: members that are not known are kept, and signed.
 TEST(Conformance, UnknownMembersAreCoveredBySignatures) {  // 4
   Ready site;
   site.repo.more_in_root.set("further", Json::object({{"z", Json::array({1, "ü", true, Json()})}, {"a", "line\nbreak \\ \" \x7f"}}));
@@ -128,6 +130,7 @@ struct RootCase {
 std::ostream& operator<<(std::ostream& out, const RootCase& c) { return out << c.name; }
 class RootChain : public ::testing::TestWithParam<RootCase> {};
 
+// Specification 5.3.2 to 5.3.9.
 TEST_P(RootChain, IsFollowedAsFarAsItIsSigned) {
   Site site;
   site.repo.start_again("root");
@@ -290,6 +293,7 @@ TEST(Conformance, KeysAndSignaturesOfUnknownSchemesDoNoHarm) {  // 4.2: KEYVAL i
   EXPECT_NE(site.said.find("signed by 1 of the 2"), std::string::npos) << site.said;
 }
 
+// Specification 4.5, names of targets and roles; 4.1.
 TEST(Conformance, ANameWithNulIsRefused) {  // 4: names go into addresses and file names
   for (const bool role : {false, true}) {
     Ready site;
@@ -336,6 +340,7 @@ TEST(Conformance, AnExpiredRootIsStoredAndNothingAfterItIsAskedFor) {  // 5.3.8 
   EXPECT_EQ(site.refresh(), 0) << site.said;
 }
 
+// Specification 5.4.4, 5.5.6, 5.6.5.
 TEST(Conformance, WhatHasExpiredIsNotStored) {
   for (const std::string role : {"timestamp", "snapshot", "targets"}) {
     Ready site;
@@ -387,6 +392,7 @@ TEST_F(FakedTime, ExpiredStoredMetadataIsStillTheBarAndTheNewIsTaken) {  // 5.1,
   EXPECT_EQ(site.stored_version("timestamp"), 3);
 }
 
+// Specification 5.1.
 TEST_F(FakedTime, AClockThatWentBackTakesTheSameMetadata) {  // the sensor's own handling of clocks is docs/reference/sensor.md
   Ready site;
   site.repo.publish({"targets", "snapshot", "timestamp"});
@@ -504,6 +510,7 @@ struct GraphCase {
 std::ostream& operator<<(std::ostream& out, const GraphCase& c) { return out << c.name; }
 class Graph : public ::testing::TestWithParam<GraphCase> {};
 
+// Specification 5.6.7.
 TEST_P(Graph, IsWalkedInOrder) {
   Site site;
   ASSERT_EQ(site.init(), 0);
@@ -560,6 +567,7 @@ TEST(Conformance, AFileIsFoundWhereItsPathLeads) {  // 4.5: `*` does not cross `
   EXPECT_EQ(site.downloaded().size(), 4u);
 }
 
+// Specification 5.6.7 and 3.1.2: names of metadata files.
 TEST(Conformance, OddRoleNamesAreQuotedAndLeaveNoFolder) {  // names go into addresses and file names
   for (const std::string role : {"?", "#", "/delegatedrole", "../delegatedrole", "a b", "ü", "%2F", "a&b=c;d"}) {
     Site site;
@@ -654,6 +662,7 @@ TEST(Conformance, ASubstitutedFileIsNotTaken) {  // 5.7.3
   EXPECT_EQ(site.downloaded().at("a"), "good a");
 }
 
+// Specification 5.7 and 3.1.1: names of target files.
 TEST(Conformance, AFileThatChangesKeepsItsName) {
   Site site;
   ASSERT_EQ(site.init(), 0);
@@ -707,6 +716,7 @@ TEST(Conformance, ConsistentSnapshotsAreFollowedWhereTheRootSaysSo) {  // 5.3.12
 
 // --- the web as it is
 
+// Specification 5.3.3, 5.4.1, 5.5.1, 5.6.1, 5.7: lengths are bounded while downloading.
 TEST(Conformance, WhatAServerMaySendIsSurvived) {
   using Answer = TinyServer::Answer;
   const auto plain = [](int status, std::string_view body) { return Answer{fmt::format("HTTP/1.0 {} X\r\nContent-Length: {}\r\n\r\n{}", status, body.size(), body)}; };
@@ -736,6 +746,7 @@ TEST(Conformance, WhatAServerMaySendIsSurvived) {
   EXPECT_TRUE(other.paths.empty());
 }
 
+// Specification 5.4.5, 5.5.7, 5.6.6: what is written to non-volatile storage.
 TEST(Conformance, SeveralProcessesShareOneFolder) {
   Site site;
   ASSERT_EQ(site.init(), 0);

@@ -1,4 +1,5 @@
 // Delegations: patterns, hash prefixes, bins, the order of the walk. Specification 4.5 and 5.6.7.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include <fmt/format.h>
 
 #include "base/digest.hpp"
@@ -25,6 +26,7 @@ TEST(PathPattern, StarsAndQuestionMarksDoNotCrossASlash) {  // 4.5, PATHPATTERN 
   EXPECT_TRUE(path_matches("*a*b*c*", "xaybzc"));
 }
 
+// Specification 4.5, PATHPATTERN.
 TEST(PathPattern, Sets) {
   EXPECT_TRUE(path_matches("f[a-c].x", "fb.x"));
   EXPECT_FALSE(path_matches("f[a-c].x", "fd.x"));
@@ -56,6 +58,7 @@ TEST(PathPattern, SpeaksOfCharactersNotOfBytes) {  // 4.5, PATHPATTERN
   EXPECT_FALSE(path_matches("[.-0]", "\xc0\xaf"));
 }
 
+// Specification 4.5, PATHPATTERN.
 TEST(PathPattern, WorkIsBounded) {
   // Sets that are not closed, closed far away, and many; the text fits nearly everywhere.
   for (const std::string& pattern : {"*" + std::string(2'000, '[') + "b", "*" + std::string(2'000, '[') + "b]", "*" + std::string(1'999, '[') + "]b", "*[" + std::string(4'000, 'a') + "]b"}) {
@@ -66,6 +69,7 @@ TEST(PathPattern, WorkIsBounded) {
   EXPECT_FALSE(path_matches(pattern + "b", std::string(4'000, 'a')));
 }
 
+// Specification 4.5, path_hash_prefixes.
 TEST(HashPrefix, CoversPathsByTheirHash) {  // path_hash_prefixes
   const std::string hash = sha256(as_bytes("some/path")).hex();
   Delegation d;
@@ -77,6 +81,7 @@ TEST(HashPrefix, CoversPathsByTheirHash) {  // path_hash_prefixes
   EXPECT_FALSE(d.covers("some/path"));
 }
 
+// Specification 4.5, succinct_roles (TAP 15).
 TEST(SuccinctBins, NamesFollowTap15) {
   SuccinctRoles bins;
   bins.name_prefix = "bin";
@@ -157,6 +162,7 @@ TEST(Walk, IsPreOrderAndDepthFirst) {  // 5.6.7.2; CVE-2024-47534, CVE-2025-2886
   EXPECT_EQ(f.found.error().code, ErrorCode::kNotFound);
 }
 
+// Specification 5.6.7.2.
 TEST(Walk, TheFirstThatSpeaksWins) {
   Forest f;
   f.edge("targets", "a", {"*"});
@@ -169,6 +175,7 @@ TEST(Walk, TheFirstThatSpeaksWins) {
   EXPECT_EQ(f.found->role, "a1");
 }
 
+// Specification 5.6.7.2.
 TEST(Walk, SkipsDelegationsThatDoNotCoverThePath) {
   Forest f;
   f.edge("targets", "a", {"y*"});
@@ -191,6 +198,7 @@ TEST(Walk, ATerminatingDelegationEndsIt) {  // 5.6.7.2.1
   EXPECT_FALSE(f.found);
 }
 
+// Specification 5.6.7.2.
 TEST(Walk, ATerminatingDelegationInsideEndsTheOuterWalkToo) {
   Forest f;
   f.edge("targets", "a", {"*"});
@@ -203,6 +211,7 @@ TEST(Walk, ATerminatingDelegationInsideEndsTheOuterWalkToo) {
   EXPECT_FALSE(f.found);
 }
 
+// Specification 5.6.7.2.
 TEST(Walk, ATerminatingDelegationThatDoesNotCoverThePathEndsNothing) {
   Forest f;
   f.edge("targets", "a", {"y"}, true);
@@ -247,6 +256,7 @@ TEST(Walk, OneRoleThatCannotBeVerifiedEndsItWithoutAnAnswer) {  // 5.6.7, note
   EXPECT_EQ(f.found.error().code, ErrorCode::kDenied);
 }
 
+// Specification 5.6.3.
 TEST(Walk, ACachedRoleIsVerifiedByTheDelegatorThatLeadsToItNow) {  // not by its name
   Forest f;
   f.edge("targets", "a", {"x"});
@@ -265,6 +275,7 @@ TEST(Walk, ACachedRoleIsVerifiedByTheDelegatorThatLeadsToItNow) {  // not by its
   EXPECT_TRUE(f.t.client.target("x"));
 }
 
+// Specification 5.6.3.
 TEST(Walk, AKeyTakenFromADelegationLosesItsRole) {  // CVE-2025-2887: removed roles and keys
   Tree t;
   ASSERT_TRUE(t.publish_rollout("1"));
@@ -281,6 +292,7 @@ TEST(Walk, AKeyTakenFromADelegationLosesItsRole) {  // CVE-2025-2887: removed ro
   EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kNotFound);
 }
 
+// Specification 5.6.1, 5.7.3.
 TEST(Walk, AWithheldRoleOrFileIsNotTheSameAsNone) {
   Tree t;
   ASSERT_TRUE(t.publish_rollout("1"));
@@ -295,6 +307,7 @@ TEST(Walk, AWithheldRoleOrFileIsNotTheSameAsNone) {
   EXPECT_EQ(t.client.target("rollout/other.json").error().code, ErrorCode::kNotFound);
 }
 
+// Specification 5.6.5.
 TEST(Walk, ADelegatedRoleThatExpiredIsRefused) {
   Tree t;
   ASSERT_TRUE(t.publish_rollout("1"));
@@ -304,6 +317,7 @@ TEST(Walk, ADelegatedRoleThatExpiredIsRefused) {
   EXPECT_EQ(t.client.target("rollout/plan.json").error().code, ErrorCode::kExpired);
 }
 
+// Specification 5.6.1, 5.6.6.
 TEST(Walk, OddRoleNamesAreEncodedInAddressesAndInTheFolder) {
   for (const std::string name : {"?", "#", "/delegatedrole", "../delegatedrole", "a b", "ü"}) {
     Forest f;
@@ -314,6 +328,7 @@ TEST(Walk, OddRoleNamesAreEncodedInAddressesAndInTheFolder) {
   }
 }
 
+// Specification 4.5: either paths or path_hash_prefixes; names are unique.
 TEST(TargetsMetadata, RefusesAmbiguousDelegations) {
   Tree t;
   const auto parse = [&](const std::function<void(Json&)>& bend) {

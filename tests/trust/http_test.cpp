@@ -1,4 +1,5 @@
 // HttpTransport against a real socket that misbehaves.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include <gtest/gtest.h>
 
 #include "trust/client/http_transport.hpp"
@@ -16,6 +17,7 @@ HttpOptions options(const TinyServer& server) {
   return o;
 }
 
+// Specification 5.3.3.
 TEST(HttpTransport, FetchesAndAppendsThePathAsItIs) {
   TinyServer server([](const std::string&) { return TinyServer::Answer{ok("hello")}; });
   HttpTransport http(options(server));
@@ -24,6 +26,7 @@ TEST(HttpTransport, FetchesAndAppendsThePathAsItIs) {
   EXPECT_EQ(server.paths, (std::vector<std::string>{"/metadata/1.%2E%2E%2Fx.json", "/a/../b"}));
 }
 
+// Specification 5.3.3: not there ends the chain of roots, anything else stops the refresh.
 TEST(HttpTransport, ToldApartByStatus) {
   int status = 0;
   TinyServer server([&](const std::string&) { return TinyServer::Answer{"HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"}; });
@@ -38,12 +41,14 @@ TEST(HttpTransport, ToldApartByStatus) {
   }
 }
 
+// Specification 1.5.2, endless data; 5.3.3.
 TEST(HttpTransport, EndlessDataEndsAtTheCap) {
   TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(100'000, 'x'), false, true}; });
   HttpTransport http(options(server));
   EXPECT_EQ(http.fetch("x", 1'000'000).error().code, ErrorCode::kTooLarge);
 }
 
+// Specification 1.5.2, slow retrieval.
 TEST(HttpTransport, SilenceEndsAtTheTimeLimit) {
   TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true}; });
   HttpOptions o = options(server);
@@ -52,6 +57,7 @@ TEST(HttpTransport, SilenceEndsAtTheTimeLimit) {
   EXPECT_EQ(http.fetch("x", 1'000).error().code, ErrorCode::kUnavailable);
 }
 
+// Specification 1.5.2, slow retrieval.
 TEST(HttpTransport, SlowRetrievalEndsAtTheMinimumRate) {
   TinyServer server([](const std::string&) { return TinyServer::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", true}; });
   HttpOptions o = options(server);
@@ -78,6 +84,7 @@ TEST(HttpTransport, FollowsRedirectsOnTheSameServerOnly) {
   EXPECT_TRUE(other.paths.empty());
 }
 
+// Specification 5.5.2, 5.6.2, 5.7.3: what is cut off is not taken for the whole.
 TEST(HttpTransport, SurvivesHttp10CutAndEmptyAnswers) {
   TinyServer server([](const std::string& path) {
     if (path == "/old") return TinyServer::Answer{"HTTP/1.0 200 OK\r\n\r\nbody"};
@@ -146,6 +153,7 @@ TEST(HttpTransport, DoesNotPutPiecesOfTwoFilesTogether) {
   EXPECT_EQ(HttpTransport(options(unasked)).fetch("x", 100).error().code, ErrorCode::kUnavailable);
 }
 
+// Specification 1.5.2, endless data.
 TEST(HttpTransport, TheCapHoldsOverAllPieces) {
   Breaking b;
   EXPECT_EQ(HttpTransport(options(b.server)).fetch("x", 8).error().code, ErrorCode::kTooLarge);

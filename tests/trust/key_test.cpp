@@ -1,3 +1,4 @@
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include "base/digest.hpp"
 #include "trust/keys/key_file.hpp"
 #include "trust/tree.hpp"
@@ -21,6 +22,7 @@ TEST(Ed25519, FollowsRfc8032) {  // section 7.1, test 1 and test 2
   EXPECT_FALSE(one.public_key().verify(Bytes{0x72}, sig));
 }
 
+// Specification 4.2, ed25519 (RFC 8032, 5.1.7).
 TEST(Ed25519, SmallOrderAndUncanonicalKeysVerifyNothing) {
   const std::vector<std::string> bad{
       "0000000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000000",
@@ -40,6 +42,7 @@ TEST(Ed25519, SmallOrderAndUncanonicalKeysVerifyNothing) {
   }
 }
 
+// Specification 4.2, key types and schemes.
 TEST(Keys, OfEverySchemeSignAndVerify) {
   for (int kind = 0; kind < 3; ++kind) {
     KeyPair pair = kind == 0 ? *KeyPair::generate_ed25519() : kind == 1 ? *KeyPair::generate_ecdsa_p256() : *KeyPair::generate_rsa(2048);
@@ -57,6 +60,7 @@ TEST(Keys, OfEverySchemeSignAndVerify) {
   }
 }
 
+// Specification 4.2, KEYID and KEYVAL.
 TEST(Keys, HexAndPemOfOneKeyAreOneKey) {
   const KeyPair pair = *KeyPair::generate_ed25519();
   const std::string hex = pair.public_key().ed25519_hex();
@@ -73,6 +77,7 @@ TEST(Keys, HexAndPemOfOneKeyAreOneKey) {
   EXPECT_TRUE(point->verify(as_bytes("m"), *ec.sign(as_bytes("m"))));
 }
 
+// Specification 4.2: other key types may stand in metadata.
 TEST(Keys, ThatCannotBeUsedAreKeptAndSayWhy) {
   const std::string rsa_1024 =
       "-----BEGIN PUBLIC KEY-----\n"

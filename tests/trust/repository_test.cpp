@@ -1,4 +1,5 @@
 // What the control plane publishes, and what it refuses to publish. Specification 6.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include <set>
 
 #include "base/digest.hpp"
@@ -7,6 +8,7 @@
 namespace creance::trust::testing {
 namespace {
 
+// Specification 3.1.2, 6.2.
 TEST(Repository, LaysTheTreeOutAsTheProtocolSays) {
   Tree t;
   ASSERT_TRUE(t.publish_content({{"content/r1/a.channel", bytes("abc"), std::nullopt}}));
@@ -35,6 +37,7 @@ TEST(Repository, LoadsWhatItPublishedAndGoesOn) {
   EXPECT_EQ(again.create(t.root_bytes(1, t.now), bytes(""), t.online(), t.now).error().code, ErrorCode::kExists);
 }
 
+// Specification 4.5, threshold.
 TEST(Repository, RefusesContentBelowItsThreshold) {
   Tree t;
   const Json next = *next_targets({}, {}, {}, t.now + std::chrono::days(1));
@@ -46,6 +49,7 @@ TEST(Repository, RefusesContentBelowItsThreshold) {
   EXPECT_TRUE(t.repository.publish({{"content", whole, {}}}, t.online(), t.now));
 }
 
+// Specification 5.6.3 to 5.6.5, 4.5.
 TEST(Repository, RefusesOldVersionsExpiredMetadataForeignPathsAndUnknownRoles) {
   Tree t;
   ASSERT_TRUE(t.publish_content({}));
@@ -83,6 +87,7 @@ TEST(Repository, RefusesPathsThatLeaveTheTree) {
   }
 }
 
+// Specification 4.3.
 TEST(Repository, RefusesSignersThatItsRootDoesNotName) {
   Tree t;
   KeyPair stranger = key(60);
@@ -126,6 +131,7 @@ TEST(Repository, ChangedBytesOnTheDiskAreNoticedOnLoad) {
   EXPECT_EQ(again.load().error().code, ErrorCode::kDenied);
 }
 
+// Specification 6.2.
 TEST(Repository, CollectsWhatNoKeptSnapshotNames) {
   Tree t;
   ASSERT_TRUE(t.publish_content({{"content/r1/a", bytes("abc"), std::nullopt}}));
@@ -202,6 +208,7 @@ TEST(Bins, PoliciesOfOneRoleMoveIntoThem) {
   }
 }
 
+// Specification 4.5, succinct_roles.
 TEST(Bins, SpeakOnlyAboutTheirOwnPaths) {
   Tree t;
   ASSERT_TRUE(publish_policies(t, {policy_of(1, "one")}));
@@ -282,6 +289,7 @@ TEST(PowerLoss, AFailedPublicationLeavesTheRunningServerOnTheOldState) {
   EXPECT_EQ(seen(t), "new");
 }
 
+// Specification 6.1, 5.3.
 TEST(PowerLoss, ARootRotationCanBeTakenUpAgain) {
   for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
     bool finished = false;
@@ -310,6 +318,7 @@ TEST(PowerLoss, ARootRotationCanBeTakenUpAgain) {
   }
 }
 
+// Specification 5.3.8, 5.4.5, 5.5.7, 5.6.6.
 TEST(PowerLoss, ARefreshLeavesAStateFromWhichTheNextOneGoesOn) {
   for (const fake::Fault fault : {fake::Fault::kFails, fake::Fault::kStopsBefore, fake::Fault::kStopsAfter}) {
     bool finished = false;
@@ -426,6 +435,7 @@ TEST(PowerLoss, CollectingGarbageTakesNothingThatAReaderNeeds) {
 
 // --- what one stolen key can do (docs/threat-model.md)
 
+// Specification 1.5.2, 2.1.
 TEST(StolenKey, OnlineSnapshotAndTimestampCannotBringContent) {
   Tree t;
   ASSERT_TRUE(t.publish_content({{"content/r1/a", bytes("abc"), std::nullopt}}));
@@ -439,6 +449,7 @@ TEST(StolenKey, OnlineSnapshotAndTimestampCannotBringContent) {
   EXPECT_EQ(t.client.target("content/r1/a").error().code, ErrorCode::kDenied);
 }
 
+// Specification 2.1, 4.5.
 TEST(StolenKey, OneContentKeyIsNotEnough) {
   Tree t;
   const Json evil = *next_targets({}, {{"content/r1/a", bytes("evil"), std::nullopt}}, {}, t.now + std::chrono::days(30));
@@ -451,6 +462,7 @@ TEST(StolenKey, OneContentKeyIsNotEnough) {
   EXPECT_EQ(t.client.target("content/r1/a").error().code, ErrorCode::kDenied);
 }
 
+// Specification 4.5, paths of a delegation.
 TEST(StolenKey, RolloutCannotSpeakAboutContent) {
   Tree t;
   ASSERT_TRUE(t.publish_content({{"content/r1/a", bytes("abc"), std::nullopt}}));

@@ -1,3 +1,4 @@
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include "trust/client/transports.hpp"
 
 #include "trust/tree.hpp"
@@ -13,6 +14,7 @@ TEST(SafeRelativePath, LetsNothingOut) {
   EXPECT_TRUE(safe_relative_path(std::string(255, 'a')));
 }
 
+// Specification 3.1.2, 6.2.
 TEST(VersionedName, IsAVersionAndARole) {
   EXPECT_EQ(parse_versioned_name("12.rollout.json")->version, 12);
   EXPECT_EQ(parse_versioned_name("12.roll.out.json")->role, "roll.out");
@@ -21,6 +23,7 @@ TEST(VersionedName, IsAVersionAndARole) {
   }
 }
 
+// Specification 5.3.3.
 TEST(DirectoryTransport, ReadsBelowItsFolderOnlyAndUpToTheCap) {
   fake::MemoryFileSystem files;
   ASSERT_TRUE(files.write_atomic("/tree/metadata/a.json", as_bytes("12345"), 0644));

@@ -1,4 +1,5 @@
 // The detailed client workflow, step by step. Section numbers are those of the TUF specification.
+// Sections are those of The Update Framework specification 1.0.34; a test without one checks what the specification leaves to the implementation.
 #include <algorithm>
 
 #include "trust/tree.hpp"
@@ -18,6 +19,7 @@ TEST(Refresh, AsksInTheOrderOfTheSpecificationAndStoresUnversionedNames) {  // 5
   EXPECT_EQ(*t.client.stored("targets"), *t.server.read("/tree/metadata/1.targets.json", 1u << 20));
 }
 
+// Specification 5.5.1, 5.6.1.
 TEST(Refresh, DoesNotAskAgainForWhatIsStoredAndCurrent) {
   Tree t;
   ASSERT_TRUE(t.client.refresh(t.now));
@@ -65,6 +67,7 @@ struct RootCase : ::testing::Test {
   void publish(int64_t version, const Json& json, std::vector<Signer*> signers) { t.put(std::to_string(version) + ".root", t.signed_by(json, std::move(signers))); }
 };
 
+// Specification 5.3.4.
 TEST_F(RootCase, FollowsAChainSignedByOldAndNew) {
   publish(2, next(2, {t.root2.public_key(), t.root3.public_key()}, 2), {&t.root1, &t.root2, &t.root3});
   publish(3, next(3, {t.root3.public_key()}, 1), {&t.root2, &t.root3});
@@ -112,6 +115,7 @@ TEST_F(RootCase, StopsAfterTheLimitOfRotations) {  // 5.3.3, Y
   EXPECT_EQ(t.stored_version("root"), 4);
 }
 
+// Specification 5.3.3.
 TEST_F(RootCase, AnErrorThatIsNotNotFoundStopsTheRefresh) {
   t.transport.instead["metadata/2.root.json"] = fail(ErrorCode::kUnavailable, "cut");
   EXPECT_EQ(code(t.client.refresh(t.now)), ErrorCode::kUnavailable);
@@ -130,6 +134,7 @@ TEST_F(RootCase, OneSignerTwiceIsOneSigner) {  // 4.2: a threshold counts differ
   EXPECT_EQ(t.stored_version("root"), 1);
 }
 
+// Specification 4.2, KEYID; 5.3.4.
 TEST_F(RootCase, OneKeyUnderTwoNamesIsOneKey) {
   Json root = next(2, {t.root1.public_key(), t.root2.public_key()}, 2);
   // root1 once more under a second name, by an unknown member in the key object.
@@ -148,6 +153,7 @@ TEST_F(RootCase, OneKeyUnderTwoNamesIsOneKey) {
   EXPECT_EQ(code(t.client.refresh(t.now)), ErrorCode::kDenied);
 }
 
+// Specification 5.3.4.
 TEST_F(RootCase, ABadSignatureBesideEnoughGoodOnesDoesNoHarm) {
   Envelope envelope = *Envelope::of(next(2, {t.root1.public_key(), t.root2.public_key(), t.root3.public_key()}, 2));
   envelope.signatures = {{t.root3.public_key().id(), Bytes(64, 1)}, {"stranger", Bytes(64, 2)}, {t.root1.public_key().id(), *t.root1.sign(envelope.canonical)},
@@ -156,6 +162,7 @@ TEST_F(RootCase, ABadSignatureBesideEnoughGoodOnesDoesNoHarm) {
   EXPECT_TRUE(t.client.refresh(t.now));
 }
 
+// Specification 4.3, THRESHOLD.
 TEST_F(RootCase, AThresholdBelowOneIsRefused) {
   Json root = next(2, {t.root1.public_key(), t.root2.public_key()}, 2);
   for (const int64_t threshold : {int64_t{0}, int64_t{-1}}) {
@@ -167,6 +174,7 @@ TEST_F(RootCase, AThresholdBelowOneIsRefused) {
   }
 }
 
+// Specification 4.1.
 TEST_F(RootCase, UnknownMembersAreCoveredByTheSignature) {  // section 4
   Json root = next(2, {t.root1.public_key(), t.root2.public_key()}, 2);
   root.set("custom-field", Json::object({{"a", 1}, {"ü", "\t"}}));
@@ -308,6 +316,7 @@ TEST(SnapshotStep, RefusesARoleThatGoesBackOrVanishes) {  // 5.5.5
   EXPECT_EQ(t.stored_version("snapshot"), 3);
 }
 
+// Specification 5.5.5.
 TEST(SnapshotStep, TheBarHoldsAlsoWhenTheStoredSnapshotHasExpired) {
   Tree t;
   ASSERT_TRUE(t.publish_rollout("1"));
@@ -376,6 +385,7 @@ TEST(Download, RefusesWrongBytesAndMoreBytes) {
   EXPECT_EQ(code_of(t.client.target("content/r1/none")), ErrorCode::kNotFound);
 }
 
+// Specification 5.6.3.
 TEST(RoleKeysOf, AreThoseOfTheDelegation) {
   Tree t;
   EXPECT_EQ(t.client.role_keys("rollout"), nullptr);
