@@ -23,7 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(long_way.error().detail == first.error().detail);
     return 0;
   }
-  CHECK(!invalid_utf8_at(line));
+  // Bytes that are no UTF-8 are read as U+FFFD, and told; what is given out is UTF-8 always.
+  CHECK(decoder.notices().mended || decoder.json() == line);
+  CHECK(!invalid_utf8_at(decoder.json()));
   for (const events::Decoded& event : *first) {
     CHECK(event.inputs.values.size() == event.type->inputs.size());
     size_t bytes = 0;

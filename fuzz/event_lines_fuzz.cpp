@@ -1,40 +1,18 @@
 // A file of events from outside, of any form, plain or packed, whole or damaged, in pieces of any size. Must not crash; lines are counted as they are given; an error ends the source.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
+#include <string>
 
 #include "base/check.hpp"
 #include "events/records.hpp"
-
-namespace {
-class Stream final : public creance::ByteStream {
- public:
-  Stream(const uint8_t* data, size_t size, size_t piece) : data_(data), size_(size), piece_(piece) {}
-  creance::Result<size_t> read(std::span<char> out) override {
-    const size_t n = std::min({piece_, out.size(), size_ - at_});
-    if (n > 0) std::memcpy(out.data(), data_ + at_, n);
-    at_ += n;
-    return n;
-  }
-  std::optional<uint64_t> size() const override { return size_; }
-  const std::string& name() const override { return name_; }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-  size_t piece_;
-  size_t at_ = 0;
-  std::string name_ = "fuzz";
-};
-}  // namespace
+#include "events/text_stream.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace creance;
   if (size == 0) return 0;
   const size_t piece = size_t{1} + data[0];
-  events::BlockSource source(std::make_unique<Stream>(data + 1, size - 1, piece));
+  events::BlockSource source(std::make_unique<events::TextStream>(std::string(reinterpret_cast<const char*>(data + 1), size - 1), piece, "fuzz"));
   events::RecordReader records;
   events::Block block;
   uint64_t lines = 0;

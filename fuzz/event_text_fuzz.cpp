@@ -1,44 +1,21 @@
 // A file of events from outside in any text form, packed or not, in pieces of any size: JSON lines, lists and documents, audit records, syslog. The first byte chooses the pieces, the
 // second the format. Must not crash; numbers ascend; what is made of a line is one JSON object that the decoder takes.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
+#include <string>
 
 #include "base/check.hpp"
 #include "events/decoder.hpp"
 #include "events/records.hpp"
-
-namespace {
-using namespace creance;
-
-class Stream final : public ByteStream {
- public:
-  Stream(const uint8_t* data, size_t size, size_t piece) : data_(data), size_(size), piece_(piece) {}
-  Result<size_t> read(std::span<char> out) override {
-    const size_t n = std::min({piece_, out.size(), size_ - at_});
-    if (n > 0) std::memcpy(out.data(), data_ + at_, n);
-    at_ += n;
-    return n;
-  }
-  std::optional<uint64_t> size() const override { return size_; }
-  const std::string& name() const override { return name_; }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-  size_t piece_;
-  size_t at_ = 0;
-  std::string name_ = "fuzz";
-};
-}  // namespace
+#include "events/text_stream.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace creance;
   if (size < 2) return 0;
   constexpr events::Format kFormats[] = {events::Format::kAuto, events::Format::kJson, events::Format::kAuditd, events::Format::kSyslog};
   const events::Format format = kFormats[data[1] % 4];
-  events::BlockSource blocks(std::make_unique<Stream>(data + 2, size - 2, size_t{1} + data[0]), format);
+  events::BlockSource blocks(std::make_unique<events::TextStream>(std::string(reinterpret_cast<const char*>(data + 2), size - 2), size_t{1} + data[0], "fuzz"), format);
   static events::RecordReader records;
   static events::Decoder decoder(schema::Catalog::embedded());
   events::Block block;

@@ -109,6 +109,7 @@ struct BlockSource::State {
   std::string carry;  // read and not given out yet
   uint64_t lines = 0;
   bool ended = false;     // the stream has no more
+  bool over = false;      // the end, or the failure that is one, was given out
   bool skipping = false;  // inside a line that is too long
   std::optional<Error> failed;
   DocumentSplitter splitter;
@@ -154,10 +155,9 @@ struct BlockSource::State {
   }
 
   Result<bool> end() {
+    over = true;
     if (!failed) return false;
-    const Error error = std::move(*failed);
-    failed.reset();
-    return fail(error.code, fmt::format("`{}` cannot be read {}: {}", from.stream().name(), where(), error.detail));
+    return fail(failed->code, fmt::format("`{}` cannot be read {}: {}", from.stream().name(), where(), failed->detail));
   }
 
   // Then the stream is at its end, with the reason.
@@ -303,18 +303,13 @@ Result<bool> BlockSource::State::next_chunk(Block& out) {
       if (header) evtx = *header;
       else failed = std::move(header.error());
     }
-    if (failed) {
-      carry.clear();
-      ended = evtx.known = true;
-      return end();
-    }
+    if (failed) return end();
     gather(evtx.header_block_bytes);
     carry.erase(0, evtx.header_block_bytes);
   }
   const bool whole = gather(evtx::kChunkBytes);
   if (carry.empty()) {
     if (!failed && evtx.chunks_seen < evtx.chunks) failed = Error{ErrorCode::kInvalid, fmt::format("its header names {} chunks; fetch or copy the file again", evtx.chunks)};
-    evtx.chunks = 0;  // said once
     return end();
   }
   if (!whole && !failed) failed = Error{ErrorCode::kInvalid, "its last chunk is cut off; fetch or copy the file again"};
@@ -339,6 +334,7 @@ BlockSource::~BlockSource() = default;
 Result<bool> BlockSource::next(Block& out) {
   State& s = *state_;
   out.clear();
+  if (s.over) return false;
   if (s.layout == Layout::kUnknown) s.decide();
   out.format = s.format;
   if (s.layout == Layout::kChunks) return s.next_chunk(out);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -13,7 +14,7 @@
 namespace creance::events {
 namespace {
 
-constexpr char kRecordSeparator = '\x1E';  // in front of each text of a JSON text sequence (RFC 7464)
+constexpr char kRecordSeparator = '\x1E';  // in front of each text of a JSON text sequence; several of them enclose no text (RFC 7464, 2.1)
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
 
@@ -49,6 +50,7 @@ bool RecordReader::State::next_line(Record& out) {
     at = found == nullptr ? end : end + 1;
     const uint64_t index = line++;
     if (text.ends_with('\r')) text.remove_suffix(1);
+    if (block->format == Format::kJson) text.remove_prefix(std::min(text.find_first_not_of(kRecordSeparator), text.size()));
     if (is_blank(text)) continue;
     out.number = block->numbers.empty() ? block->first + index : block->numbers[index];
     if (text.size() > limits::kEventLineBytesMax) {
@@ -56,7 +58,6 @@ bool RecordReader::State::next_line(Record& out) {
       return true;
     }
     if (block->format == Format::kJson) {
-      if (text.starts_with(kRecordSeparator)) text.remove_prefix(1);
       out.json = text;
       out.in_block = true;
       out.on_one_line = block->numbers.empty();

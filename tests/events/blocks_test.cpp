@@ -148,6 +148,20 @@ TEST(Blocks, ReadErrorsNameTheLine) {
   EXPECT_EQ(got.error, "`test` cannot be read after line 2: the disk is gone");
 }
 
+TEST(Blocks, AFailureEndsTheSourceWhereverItComes) {
+  const std::string endless(limits::kEventLineBytesMax + 100, 'x');
+  for (const std::string& text : Lines{"a\nhalf", endless, "[{\"a\":1}]", "[{\"a\":1"}) {
+    auto stream = std::make_unique<TextStream>(text, 1u << 16);
+    stream->fail_at_end();
+    BlockSource source(std::move(stream));
+    Block block;
+    Result<bool> more = source.next(block);
+    while (more && *more) more = source.next(block);
+    EXPECT_FALSE(more) << text.substr(0, 20);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(source.next(block).value_or(true)) << text.substr(0, 20);
+  }
+}
+
 TEST(Blocks, OpensFilesAndExplainsWhatItCannotOpen) {
   const auto folder = std::filesystem::path(testing::TempDir()) / ("creance_blocks_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);

@@ -107,6 +107,7 @@ TEST(Records, ObjectsOneBehindTheOtherOnALineAreSeveralEvents) {
     EXPECT_EQ(read_text(R"({"a":"}{\\"}{"b":[{}]} {"c":3})", piece).events, (Texts{R"(1 {"a":"}{\\"})", R"(1 {"b":[{}]})", R"(1 {"c":3})"}));
     EXPECT_EQ(read_text("{\"a\":1}{\"b\":2}\n{\"c\":3}\n", piece).events, (Texts{R"(1 {"a":1})", R"(1 {"b":2})", R"(2 {"c":3})"}));
     EXPECT_EQ(read_text("\x1E{\"a\":1}\n\x1E{\"b\":2}\n", piece).events, (Texts{R"(1 {"a":1})", R"(2 {"b":2})"})) << "a JSON text sequence";
+    EXPECT_EQ(read_text("\x1E{\"a\":1}\n\x1E\n\x1E\x1E{\"b\":2}\n\x1E", piece).events, (Texts{R"(1 {"a":1})", R"(3 {"b":2})"})) << "separators around nothing enclose no text";
   }
 }
 
