@@ -20,12 +20,6 @@
 namespace creance::sensor {
 namespace {
 
-Digest digest_of(const ipc::Set& set) {
-  Digest digest;
-  digest.bytes = set;
-  return digest;
-}
-
 class Admission {
  public:
   Admission(const Question& question, FileSystem& files, WallTime now)
@@ -150,7 +144,7 @@ class Admission {
       grant_complaint_ = parsed.error().detail;
       return std::nullopt;
     }
-    if (const auto fits = parsed->check(identity_.sensor_id, question_.boot_epoch, digest_of(*question_.announced), now_); !fits) {
+    if (const auto fits = parsed->check(identity_.sensor_id, question_.boot_epoch, Digest{*question_.announced}, now_); !fits) {
       grant_complaint_ = fits.error().detail;
       return std::nullopt;
     }

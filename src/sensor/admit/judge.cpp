@@ -9,17 +9,11 @@
 namespace creance::sensor {
 namespace {
 
-Digest digest_of(const ipc::Set& set) {
-  Digest digest;
-  digest.bytes = set;
-  return digest;
-}
-
 // A retry lifts what was refused before it was signed: content that hurt again under the same list stays refused.
 plan::DenyList with_retries_for(const plan::DenyList& deny, const ipc::Refusals& refusals) {
   plan::DenyList out = deny;
   for (size_t i = 0; i < refusals.count; ++i)
-    if (refusals.list[i].deny_version >= static_cast<uint64_t>(deny.version)) std::erase(out.retry, digest_of(refusals.list[i].release));
+    if (refusals.list[i].deny_version >= static_cast<uint64_t>(deny.version)) std::erase(out.retry, Digest{refusals.list[i].release});
   return out;
 }
 
@@ -49,16 +43,16 @@ Judgement judge(const Question& question, plan::Documents documents, const plan:
     documents.local = &local;
   }
   plan::HostState state;
-  if (question.running) state.running = digest_of(*question.running);
-  for (const ipc::Set& rung : question.rungs) state.retained.push_back(digest_of(rung));
+  if (question.running) state.running = Digest{*question.running};
+  for (const ipc::Set& rung : question.rungs) state.retained.push_back(Digest{rung});
   for (size_t i = 0; i < memory.refusals.count; ++i) {
     const ipc::Refusal& refusal = memory.refusals.list[i];
-    state.refused[digest_of(refusal.release)] = fmt::format("{} ({})", to_string(refusal.reason), refusal.detail.view());
+    state.refused[Digest{refusal.release}] = fmt::format("{} ({})", to_string(refusal.reason), refusal.detail.view());
   }
   state.plan_sequence = static_cast<int64_t>(memory.plan_seen);
   state.boot_epoch = question.boot_epoch;
   if (question.held_back) {
-    state.arm_release = digest_of(*question.held_back);
+    state.arm_release = Digest{*question.held_back};
     state.arm = plan::Verdict::kHold;
   }
   if (question.announced) state.grant = memory.grant;
@@ -73,11 +67,11 @@ Judgement judge(const Question& question, plan::Documents documents, const plan:
   if (deny) {
     answer.deny_version = static_cast<uint64_t>(deny->version);
     for (size_t i = 0; i < memory.refusals.count && answer.lifted_count < answer.lifted.size(); ++i)
-      if (std::ranges::find(deny->retry, digest_of(memory.refusals.list[i].release)) != deny->retry.end()) answer.lifted[answer.lifted_count++] = memory.refusals.list[i].release;
+      if (std::ranges::find(deny->retry, Digest{memory.refusals.list[i].release}) != deny->retry.end()) answer.lifted[answer.lifted_count++] = memory.refusals.list[i].release;
   }
   // What is denied does not wait on the ladder for the day on which the host has to go back, maybe offline.
   for (size_t i = 0; i < question.rungs.size() && i < ipc::kRungsMax; ++i)
-    if (plan::forbidden(documents, digest_of(question.rungs[i]))) answer.rung_standing[i] = ipc::Standing::kDenied;
+    if (plan::forbidden(documents, Digest{question.rungs[i]})) answer.rung_standing[i] = ipc::Standing::kDenied;
   if (out.decision.action == plan::Action::kReturn) take_back(question, out.decision, answer);
   return out;
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/os/real.hpp"
+#include "base/rfc3339.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -23,14 +24,6 @@ std::string json_text(std::string_view text) {  // texts here are printable alre
     out += c;
   }
   return out + "\"";
-}
-
-std::string rfc3339(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
-                     clock.seconds().count(), clock.subseconds().count());
 }
 
 }  // namespace

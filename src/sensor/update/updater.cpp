@@ -23,9 +23,7 @@ constexpr MonotonicTime kPruneAfter{120'000};
 
 std::optional<Digest> digest_of(const ipc::Set& set) {
   if (set == ipc::kNoSet) return std::nullopt;
-  Digest digest;
-  digest.bytes = set;
-  return digest;
+  return Digest{set};
 }
 
 trust::HttpOptions tree_options(const std::string& server) {

@@ -5,20 +5,13 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "base/rfc3339.hpp"
 #include "base/text.hpp"
 
 namespace creance::sensor {
 namespace {
 
 constexpr size_t kTail = 256;  // room for what follows the inputs
-
-std::string rfc3339(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
-                     clock.seconds().count(), clock.subseconds().count());
-}
 
 }  // namespace
 
