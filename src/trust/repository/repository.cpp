@@ -31,6 +31,18 @@ Result<std::string> sha256_of(const TargetFileInfo& info) {
   return it->second;
 }
 
+RoleSpec spec_of(const RoleKeys& keys) {
+  RoleSpec spec;
+  spec.threshold = keys.threshold;
+  for (const auto& [id, key] : keys.keys) spec.keys.push_back(key);
+  return spec;
+}
+
+Result<Bytes> sign_document(const Json& part, Signer& signer) {
+  Signer* const signers[] = {&signer};
+  return sign_document(part, signers);
+}
+
 }  // namespace
 
 struct Repository::State {
@@ -60,6 +72,12 @@ struct Repository::State {
     if (parent == nullptr) return false;
     const Delegation* above = delegation(role.substr(0, role.rfind('-')));
     return above != nullptr && above->covers(path) && parent->succinct->bin_of(path) == role;
+  }
+  // From here on `update` is what its role says.
+  Status take(const RoleUpdate& update) {
+    TRY(Targets parsed, Targets::parse(update.metadata));
+    roles.insert_or_assign(update.role, Published{update.metadata, std::move(parsed)});
+    return {};
   }
   const Delegation* delegation(const std::string& role) const {
     const auto targets = roles.find("targets");
@@ -161,20 +179,15 @@ Status Repository::check_update(const State& state, const RoleUpdate& update, Wa
 
 // Target files, role metadata and snapshot, then a new root, then the timestamp, which makes a reader look at them. `next` becomes the state only when all of it is on the disk.
 Status Repository::commit(State next, const std::vector<RoleUpdate>& updates, bool new_root, OnlineSigners online, WallTime now) {
-  for (const RoleUpdate& update : updates) {
-    TRY(Targets parsed, Targets::parse(update.metadata));
-    next.roles.insert_or_assign(update.role, Published{update.metadata, std::move(parsed)});
-  }
+  for (const RoleUpdate& update : updates) TRY_VOID(next.take(update));
   std::map<std::string, MetaFile> meta;
   for (const auto& [role, published] : next.roles) meta.emplace(role + ".json", meta_of(published.bytes, published.parsed.version));
   const int64_t snapshot_version = next.snapshot ? next.snapshot->version + 1 : 1;
-  Signer* const snapshot_signers[] = {&online.snapshot};
-  TRY(const Bytes snapshot, sign_document(make_snapshot(snapshot_version, now + lifetimes_.snapshot, meta), snapshot_signers));
+  TRY(const Bytes snapshot, sign_document(make_snapshot(snapshot_version, now + lifetimes_.snapshot, meta), online.snapshot));
   TRY(next.snapshot, Snapshot::parse(snapshot));
   TRY_VOID(check_signatures(next.snapshot->envelope, next.root.roles.at("snapshot"), "snapshot"));
   const int64_t timestamp_version = next.timestamp ? next.timestamp->version + 1 : 1;
-  Signer* const timestamp_signers[] = {&online.timestamp};
-  TRY(const Bytes timestamp, sign_document(make_timestamp(timestamp_version, now + lifetimes_.timestamp, meta_of(snapshot, snapshot_version), now), timestamp_signers));
+  TRY(const Bytes timestamp, sign_document(make_timestamp(timestamp_version, now + lifetimes_.timestamp, meta_of(snapshot, snapshot_version), now), online.timestamp));
   TRY(next.timestamp, Timestamp::parse(timestamp));
   TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
 
@@ -206,8 +219,7 @@ Status Repository::publish_files(const std::string& role, const std::vector<Targ
   std::optional<BytesView> previous;
   if (published != state_->roles.end()) previous = published->second.bytes;
   TRY(const Json next, next_targets(previous, files, removed, now + lifetimes_.online_role));
-  Signer* const signers[] = {&role_signer};
-  TRY(Bytes metadata, sign_document(next, signers));
+  TRY(Bytes metadata, sign_document(next, role_signer));
   return publish({RoleUpdate{role, std::move(metadata), files}}, online, now);
 }
 
@@ -232,17 +244,12 @@ Status Repository::publish_binned(const std::string& role, uint32_t bit_length, 
         all.push_back({path, std::move(bytes), info.custom});
       }
     }
-    RoleSpec spec;
-    spec.threshold = keys->threshold;
-    for (const auto& [id, key] : keys->keys) spec.keys.push_back(key);
     TRY(Json part, next_targets(published == state_->roles.end() ? std::nullopt : std::optional<BytesView>(published->second.bytes), {}, moved, expires));
-    part = with_bins(std::move(part), role, bit_length, spec);
-    Signer* const signers[] = {&signer_of(role)};
-    TRY(Bytes metadata, sign_document(part, signers));
+    part = with_bins(std::move(part), role, bit_length, spec_of(*keys));
+    TRY(Bytes metadata, sign_document(part, signer_of(role)));
     RoleUpdate update{role, std::move(metadata), {}};
     TRY_VOID(check_update(next, update, now));
-    TRY(Targets parsed, Targets::parse(update.metadata));
-    next.roles.insert_or_assign(role, Published{update.metadata, std::move(parsed)});
+    TRY_VOID(next.take(update));
     updates.push_back(std::move(update));
   }
   const SuccinctRoles& bins = *next.roles.at(role).parsed.succinct;
@@ -259,8 +266,7 @@ Status Repository::publish_binned(const std::string& role, uint32_t bit_length, 
   for (auto& [bin, change] : changes) {
     const auto before = next.roles.find(bin);
     TRY(const Json part, next_targets(before == next.roles.end() ? std::nullopt : std::optional<BytesView>(before->second.bytes), change.files, change.removed, expires));
-    Signer* const signers[] = {&signer_of(bin)};
-    TRY(Bytes metadata, sign_document(part, signers));
+    TRY(Bytes metadata, sign_document(part, signer_of(bin)));
     RoleUpdate update{bin, std::move(metadata), std::move(change.files)};
     TRY_VOID(check_update(next, update, now));
     updates.push_back(std::move(update));
@@ -275,8 +281,7 @@ Status Repository::renew_roles(const std::vector<std::string>& roles, const std:
     const auto published = state_->roles.find(role);
     if (published == state_->roles.end()) return fail(ErrorCode::kNotFound, fmt::format("the role `{}` has not published anything yet", role));
     TRY(const Json next, next_targets(published->second.bytes, {}, {}, now + lifetimes_.online_role));
-    Signer* const signers[] = {&signer_of(role)};
-    TRY(Bytes metadata, sign_document(next, signers));
+    TRY(Bytes metadata, sign_document(next, signer_of(role)));
     updates.push_back({role, std::move(metadata), {}});
   }
   return updates.empty() ? Status() : publish(std::move(updates), online, now);
@@ -311,25 +316,17 @@ Status Repository::publish_targets(BytesView targets, const std::function<Signer
   std::vector<RoleUpdate> updates{{"targets", Bytes(targets.begin(), targets.end()), {}}};
   TRY_VOID(check_update(*state_, updates[0], now));
   State next = *state_;
-  TRY(Targets parsed, Targets::parse(targets));
-  next.roles.insert_or_assign("targets", Published{updates[0].metadata, std::move(parsed)});
+  TRY_VOID(next.take(updates[0]));
   for (const auto& [role, published] : state_->roles) {  // in the order of names: a role comes before its bins, which its new version delegates to
     const RoleKeys* keys = role == "targets" ? nullptr : next.keys(role);
     Signer* const signer = keys == nullptr ? nullptr : signer_of(role);
     if (signer == nullptr || check_signatures(published.parsed.envelope, *keys, role)) continue;
     TRY(Json part, next_targets(published.bytes, {}, {}, now + lifetimes_.online_role));
-    if (const auto& bins = published.parsed.succinct) {
-      RoleSpec spec;
-      spec.threshold = keys->threshold;
-      for (const auto& [id, key] : keys->keys) spec.keys.push_back(key);
-      part = with_bins(std::move(part), bins->name_prefix, bins->bit_length, spec);
-    }
-    Signer* const signers[] = {signer};
-    TRY(Bytes metadata, sign_document(part, signers));
+    if (const auto& bins = published.parsed.succinct) part = with_bins(std::move(part), bins->name_prefix, bins->bit_length, spec_of(*keys));
+    TRY(Bytes metadata, sign_document(part, *signer));
     RoleUpdate update{role, std::move(metadata), {}};
     TRY_VOID(check_update(next, update, now));
-    TRY(Targets again, Targets::parse(update.metadata));
-    next.roles.insert_or_assign(role, Published{update.metadata, std::move(again)});
+    TRY_VOID(next.take(update));
     updates.push_back(std::move(update));
   }
   return commit(*state_, updates, false, online, now);
@@ -345,8 +342,7 @@ Result<bool> Repository::renew(OnlineSigners online, WallTime now) {
   }
   if (!timestamp_due) return false;
   State next = *state_;
-  Signer* const signers[] = {&online.timestamp};
-  TRY(const Bytes timestamp, sign_document(make_timestamp(next.timestamp->version + 1, now + lifetimes_.timestamp, next.timestamp->snapshot, now), signers));
+  TRY(const Bytes timestamp, sign_document(make_timestamp(next.timestamp->version + 1, now + lifetimes_.timestamp, next.timestamp->snapshot, now), online.timestamp));
   TRY(next.timestamp, Timestamp::parse(timestamp));
   TRY_VOID(check_signatures(next.timestamp->envelope, next.root.roles.at("timestamp"), "timestamp"));
   TRY_VOID(files_.write_atomic(metadata_path("timestamp"), timestamp));
