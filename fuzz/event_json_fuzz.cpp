@@ -2,12 +2,12 @@
 // the same answer when asked again, and the same from a decoder that takes no short way (flat_reader.hpp).
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/check.hpp"
 #include "base/text.hpp"
+#include "events/answers.hpp"
 #include "events/decoder.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -43,22 +43,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const std::string_view other : event.inputs.others) look(other);
     CHECK(bytes <= 4 * line.size() + 1024);  // nested forms: users, hashes and data without names are put together
   }
-  const auto told = [](std::span<const events::Decoded> answer) {
-    std::string out;
-    for (const events::Decoded& event : answer) {
-      out += event.type->id;
-      for (const schema::InputValue& value : event.inputs.values) out.append(value.has_value() ? "|" : "-").append(value.has_value() ? value.text() : std::string_view());
-      for (const schema::FurtherValue& more : event.inputs.further) out.append("+").append(std::to_string(more.input)).append(more.text);
-      for (const std::string_view other : event.inputs.others) out.append("*").append(other);
-    }
-    return out;
-  };
-  const std::string once = told(*first);
+  const std::string once = events::told(first);
   const auto second = decoder.decode(line);
   CHECK(second.has_value());
-  CHECK(once == told(*second));
+  CHECK(once == events::told(second));
   const auto long_way = general.decode(line);
   CHECK(long_way.has_value());
-  CHECK(once == told(*long_way));
+  CHECK(once == events::told(long_way));
   return 0;
 }

@@ -1,4 +1,5 @@
 // The Decoder's contract: fields to inputs, routing, and what is malformed.
+#include "events/answers.hpp"
 #include "events/decoder.hpp"
 
 #include <gtest/gtest.h>
@@ -15,14 +16,6 @@ using schema::Catalog;
 using schema::EventSource;
 using schema::Presence;
 using schema::TemplateType;
-
-TemplateType make_type(std::string id, std::vector<EventSource> sources, std::vector<std::string> inputs) {
-  TemplateType type;
-  type.id = std::move(id);
-  type.sources = std::move(sources);
-  for (auto& name : inputs) type.inputs.push_back({std::move(name), schema::InputType::kString, ""});
-  return type;
-}
 
 const Catalog& catalog() {
   static const Catalog made([] {

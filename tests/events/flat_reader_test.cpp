@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "events/answers.hpp"
 #include "events/decoder.hpp"
 
 namespace creance::events {
@@ -30,20 +31,6 @@ const schema::Catalog& catalog() {
     return types;
   }());
   return made;
-}
-
-// Everything that a caller can see of an answer.
-std::string told(const Result<std::span<const Decoded>>& answer) {
-  if (!answer) return "refused: " + answer.error().detail;
-  std::string out;
-  for (const Decoded& each : *answer) {
-    out += each.type->id;
-    for (const schema::InputValue& value : each.inputs.values) out += value.has_value() ? "|" + std::string(value.text()) : "|-";
-    for (const schema::FurtherValue& value : each.inputs.further) out += "|+" + std::to_string(value.input) + std::string(value.text);
-    for (const std::string_view value : each.inputs.others) out += "|*" + std::string(value);
-    out += '\n';
-  }
-  return out;
 }
 
 std::string spaced(const std::string& text) { return *rc::gen::weightedElement<std::string>({{12, ""}, {1, " "}, {1, "\t \r"}}) + text; }

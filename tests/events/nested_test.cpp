@@ -3,22 +3,14 @@
 
 #include <algorithm>
 
+#include "events/answers.hpp"
 #include "events/decoder.hpp"
 
 namespace creance::events {
 namespace {
 
 using schema::Catalog;
-using schema::EventSource;
 using schema::TemplateType;
-
-TemplateType make_type(std::string id, std::vector<EventSource> sources, std::vector<std::string> inputs) {
-  TemplateType type;
-  type.id = std::move(id);
-  type.sources = std::move(sources);
-  for (auto& name : inputs) type.inputs.push_back({std::move(name), schema::InputType::kString, ""});
-  return type;
-}
 
 const std::vector<std::string> kSystem = {"Provider_Name", "Provider_Guid", "EventID", "Version", "TimeCreated_SystemTime", "EventRecordID", "Execution_ProcessID", "Execution_ThreadID", "Channel", "Computer", "Security_UserID"};
 

@@ -6,21 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "events/answers.hpp"
 #include "events/decoder.hpp"
 
 namespace creance::events {
 namespace {
-
-std::string told(const Result<std::span<const Decoded>>& answer) {
-  if (!answer) return "refused: " + answer.error().detail;
-  std::string out;
-  for (const Decoded& each : *answer) {
-    out += each.type->id;
-    for (const schema::InputValue& value : each.inputs.values) out += value.has_value() ? "|" + std::string(value.text()) : "|-";
-    for (const std::string_view value : each.inputs.others) out += "|*" + std::string(value);
-  }
-  return out;
-}
 
 // Lines of many lengths, so that strings, escapes and what JSON forbids lie across the blocks that an implementation takes at once.
 std::vector<std::string> lines() {
