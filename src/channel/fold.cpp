@@ -26,56 +26,6 @@ constexpr std::array<char, 128> kAsciiFold = [] {
   return table;
 }();
 
-constexpr size_t kBlock = 32;
-
-// One block without branches, for the vectoriser; true if all of it was ASCII.
-bool fold_block(const char* __restrict in, char* __restrict out) noexcept {
-  uint8_t any = 0;
-  for (size_t i = 0; i < kBlock; ++i) {
-    const auto byte = static_cast<uint8_t>(in[i]);
-    any |= byte;
-    const uint8_t upper = static_cast<uint8_t>(byte - 'A') < 26 ? 32 : 0;
-    out[i] = static_cast<char>(byte | upper);
-  }
-  return any < 0x80;
-}
-
-// Eight bytes at once: upper-case ASCII letters get bit 5, other bytes stay.
-uint64_t fold_word(uint64_t word) noexcept {
-  constexpr uint64_t kOnes = 0x0101010101010101ull;
-  const uint64_t low = word & (0x7f * kOnes);
-  const uint64_t from_a = low + (0x80 - 'A') * kOnes;      // bit 7: at least 'A'
-  const uint64_t above_z = low + (0x7f - 'Z') * kOnes;     // bit 7: above 'Z'
-  return word | ((from_a ^ above_z) & ~word & (0x80 * kOnes)) >> 2;
-}
-constexpr uint64_t kHighBits = 0x8080808080808080ull;
-
-// The last bytes (fewer than a block) of an ASCII text; false: there is a byte that is not.
-bool fold_tail(const char* in, size_t size, char* out) noexcept {
-  const auto word_at = [&](size_t at) {
-    uint64_t word;
-    std::memcpy(&word, in + at, 8);
-    return word;
-  };
-  const auto put = [&](size_t at, uint64_t word) {
-    const uint64_t folded = fold_word(word);
-    std::memcpy(out + at, &folded, 8);
-    return (word & kHighBits) == 0;
-  };
-  if (size >= 8) {
-    bool ascii = true;
-    for (size_t at = 0; at + 8 < size; at += 8) ascii &= put(at, word_at(at));
-    return ascii & put(size - 8, word_at(size - 8));  // may overlap what is done
-  }
-  uint8_t any = 0;
-  for (size_t i = 0; i < size; ++i) {
-    const auto byte = static_cast<uint8_t>(in[i]);
-    any |= byte;
-    out[i] = static_cast<char>(byte | (static_cast<uint8_t>(byte - 'A') < 26 ? 32 : 0));
-  }
-  return any < 0x80;
-}
-
 size_t fold_slow(std::string_view text, char* out) noexcept {
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -103,13 +53,7 @@ uint32_t fold_rune(uint32_t rune) noexcept {
   return static_cast<uint32_t>(static_cast<int32_t>(rune) + range->delta);
 }
 
-size_t fold(std::string_view text, char* out) noexcept {
-  size_t i = 0;
-  for (; i + kBlock <= text.size(); i += kBlock) {
-    if (!fold_block(text.data() + i, out + i)) return i + fold_slow(text.substr(i), out + i);
-  }
-  return fold_tail(text.data() + i, text.size() - i, out + i) ? text.size() : i + fold_slow(text.substr(i), out + i);
-}
+size_t fold(std::string_view text, char* out) noexcept { return fold_ascii(text.data(), text.size(), out) ? text.size() : fold_slow(text, out); }
 
 std::string fold(std::string_view text) {
   std::string out(folded_bytes_max(text.size()) + 1, '\0');

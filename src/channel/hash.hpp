@@ -30,11 +30,11 @@ inline uint64_t tail_key(const char* end, size_t size) noexcept {
   return key;
 }
 
+// `head`, `tail`: the first and the last min(8, size) bytes.
+inline uint64_t exact_hash(uint64_t head, uint64_t tail, size_t size) noexcept { return mix(head + std::rotl(tail, 29) * 3 + size); }
 inline uint64_t exact_hash(std::string_view text) noexcept {
   const size_t size = std::min<size_t>(8, text.size());
-  const uint64_t head = tail_key(text.data() + size, size);
-  const uint64_t tail = tail_key(text.data() + text.size(), size);
-  return mix(head + std::rotl(tail, 29) * 3 + text.size());
+  return exact_hash(tail_key(text.data() + size, size), tail_key(text.data() + text.size(), size), text.size());
 }
 // Both take the last min(8, n) bytes of what must be equal.
 inline uint64_t suffix_hash(uint64_t key, uint32_t size) noexcept { return mix(key + (static_cast<uint64_t>(size) << 56)); }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "base/limits.hpp"
@@ -24,7 +25,9 @@ using channel::InstructionKind;
 using channel::InstructionRecord;
 
 constexpr size_t kLiteralBytesMax = 256;   // of a required literal: more does not filter better
-constexpr size_t kAlternativesMax = 24;    // required literals of one program
+constexpr size_t kRequiredMax = 3;         // lists of required literals of one program
+constexpr size_t kAlternativesMax = 24;    // literals of such a list
+constexpr uint32_t kClassMembersMax = 4;  // of a class that is spelled out in them
 
 using Ranges = std::vector<channel::RangeRecord>;  // of characters
 
@@ -69,38 +72,67 @@ struct Instruction {
   uint32_t b = 0;  // second target of a split
 };
 
+// Some texts; several of them, where a class or an alternative leaves the choice.
+using Texts = std::vector<std::string>;
+
 struct Fragment {
   std::vector<Instruction> code;
-  // What every match of the piece begins and ends with, and one of which it contains; case-folded. With `exact`, prefix is the whole match.
+  // One of what every match of the piece begins and ends with, and of each of some lists it contains one; case-folded. With `exact`, the prefixes are the whole matches.
   bool exact = true;
-  std::string prefix;
-  std::string suffix;
-  std::vector<std::string> required;
+  Texts prefixes{""};
+  Texts suffixes{""};
+  std::vector<Texts> required;  // the best first
 };
 
-size_t shortest(const std::vector<std::string>& texts) {
+size_t shortest(const Texts& texts) {
   size_t least = SIZE_MAX;
   for (const std::string& text : texts) least = std::min(least, text.size());
   return texts.empty() ? 0 : least;
 }
-// Prefers long literals, then few.
-void keep_better(std::vector<std::string>& best, std::vector<std::string> other) {
-  const auto score = [](const std::vector<std::string>& texts) { return static_cast<int64_t>(shortest(texts)) * 16 - static_cast<int64_t>(texts.size()); };
-  if (!other.empty() && shortest(other) > 0 && (best.empty() || score(other) > score(best))) best = std::move(other);
+void make_distinct(Texts& texts) {
+  std::ranges::sort(texts);
+  texts.erase(std::ranges::unique(texts).begin(), texts.end());
 }
 
-void note_literal(Fragment& f, std::string_view text) {
-  if (!text.empty()) keep_better(f.required, {std::string(text)});
+// Long literals say much, and few of them are soon looked for.
+int64_t score(const Texts& texts) { return static_cast<int64_t>(shortest(texts)) * 16 - 6 * static_cast<int64_t>(texts.size()); }
+
+// Whether a text that contains one of `left` contains one of `right`.
+bool implies(const Texts& left, const Texts& right) {
+  return std::ranges::all_of(left, [&](const std::string& text) { return std::ranges::any_of(right, [&](const std::string& part) { return text.find(part) != std::string::npos; }); });
+}
+
+// Keeps the best few, and of two of which one follows from the other the better one. Several single characters say too little.
+void require(std::vector<Texts>& required, const Texts& texts) {
+  if (shortest(texts) < (texts.size() > 2 ? 2u : 1u)) return;
+  const auto akin = [&](const Texts& known) { return implies(known, texts) || implies(texts, known); };
+  if (std::ranges::any_of(required, [&](const Texts& known) { return akin(known) && score(known) >= score(texts); })) return;
+  std::erase_if(required, akin);
+  required.insert(std::ranges::upper_bound(required, score(texts), std::greater<>(), score), texts);
+  if (required.size() > kRequiredMax) required.pop_back();
+}
+
+// Each of `left` followed by each of `right`; nothing, if these were too many.
+Texts product(const Texts& left, const Texts& right) {
+  Texts out;
+  if (left.size() * right.size() > kAlternativesMax) return out;
+  for (const std::string& first : left) {
+    for (const std::string& second : right) out.push_back(first + second);
+  }
+  make_distinct(out);
+  return out;
 }
 
 void cut_literals(Fragment& f) {
-  if (f.prefix.size() > kLiteralBytesMax) {
+  for (std::string& text : f.prefixes) {
+    if (text.size() <= kLiteralBytesMax) continue;
     f.exact = false;
-    f.prefix.resize(kLiteralBytesMax);
+    text.resize(kLiteralBytesMax);
   }
-  if (f.suffix.size() > kLiteralBytesMax) {
+  for (std::string& text : f.suffixes) {
+    if (text.size() <= kLiteralBytesMax) continue;
     f.exact = false;
-    f.suffix.erase(0, f.suffix.size() - kLiteralBytesMax);
+    text.erase(0, text.size() - kLiteralBytesMax);
   }
 }
 
@@ -119,14 +151,18 @@ void concatenate(Fragment& left, const Fragment& right) {
   append_code(left.code, right.code);
   Fragment joined;
   joined.exact = left.exact && right.exact;
-  joined.prefix = left.exact ? left.prefix + right.prefix : left.prefix;
-  joined.suffix = right.exact ? left.suffix + right.suffix : right.suffix;
   joined.required = std::move(left.required);
-  keep_better(joined.required, right.required);
-  note_literal(joined, left.suffix + right.prefix);
+  for (const Texts& texts : right.required) require(joined.required, texts);
+  require(joined.required, product(left.suffixes, right.prefixes));
+  if (left.exact) joined.prefixes = product(left.prefixes, right.prefixes);
+  if (!left.exact || joined.prefixes.empty()) joined.prefixes = left.prefixes;
+  if (right.exact) joined.suffixes = product(left.suffixes, right.suffixes);
+  if (!right.exact || joined.suffixes.empty()) joined.suffixes = right.suffixes;
+  // Too many together: each side is still true for itself, but neither is the whole.
+  if (joined.exact && left.prefixes.size() * right.prefixes.size() > kAlternativesMax) joined.exact = false;
   cut_literals(joined);
-  note_literal(joined, joined.prefix);
-  note_literal(joined, joined.suffix);
+  require(joined.required, joined.prefixes);
+  require(joined.required, joined.suffixes);
   joined.code = std::move(left.code);
   left = std::move(joined);
 }
@@ -134,16 +170,23 @@ void concatenate(Fragment& left, const Fragment& right) {
 Fragment alternate(std::vector<Fragment> pieces) {
   if (pieces.size() == 1) return std::move(pieces.front());
   Fragment out;
-  out.exact = false;
   bool all_known = true;
-  std::vector<std::string> required;
+  Texts required;
+  out.prefixes.clear();
+  out.suffixes.clear();
   for (const Fragment& piece : pieces) {
     all_known = all_known && !piece.required.empty();
-    required.insert(required.end(), piece.required.begin(), piece.required.end());
+    if (all_known) required.insert(required.end(), piece.required[0].begin(), piece.required[0].end());
+    out.exact = out.exact && piece.exact;
+    out.prefixes.insert(out.prefixes.end(), piece.prefixes.begin(), piece.prefixes.end());
+    out.suffixes.insert(out.suffixes.end(), piece.suffixes.begin(), piece.suffixes.end());
   }
-  std::ranges::sort(required);
-  required.erase(std::ranges::unique(required).begin(), required.end());
-  if (all_known && required.size() <= kAlternativesMax) out.required = std::move(required);
+  for (Texts* const texts : {&required, &out.prefixes, &out.suffixes}) make_distinct(*texts);
+  if (all_known && required.size() <= kAlternativesMax) require(out.required, required);
+  if (out.prefixes.size() > kAlternativesMax || out.suffixes.size() > kAlternativesMax) {
+    out.exact = false;
+    out.prefixes = out.suffixes = {""};
+  }
   // split L1, next; L1: piece; jump end; next: …
   std::vector<size_t> jumps;
   for (size_t i = 0; i < pieces.size(); ++i) {
@@ -185,8 +228,8 @@ Fragment repeat(const Fragment& piece, uint32_t least, uint32_t most) {
   }
   concatenate(out, rest);
   if (least > 0) {  // what every match of the piece ends with, every match of the whole ends with
-    out.suffix = piece.suffix;
-    note_literal(out, out.suffix);
+    out.suffixes = piece.suffixes;
+    require(out.required, out.suffixes);
   }
   return out;
 }
@@ -382,19 +425,21 @@ class Parser {
     put_class(std::move(ranges));
   }
 
-  // A class whose members all fold to one character is that character, for the required literals.
-  static std::optional<uint32_t> folds_to_one(const Ranges& ranges) {
-    std::optional<uint32_t> folded;
+  // What the members of a small class fold to, for the required literals; nothing: too many. Bytes that are no character are U+FFFD here, but not to the literals that are looked for.
+  static Texts folded_members(const Ranges& ranges) {
+    Texts out;
     uint32_t members = 0;
     for (const auto& range : ranges) {
       for (uint64_t rune = range.low; rune <= range.high; ++rune) {
-        if (++members > 8) return std::nullopt;
-        const uint32_t f = channel::fold_rune(static_cast<uint32_t>(rune));
-        if (folded && *folded != f) return std::nullopt;
-        folded = f;
+        if (++members > kClassMembersMax) return {};
+        char text[4];
+        const uint32_t folded = channel::fold_rune(static_cast<uint32_t>(rune));
+        if (folded == channel::kReplacementRune) return {};
+        out.emplace_back(text, channel::encode(folded, text));
       }
     }
-    return folded;
+    make_distinct(out);
+    return out;
   }
 
   void put_class(Ranges ranges) {
@@ -405,13 +450,10 @@ class Parser {
     else if (ranges.size() == 1 && ranges[0].low == 0 && ranges[0].high == channel::kRuneMax) fragment.code.push_back({Op::kAny});
     else if (ranges.size() == 2 && ranges[0].low == 0 && ranges[0].high == '\n' - 1 && ranges[1].low == '\n' + 1 && ranges[1].high == channel::kRuneMax) fragment.code.push_back({Op::kAnyNotNewline});
     else fragment.code.push_back({Op::kClass, class_index(ranges)});
-    // Bytes that are no character are U+FFFD here, but not to the literals that are looked for.
-    if (const auto folded = folds_to_one(ranges); folded && *folded != channel::kReplacementRune) {
-      char text[4];
-      fragment.prefix.assign(text, channel::encode(*folded, text));
-      fragment.suffix = fragment.prefix;
+    if (Texts members = folded_members(ranges); !members.empty()) {
+      fragment.prefixes = fragment.suffixes = std::move(members);
       fragment.exact = true;
-      note_literal(fragment, fragment.prefix);
+      require(fragment.required, fragment.prefixes);
     }
     put(std::move(fragment));
   }

@@ -26,8 +26,8 @@ struct RegexClass {
 struct RegexProgram {
   std::vector<channel::InstructionRecord> instructions;
   std::vector<RegexClass> classes;    // kClass operands index these
-  // Every text that matches contains one of these, compared case-folded (they are folded). Empty: nothing is known.
-  std::vector<std::string> required;
+  // Every text that matches contains one of each of these lists, compared case-folded (they are folded). Empty: nothing is known.
+  std::vector<std::vector<std::string>> required;
 };
 
 struct RegexProblem {

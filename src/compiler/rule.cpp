@@ -357,14 +357,17 @@ class RuleCompiler {
       if (problem.too_large) return refuse(value.span, "C006", fmt::format("the regular expression is too large: {}", problem.message), "use smaller counts, or `contains` instead");
       return refuse(value.span, "C005", fmt::format("the regular expression is not supported at byte {}: {}", problem.position + 1, problem.message), "the syntax is RE2's; see docs/reference/channel-format.md");
     }
-    std::vector<uint32_t> wanted;
-    for (const std::string& text : program->required) wanted.push_back(leaf({.kind = PredicateKind::kContains, .input = input, .text = text}));
+    std::vector<uint32_t> parts;
+    for (const auto& list : program->required) {
+      std::vector<uint32_t> wanted;
+      for (const std::string& text : list) wanted.push_back(leaf({.kind = PredicateKind::kContains, .input = input, .text = text}));
+      parts.push_back(add_or(std::move(wanted)));
+    }
     PredicateSpec spec{.kind = PredicateKind::kRegex, .input = input};
     spec.text = fmt::format("{}{}{} {}", plan.regex.ignore_case ? "i" : "", plan.regex.multi_line ? "m" : "", plan.regex.dot_all ? "s" : "", value.text);
     spec.regex = std::make_shared<RegexProgram>(std::move(*program));
-    const uint32_t itself = leaf(std::move(spec));
-    if (wanted.empty()) return itself;
-    return add_and({add_or(std::move(wanted)), itself});
+    parts.push_back(leaf(std::move(spec)));
+    return add_and(std::move(parts));
   }
 
   uint32_t compile_cidr(uint32_t input, const sigma::Value& value) {

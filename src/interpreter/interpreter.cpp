@@ -9,6 +9,8 @@
 namespace creance::interpreter {
 namespace {
 
+static_assert((static_cast<int>(schema::Presence::kUnavailable) & (static_cast<int>(schema::Presence::kAbsent) | static_cast<int>(schema::Presence::kValue))) == 0);  // a bit of its own
+
 using channel::PredicateKind;
 using channel::PredicateRecord;
 
@@ -38,7 +40,7 @@ uint32_t largest_program(const Layout& l) {
 // Folds into `to`, margins zeroed.
 std::string_view fold_into(Context& c, std::string_view text, char* to) noexcept {
   std::memset(to, 0, kFoldMargin);
-  const size_t size = channel::fold(text, to + kFoldMargin);
+  const size_t size = channel::fold_ascii(text.data(), text.size(), to + kFoldMargin) ? text.size() : channel::fold(text, to + kFoldMargin);
   std::memset(to + kFoldMargin + size, 0, kFoldMargin);
   c.steps += 1 + text.size() / 16;
   return {to + kFoldMargin, size};
@@ -129,9 +131,8 @@ void run_awake(Context& c, bool any_unavailable, Progress& progress) noexcept {
   for (size_t word = 0; word < c.s.awake.size(); ++word) {
     for (uint64_t bits = c.s.awake[word]; bits != 0; bits &= bits - 1) {
       const auto instance = static_cast<uint32_t>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
-      if (any_unavailable && is_held(c, instance)) continue;
       const Verdict verdict = walk(c, instance);
-      if (verdict == Verdict::kMatch) c.s.matches[progress.matches++] = instance;
+      if (verdict == Verdict::kMatch && !(any_unavailable && is_held(c, instance))) c.s.matches[progress.matches++] = instance;  // few match, so that is asked last
       if (verdict == Verdict::kBroken) note_fault(c, progress, instance);
     }
   }
@@ -146,6 +147,7 @@ Scratch::State::State(const Layout& l) : layout(l) {
   for (size_t i = 0; i < l.entries.size() && i < l.instances.size(); ++i) {
     if (l.instances[i].clause.count == 0) always[i / 64] |= 1ull << (i % 64);
   }
+  indexes = make_index_plans(l);
   reads_every_value = std::ranges::any_of(l.predicates, [](const PredicateRecord& p) { return p.input == channel::kEveryValue; });
   folded.assign(l.header->input_count, {});
   // Wide Types have hundreds of inputs, but no event fills them all: its values together are no longer than the longest event.
@@ -178,17 +180,14 @@ Scratch::Scratch(Scratch&&) noexcept = default;
 Scratch& Scratch::operator=(Scratch&&) noexcept = default;
 Scratch::~Scratch() = default;
 
-std::string_view Context::folded(uint32_t input) noexcept {
-  FoldedValue& value = s.folded[input];
-  if (value.epoch != s.epoch) {
-    const std::string_view text = raw(input);
-    const size_t room = channel::folded_bytes_max(text.size()) + 2 * kFoldMargin;
-    if (s.arena_used + room > s.arena_bytes) return fail(FaultCode::kPredicate), std::string_view();
-    const std::string_view result = fold_into(*this, text, s.arena.get() + s.arena_used);
-    s.arena_used += result.size() + 2 * kFoldMargin;
-    value = {result.data(), static_cast<uint32_t>(result.size()), s.epoch};
-  }
-  return {value.data, value.size};
+std::string_view Context::fold_now(uint32_t input) noexcept {
+  const std::string_view text = raw(input);
+  const size_t room = channel::folded_bytes_max(text.size()) + 2 * kFoldMargin;
+  if (s.arena_used + room > s.arena_bytes) return fail(FaultCode::kPredicate), std::string_view();
+  const std::string_view result = fold_into(*this, text, s.arena.get() + s.arena_used);
+  s.arena_used += result.size() + 2 * kFoldMargin;
+  s.folded[input] = {result.data(), static_cast<uint32_t>(result.size()), s.epoch};
+  return result;
 }
 
 std::string_view Context::fold_further(std::string_view text, size_t which) noexcept { return fold_into(*this, text, s.further_folded[which].get()); }
@@ -215,11 +214,14 @@ Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& 
   c.further_count = looked.further;
   c.others_count = looked.others;
   outcome.values_left_out = static_cast<uint32_t>(inputs.further.size() - looked.further + (s.reads_every_value ? inputs.others.size() - looked.others : 0));
-  bool any_unavailable = false;
+  uint32_t presences = 0;
+  uint32_t longest = 0;
   for (const schema::InputValue& value : inputs.values) {
-    any_unavailable = any_unavailable || value.presence == schema::Presence::kUnavailable;
-    if (value.has_value() && value.size > limits::kInputBytesMax) ++outcome.values_cut;
+    presences |= static_cast<uint32_t>(value.presence);
+    longest = std::max(longest, value.size);
   }
+  const bool any_unavailable = (presences & static_cast<uint32_t>(schema::Presence::kUnavailable)) != 0;
+  if (longest > limits::kInputBytesMax) outcome.values_cut = static_cast<uint32_t>(std::ranges::count_if(inputs.values, [](const schema::InputValue& value) { return value.has_value() && is_cut(value.text()); }));
   c.steps = 1 + inputs.values.size();
   if (inputs.values.size() != s.layout.header->input_count) {
     c.fail(FaultCode::kInputCount);

@@ -7,6 +7,7 @@
 
 #include "base/limits.hpp"
 #include "channel/fold.hpp"
+#include "interpreter/index_plan.hpp"
 #include "interpreter/interpreter.hpp"
 #include "interpreter/regex_bits.hpp"
 
@@ -32,6 +33,7 @@ struct Scratch::State {
   std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
   std::vector<uint64_t> awake;   // bit set of instances
   std::vector<uint64_t> always;  // instances without a clause
+  std::vector<IndexPlan> indexes;
   bool reads_every_value = false;  // some predicate looks at all values of an event
   std::vector<FoldedValue> folded;  // per input
   std::unique_ptr<char[]> arena;    // folded values of one event, one behind the other
@@ -74,7 +76,11 @@ struct Context {
   }
   std::string_view raw(uint32_t input) const noexcept { return cut(inputs.values[input].text()); }
   // The folded text of an input with a value, cut; folded once an event.
-  std::string_view folded(uint32_t input) noexcept;
+  std::string_view folded(uint32_t input) noexcept {
+    const FoldedValue& value = s.folded[input];
+    return value.epoch == s.epoch ? std::string_view(value.data, value.size) : fold_now(input);
+  }
+  std::string_view fold_now(uint32_t input) noexcept;
   // Folds a further value into temporary place `which`; valid until the next call with the same `which`.
   std::string_view fold_further(std::string_view text, size_t which) noexcept;
 };

@@ -10,21 +10,16 @@
 #include "channel/sections.hpp"
 #include "interpreter/state.hpp"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace creance::interpreter {
 namespace {
 
 using channel::CandidateRecord;
-using channel::IndexRecord;
 using channel::PredicateKind;
 using channel::PredicateRecord;
-using channel::TableRef;
-
-// The last `size` (1 to 8) bytes before `end`; at least 8 bytes may be read there (kFoldMargin).
-uint64_t tail_key_padded(const char* end, uint32_t size) noexcept {
-  uint64_t key;
-  std::memcpy(&key, end - 8, 8);
-  return key >> (64 - 8 * size);
-}
 
 // `a` and `b` have `size` bytes each.
 inline bool same_bytes(const char* a, const char* b, size_t size) noexcept {
@@ -43,19 +38,36 @@ inline bool same_bytes(const char* a, const char* b, size_t size) noexcept {
   return size <= 16 || std::memcmp(a + 8, b + 8, size - 16) == 0;
 }
 
+// The first `size` (1 to 8) bytes of a text whose first eight are `word`.
+constexpr uint64_t kept_low(uint64_t word, uint32_t size) noexcept { return word << (64 - 8 * size) >> (64 - 8 * size); }
+
+uint64_t load_word(const char* at) noexcept {
+  uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
+}
+
+// channel::exact_hash of a text with margins.
+uint64_t exact_hash_padded(std::string_view text) noexcept {
+  const char* const end = text.data() + text.size();
+  if (text.size() >= 8) return channel::exact_hash(load_word(text.data()), load_word(end - 8), text.size());
+  const uint64_t all = text.empty() ? 0 : kept_low(load_word(text.data()), static_cast<uint32_t>(text.size()));
+  return channel::exact_hash(all, all, text.size());
+}
+
 class Waker {
  public:
   explicit Waker(Context& c) : c_(c) {}
 
   // `text` is folded and has its margins, and stays until flush(). `goes_on`: it is the beginning of a longer one.
-  bool scan(const IndexRecord& index, std::string_view text, bool goes_on) noexcept {
+  bool scan(const IndexPlan& index, std::string_view text, bool goes_on) noexcept {
     index_ = &index;
     goes_on_ = goes_on;
     text_ = text;
     c_.steps += 1 + text.size() / 16;
-    if (index.anchored_bitmap.log2_bits != channel::kNoTable && !anchored()) return false;
-    if (has(index.near_grams) && !near_grams()) return false;
-    return !has(index.far_grams) || far_grams();
+    if (index.anchored && !anchored()) return false;
+    if (index.near_grams && !near_grams()) return false;
+    return !index.far_grams || far_grams();
   }
 
   // Looks up what was collected.
@@ -88,14 +100,8 @@ class Waker {
   }
 
  private:
-  struct Bitmap {
-    const uint64_t* words = nullptr;
-    uint32_t log2 = 0;
-    bool has(uint32_t bit) const noexcept { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
-    bool has_gram(uint32_t gram) const noexcept { return has(channel::gram_bit(gram, log2)); }
-  };
   struct Collected {
-    const TableRef* table;
+    IndexPlan::Table table;
     uint64_t hash;
     const char* text;                 // of `size` bytes
     uint32_t size;
@@ -105,90 +111,71 @@ class Waker {
   };
   static constexpr size_t kCollectedMax = 48;
 
-  static bool has(const TableRef& table) noexcept { return table.log2_slots != channel::kNoTable; }
   bool broken() noexcept { return c_.fail(FaultCode::kIndex); }
 
   // What must stand at the beginning or the end. Most keys are in no table: their bit says so, without a slot.
   bool anchored() noexcept {
-    const Bitmap known = bitmap(index_->anchored_bitmap);
-    if (known.words == nullptr) return false;
-    if (has(index_->exact) && !look_up_known(known, index_->exact, channel::exact_hash(text_))) return false;
-    if (has(index_->suffix) && !suffixes(known)) return false;
-    return !has(index_->prefix) || prefixes(known);
+    if (index_->exact && !look_up_known(index_->exact, exact_hash_padded(text_))) return false;
+    if (index_->suffix && !suffixes()) return false;
+    return !index_->prefix || prefixes();
   }
 
-  bool suffixes(const Bitmap& known) noexcept {
-    const char* const end = text_.data() + text_.size();
-    for (uint32_t sizes = index_->suffix_sizes & 0xff; sizes != 0; sizes &= sizes - 1) {
+  bool suffixes() noexcept {
+    const uint64_t last = load_word(text_.data() + text_.size() - 8);
+    for (uint32_t sizes = index_->suffix_sizes; sizes != 0; sizes &= sizes - 1) {
       const uint32_t size = static_cast<uint32_t>(__builtin_ctz(sizes)) + 1;
       if (size > text_.size()) break;
-      if (!look_up_known(known, index_->suffix, channel::suffix_hash(tail_key_padded(end, size), size))) return false;
+      if (!look_up_known(index_->suffix, channel::suffix_hash(last >> (64 - 8 * size), size))) return false;
     }
     return true;
   }
 
-  bool prefixes(const Bitmap& known) noexcept {
-    const channel::ListRef list = index_->prefix_lengths;
-    if (uint64_t{list.first} + list.count > c_.l.numbers.size()) return broken();
-    for (const uint32_t length : c_.l.numbers.subspan(list.first, list.count)) {
+  bool prefixes() noexcept {
+    for (const uint32_t length : index_->prefix_lengths) {
       ++c_.steps;
       if (length > text_.size()) break;
-      if (length == 0) return broken();
-      const uint64_t key = tail_key_padded(text_.data() + length, length < 8 ? length : 8);
-      if (!look_up_known(known, index_->prefix, channel::prefix_hash(key, length))) return false;
+      const uint64_t key = length < 8 ? kept_low(load_word(text_.data()), length) : load_word(text_.data() + length - 8);
+      if (!look_up_known(index_->prefix, channel::prefix_hash(key, length))) return false;
     }
     return true;
-  }
-
-  Bitmap bitmap(const channel::BitmapRef& ref) noexcept {
-    if (ref.log2_bits < channel::kBitmapLog2Min || ref.log2_bits > channel::kBitmapLog2Max || uint64_t{ref.first_word} + (1u << ref.log2_bits) / 64 > c_.l.bitmaps.size()) return broken(), Bitmap{};
-    return {c_.l.bitmaps.data() + ref.first_word, ref.log2_bits};
   }
 
   // Grams of 2, 3 and 4 bytes at every position. The margin behind the text may be read; what reaches into it is no gram.
   bool near_grams() noexcept {
-    const Bitmap known = bitmap(index_->near_bitmap);
-    if (known.words == nullptr) return false;
-    const uint32_t sizes = index_->near_sizes & 0b1110;
-    c_.steps += sizes == 0 ? 0 : text_.size() / 4;
-    switch (sizes) {
-      case 0b0010: return near_grams<2>(known, sizes);
-      case 0b0100: return near_grams<3>(known, sizes);
-      case 0b1000: return near_grams<4>(known, sizes);
-      case 0b0110: return near_grams<2, 3>(known, sizes);
-      case 0b1010: return near_grams<2, 4>(known, sizes);
-      case 0b1100: return near_grams<3, 4>(known, sizes);
-      case 0b1110: return near_grams<2, 3, 4>(known, sizes);
-      default: return true;
-    }
-  }
-
-  template <uint32_t... kSizes>
-  bool near_grams(const Bitmap known, uint32_t sizes) noexcept {
     const char* const text = text_.data();
     const size_t size = text_.size();
-    for (size_t at = 0; at + channel::kNearMin <= size; ++at) {
-      const uint32_t gram = channel::load_gram(text + at);
-      const bool any = (static_cast<int>(known.has_gram(gram & channel::gram_mask(kSizes))) | ...) != 0;
-      if (any) [[unlikely]] {
-        if (!near_hit(known, sizes, gram, at)) return false;
+    c_.steps += size / 4;
+    const uint64_t* const triples = index_->near_triples.data();
+    const auto is_known = [&](size_t at) {
+      const uint32_t bit = IndexPlan::triple_bit(channel::load_gram(text + at));
+      return static_cast<uint32_t>(triples[bit / 64] >> (bit % 64));  // its lowest bit
+    };
+    size_t at = 0;
+    for (; at + 5 <= size; at += 4) {  // four at a time, since most are none
+      if (((is_known(at) | is_known(at + 1) | is_known(at + 2) | is_known(at + 3)) & 1) == 0) [[likely]] continue;
+      for (size_t i = at; i < at + 4; ++i) {
+        if ((is_known(i) & 1) != 0 && !near_hit(i)) return false;
       }
+    }
+    for (; at + channel::kNearMin <= size; ++at) {
+      if ((is_known(at) & 1) != 0 && !near_hit(at)) return false;
     }
     return true;
   }
 
-  bool near_hit(const Bitmap& known, uint32_t sizes, uint32_t gram, size_t at) noexcept {
-    for (uint32_t size = channel::kNearMin; size <= 4; ++size) {
+  bool near_hit(size_t at) noexcept {
+    const uint32_t gram = channel::load_gram(text_.data() + at);
+    for (uint32_t sizes = index_->near_sizes; sizes != 0; sizes &= sizes - 1) {
+      const uint32_t size = static_cast<uint32_t>(__builtin_ctz(sizes)) + 1;
       const uint32_t part = gram & channel::gram_mask(size);
-      if ((sizes >> (size - 1) & 1) == 0 || at + size > text_.size() || !known.has_gram(part)) continue;
+      if (at + size > text_.size() || !index_->near_known.has_gram(part)) continue;
       if (!look_up(index_->near_grams, channel::gram_hash(part, size), at)) return false;
     }
     return true;
   }
 
   bool far_grams() noexcept {
-    const Bitmap known = bitmap(index_->far_bitmap);
-    if (known.words == nullptr) return false;
+    const IndexPlan::Bitmap known = index_->far_known;
     const char* const text = text_.data();
     const size_t size = text_.size();
     c_.steps += size / 16;
@@ -200,26 +187,25 @@ class Waker {
     return true;
   }
 
-  bool look_up_known(const Bitmap& known, const TableRef& table, uint64_t hash) noexcept {
-    if (known.has(channel::key_bit(hash, known.log2))) [[unlikely]] return look_up(table, hash, 0);
+  bool look_up_known(const IndexPlan::Table& table, uint64_t hash) noexcept {
+    if (index_->anchored_known.has_key(hash)) [[unlikely]] return look_up(table, hash, 0);
     ++c_.steps;
     return true;
   }
 
-  bool look_up(const TableRef& table, uint64_t hash, size_t at) noexcept {
-    if (table.log2_slots > 24 || uint64_t{table.first_slot} + (1ull << table.log2_slots) > c_.l.slots.size()) return broken();
-    __builtin_prefetch(&c_.l.slots[table.first_slot + (static_cast<uint32_t>(hash) & ((1u << table.log2_slots) - 1))]);
-    collected_keys_[collected_++] = {&table, hash, text_.data(), static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(at), goes_on_, nullptr};
+  bool look_up(const IndexPlan::Table& table, uint64_t hash, size_t at) noexcept {
+    __builtin_prefetch(&table.slots[static_cast<uint32_t>(hash) & table.mask]);
+    collected_keys_[collected_++] = {table, hash, text_.data(), static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(at), goes_on_, nullptr};
     return collected_ < kCollectedMax || flush();
   }
 
   // Null: the table does not have it.
   const channel::SlotRecord* probe(const Collected& one) noexcept {
-    const uint32_t mask = (1u << one.table->log2_slots) - 1;
+    const uint32_t mask = one.table.mask;
     const uint32_t tag = channel::tag_of(one.hash);
     uint32_t place = static_cast<uint32_t>(one.hash) & mask;
     for (uint32_t step = 0; step < channel::kProbesMax; ++step) {
-      const channel::SlotRecord& slot = c_.l.slots[one.table->first_slot + place];
+      const channel::SlotRecord& slot = one.table.slots[place];
       ++c_.steps;
       if (slot.count == 0) return nullptr;
       if (slot.tag == tag) return &slot;
@@ -280,18 +266,65 @@ class Waker {
   }
 
   Context& c_;
-  const IndexRecord* index_ = nullptr;
+  const IndexPlan* index_ = nullptr;
   std::string_view text_;
   bool goes_on_ = false;
   std::array<Collected, kCollectedMax> collected_keys_;
   size_t collected_ = 0;
 };
 
-}  // namespace
+// Looks for the far grams of an index that has few. Nothing but the text itself is read.
+class FewGrams {
+ public:
+  explicit FewGrams(const IndexPlan& index) noexcept {
+#if defined(__SSE2__)
+    for (size_t i = 0; i < IndexPlan::kFewGrams; ++i) grams_[i] = _mm_set1_epi32(static_cast<int>(index.few[i]));
+#endif
+  }
+
+  // Whether one may stand in `text` once it is folded.
+  bool may_be_in(std::string_view text) const noexcept {
+    const char* const data = text.data();
+    const size_t size = text.size();
+    if (size < 5) return false;  // folded, it is shorter than a literal with far grams
+#if defined(__SSE2__)
+    const auto load = [](const char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
+    __m128i any;  // a byte beyond ASCII: folding may change more than bit 5
+    __m128i found;
+    if (size >= 16) {
+      any = load(data + size - 16);
+      found = in(load(data + (size - 4) / 4 * 4 - 12));  // the last ones
+      for (size_t at = 0; at + 16 < size; at += 16) {
+        const __m128i bytes = load(data + at);
+        any = _mm_or_si128(any, bytes);
+        found = _mm_or_si128(found, in(bytes));
+      }
+    } else {
+      const uint64_t low = size >= 8 ? load_word(data) : channel::load_gram(data) | static_cast<uint64_t>(channel::load_gram(data + size - 4)) << 32 >> (8 * (8 - size));
+      const uint64_t high = size > 8 ? load_word(data + size - 8) >> (8 * (16 - size)) : 0;
+      any = _mm_set_epi64x(static_cast<int64_t>(high), static_cast<int64_t>(low));
+      found = in(any);
+    }
+    return _mm_movemask_epi8(_mm_or_si128(any, found)) != 0;
+#else
+    return true;
+#endif
+  }
+
+ private:
+#if defined(__SSE2__)
+  __m128i in(__m128i bytes) const noexcept {
+    const __m128i rough = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    return _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi32(rough, grams_[0]), _mm_cmpeq_epi32(rough, grams_[1])), _mm_or_si128(_mm_cmpeq_epi32(rough, grams_[2]), _mm_cmpeq_epi32(rough, grams_[3])));
+  }
+  static_assert(IndexPlan::kFewGrams == 4);
+  __m128i grams_[IndexPlan::kFewGrams];
+#endif
+};
 
 // The texts of a collected event may lie anywhere: those that will be folded are fetched together.
 void fetch_texts(const Context& c) noexcept {
-  for (const IndexRecord& index : c.l.indexes) {
+  for (const IndexPlan& index : c.s.indexes) {
     if (index.input >= c.inputs.values.size() || !c.inputs.values[index.input].has_value()) continue;
     const schema::InputValue& value = c.inputs.values[index.input];
     __builtin_prefetch(value.data);
@@ -299,20 +332,42 @@ void fetch_texts(const Context& c) noexcept {
   }
 }
 
+bool scan_input(Context& c, Waker& waker, const IndexPlan& index, uint32_t input) noexcept {
+  const std::string_view text = c.folded(input);
+  return !c.broken && waker.scan(index, text, c.inputs.values[input].size > limits::kInputBytesMax);
+}
+
+bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept {
+  const FewGrams few(index);
+  const schema::InputValue* const values = c.inputs.values.data();
+  const auto count = static_cast<uint32_t>(c.inputs.values.size());
+  c.steps += count;
+  for (uint32_t input = 0; input < count; ++input) {
+    if (!values[input].has_value()) continue;
+    if (index.few_count != 0) {
+      const std::string_view text = cut(values[input].text());
+      c.steps += text.size() / 16;
+      if (!few.may_be_in(text)) continue;
+    }
+    if (!scan_input(c, waker, index, input)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool wake(Context& c) noexcept {
   fetch_texts(c);
   Waker waker(c);
-  for (const IndexRecord& index : c.l.indexes) {
+  for (const IndexPlan& index : c.s.indexes) {
     ++c.steps;
     const bool every = index.input == channel::kEveryValue;
-    if (!every && index.input >= c.inputs.values.size()) return c.fail(FaultCode::kIndex);
-    const uint32_t first = every ? 0 : index.input;
-    const auto last = every ? static_cast<uint32_t>(c.inputs.values.size()) : index.input + 1;
-    for (uint32_t input = first; input < last; ++input) {
+    if (index.broken || (!every && index.input >= c.inputs.values.size())) return c.fail(FaultCode::kIndex);
+    if (every) {
+      if (!scan_every_input(c, waker, index)) return false;
+    } else {
       ++c.steps;
-      if (!c.inputs.values[input].has_value()) continue;
-      const std::string_view text = c.folded(input);
-      if (c.broken || !waker.scan(index, text, is_cut(c.inputs.values[input].text()))) return false;
+      if (c.inputs.values[index.input].has_value() && !scan_input(c, waker, index, index.input)) return false;
     }
     for (size_t i = 0; i < c.further_count; ++i) {
       ++c.steps;

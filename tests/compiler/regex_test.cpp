@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "channel/fold.hpp"
 #include "channel/utf8.hpp"
 #include "compiler/regex.hpp"
 #include "compiler/unicode_groups.hpp"
@@ -188,17 +189,50 @@ TEST(Regex, ProblemsNameTheirPlace) {
   EXPECT_EQ(compiler::compile_regex("ab[c", {}).error().position, 2u);
 }
 
+using Texts = std::vector<std::string>;
+
 TEST(Regex, KnowsWhatAMatchMustContain) {
-  using Texts = std::vector<std::string>;
+  using Lists = std::vector<Texts>;
   const auto required = [](const std::string& pattern) { return compiler::compile_regex(pattern, {}).value().required; };
-  EXPECT_EQ(required("abc.*defgh"), Texts{"defgh"});
-  EXPECT_EQ(required("[Pp][Oo]wer\\s+Shell"), Texts{"power"});
-  EXPECT_EQ(required("\\.(zip|asp)x+"), (Texts{"zip", "asp"}).size() == 2 ? (Texts{"asp", "zip"}) : Texts{});
-  EXPECT_EQ(required("a*"), Texts{});
-  EXPECT_EQ(required("(abc)?d"), Texts{"d"});
-  EXPECT_EQ(required("(?:abc){2,}"), Texts{"abcabc"});
-  EXPECT_EQ(required("x|yz"), (Texts{"x", "yz"}));
-  EXPECT_EQ(required("x|.*"), Texts{});
+  EXPECT_EQ(required("abc.*defgh"), (Lists{{"defgh"}, {"abc"}}));
+  EXPECT_EQ(required("[Pp][Oo]wer\\s+Shell"), (Lists{{"power"}, {"shell"}}));
+  EXPECT_EQ(required("\\.(zip|asp)x+"), (Lists{{".aspx", ".zipx"}}));
+  EXPECT_EQ(required("a*"), Lists{});
+  EXPECT_EQ(required("(abc)?d"), Lists{{"d"}});
+  EXPECT_EQ(required("(?:abc){2,}"), Lists{{"abcabc"}});
+  EXPECT_EQ(required("x|yz"), (Lists{{"x", "yz"}}));
+  EXPECT_EQ(required("x|.*"), Lists{});
+  EXPECT_EQ(required("\\.[a-z]{1,6}\\.[ '\"]"), (Lists{{". ", ".\"", ".'"}}));
+  EXPECT_EQ(required("cmd.+(?:/c|/r)(?:\\s|)\"set"), (Lists{{"\"set"}, {"cmd"}, {"/c", "/r"}}));
+  EXPECT_EQ(required("[0-9a-f]{8}"), Lists{});
+}
+
+// Whatever matches contains one of each list: texts made to match, by RE2's word.
+TEST(Regex, MatchesContainWhatTheyAreSaidToContain) {
+  std::mt19937 random(3);
+  const char* const kAtoms[] = {"a", "b", "ab", "[ab]", "[a-c]", "(?:a|bc)", "(?:ab|)", ".", "c", "[^a]", "(?i:A)", "(?:b|[ac])", "\\b", "(?:ca|cb|cc)"};
+  const char* const kRepeats[] = {"", "", "", "?", "*", "+", "{2}", "{1,3}"};
+  size_t matched = 0;
+  for (int n = 0; n < 4'000; ++n) {
+    std::string pattern;
+    for (auto atoms = 1 + random() % 5; atoms > 0; --atoms) {
+      const std::string atom = kAtoms[random() % std::size(kAtoms)];
+      const std::string repeat = kRepeats[random() % std::size(kRepeats)];
+      pattern += repeat.empty() || atom == "\\b" ? atom : "(?:" + atom + ")" + repeat;
+    }
+    const auto program = compiler::compile_regex(pattern, {});
+    ASSERT_TRUE(program) << pattern;
+    const RE2 re2(pattern);
+    for (int t = 0; t < 40; ++t) {
+      std::string text;
+      for (auto size = random() % 9; size > 0; --size) text += "abcAB "[random() % 6];
+      if (!RE2::PartialMatch(text, re2)) continue;
+      ++matched;
+      const std::string folded = channel::fold(text);
+      for (const Texts& list : program->required) ASSERT_TRUE(std::ranges::any_of(list, [&](const std::string& each) { return folded.find(each) != std::string::npos; })) << pattern << " over " << text;
+    }
+  }
+  EXPECT_GE(matched, 10'000u);
 }
 
 }  // namespace creance::test

@@ -1,0 +1,49 @@
+// An index of the file, made ready for scanning: its references are checked once, when a Scratch is made, and small filters are worked out that ask less of each byte.
+// Nothing new is believed: a filter says what the tables' own literals say, and whatever it lets through is looked up in the tables as before.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "channel/format.hpp"
+#include "channel/hash.hpp"
+
+namespace creance::interpreter {
+
+struct IndexPlan {
+  struct Table {
+    const channel::SlotRecord* slots = nullptr;  // null: there is none
+    uint32_t mask = 0;
+    explicit operator bool() const noexcept { return slots != nullptr; }
+  };
+  struct Bitmap {
+    const uint64_t* words = nullptr;
+    uint32_t log2 = channel::kBitmapLog2Min;
+    bool has(uint32_t bit) const noexcept { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
+    bool has_gram(uint32_t gram) const noexcept { return has(channel::gram_bit(gram, log2)); }
+    bool has_key(uint64_t hash) const noexcept { return has(channel::key_bit(hash, log2)); }
+  };
+  static constexpr size_t kFewGrams = 4;
+
+  uint32_t input = 0;
+  bool broken = false;  // a reference points outside its table: no event gets past this index
+  bool anchored = false;
+  Table exact, suffix, prefix, near_grams, far_grams;
+  Bitmap anchored_known, near_known, far_known;
+  uint32_t suffix_sizes = 0;
+  uint32_t near_sizes = 0;
+  std::span<const uint32_t> prefix_lengths;
+  std::vector<uint64_t> near_triples;  // 2^kTripleLog2 bits, by hash: the first three bytes of near grams; of those of two bytes, whatever follows
+  // Of an index that has nothing but far grams, and no more than these: so few are compared as they are, without folding the text first. Bit 5 of each byte is set.
+  std::array<uint32_t, kFewGrams> few{};
+  uint32_t few_count = 0;
+
+  static constexpr uint32_t kTripleLog2 = 16;
+  static uint32_t triple_bit(uint32_t gram) noexcept { return channel::gram_bit(gram & 0xffffff, kTripleLog2); }
+};
+
+// One for each of the layout's indexes, in their order.
+std::vector<IndexPlan> make_index_plans(const channel::Layout& layout);
+
+}  // namespace creance::interpreter
