@@ -30,6 +30,23 @@ function(creance_library name)
   target_link_libraries(creance_${name} PUBLIC creance_options ${A_LINK} PRIVATE ${A_PRIVATE})
 endfunction()
 
+# creance_bpf_header(x.bpf.c name DEPENDS y.h): the compiled programs as the constant kBpfObject of name.hpp in the binary folder; an empty one where BPF_LIBRARY or CREANCE_BPF_CLANG was not found.
+function(creance_bpf_header source name)
+  cmake_parse_arguments(A "" "" "DEPENDS" ${ARGN})
+  set(embed ${CMAKE_SOURCE_DIR}/src/sensor/collect/ebpf/embed.cmake)
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.hpp)
+  if(BPF_LIBRARY AND CREANCE_BPF_CLANG AND CREANCE_BPF_ARCH)
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${CREANCE_BPF_CLANG} -target bpf -D__TARGET_ARCH_${CREANCE_BPF_ARCH} -O2 -g -Wall -Werror -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -c ${source} -o ${object}
+      DEPENDS ${source} ${A_DEPENDS} COMMENT "Kernel programs" VERBATIM)
+    add_custom_command(OUTPUT ${header} COMMAND ${CMAKE_COMMAND} -DOBJECT=${object} -DHEADER=${header} -P ${embed} DEPENDS ${object} ${embed} VERBATIM)
+  else()
+    add_custom_command(OUTPUT ${header} COMMAND ${CMAKE_COMMAND} -DHEADER=${header} -P ${embed} DEPENDS ${embed} VERBATIM)
+  endif()
+endfunction()
+
 # creance_tests(schema LINK creance_schema): tests/schema/*_test.cpp become creance_schema_tests. CREANCE_SHARED is where the shared data may lie.
 function(creance_tests name)
   cmake_parse_arguments(A "" "" "LINK;ENVIRONMENT" ${ARGN})

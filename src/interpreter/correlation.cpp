@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+#include <vector>
 
 #include "base/check.hpp"
 
@@ -78,12 +80,25 @@ struct Observation {
   uint32_t feed;   // the first that brought it
 };
 
+// All that is remembered of events; changes hands as a whole.
+struct Memory {
+  std::unique_ptr<Cell[]> cells;
+  std::vector<uint64_t> kinds;  // per cell one bit: a group
+  std::vector<uint32_t> buckets;
+  uint32_t untouched = 0;    // cells from here on were never used
+  uint32_t free = kNone;
+  uint32_t newest = kNone;   // groups by last use
+  uint32_t oldest = kNone;
+  std::vector<int64_t> clocks;  // of the last event, per correlation
+};
+
 }  // namespace
 
-struct CorrelationState::State {
+struct CorrelationState::State : Memory {
   State(const channel::VerifiedCorrelations& verified, Hash128 hash_key)
       : l(verified.layout()), key(hash_key), cell_count(static_cast<uint32_t>(std::min<uint64_t>(channel::state_cells(l.header->state_bytes), limits::kCorrelationStateBytesMax / channel::kStateCellBytes))) {
     cells = std::make_unique_for_overwrite<Cell[]>(cell_count);
+    kinds.assign(cell_count / 64 + 1, 0);
     bucket_count = std::bit_floor(std::max(cell_count, 2u));
     buckets.assign(bucket_count, kNone);
     pending.assign(l.feeds.size(), 0);
@@ -102,14 +117,7 @@ struct CorrelationState::State {
   Hash128 key;
   uint32_t cell_count;
   uint32_t bucket_count = 0;
-  std::unique_ptr<Cell[]> cells;
-  std::vector<uint32_t> buckets;
-  uint32_t untouched = 0;    // cells from here on were never used
-  uint32_t free = kNone;
-  uint32_t newest = kNone;   // groups by last use
-  uint32_t oldest = kNone;
   int64_t clock = 0;         // of the last event with a time
-  std::vector<int64_t> clocks;  // of the last event, per correlation
   std::vector<uint8_t> pending;  // per feed: the present event comes by it
   std::vector<uint8_t> awake;    // per correlation
   std::vector<uint8_t> held;
@@ -160,7 +168,6 @@ struct CorrelationState::State {
     const uint64_t bit = uint64_t{1} << (index % 64);
     kinds[index / 64] = is ? kinds[index / 64] | bit : kinds[index / 64] & ~bit;
   }
-  std::vector<uint64_t> kinds = std::vector<uint64_t>(cell_count / 64 + 1, 0);
 
   void give_back(uint32_t index) noexcept {
     cells[index].next_free = free;
@@ -535,12 +542,18 @@ CorrelationOutcome CorrelationState::observe(const ObservedEvent& event) noexcep
 
 const CorrelationCounts& CorrelationState::counts() const { return state_->counts; }
 
-size_t CorrelationState::inherit(const CorrelationState& before) {
+void CorrelationState::inherit(CorrelationState& before) {
   State& to = *state_;
   State& from = *before.state_;
   CHECK(to.newest == kNone);
   to.key = from.key;
   to.clock = from.clock;
+  // Digests are what the compiler says; how cells are linked follows from the kind, so that a file that lies in this does not make them anything else than they are.
+  const auto same_cells = [](const CorrelationRecord& a, const CorrelationRecord& b) { return a.digest == b.digest && a.kind == b.kind; };
+  if (to.cell_count == from.cell_count && std::ranges::equal(to.l.correlations, from.l.correlations, same_cells)) {
+    std::swap(static_cast<Memory&>(to), static_cast<Memory&>(from));  // what cells say of correlations are their indices
+    return;
+  }
   std::vector<uint32_t> now(from.l.correlations.size(), kNone);
   for (uint32_t i = 0; i < now.size(); ++i) {
     const auto same = std::ranges::find(to.l.correlations, from.l.correlations[i].digest, &CorrelationRecord::digest);
@@ -548,7 +561,6 @@ size_t CorrelationState::inherit(const CorrelationState& before) {
     now[i] = static_cast<uint32_t>(same - to.l.correlations.begin());
     to.clocks[now[i]] = from.clocks[i];
   }
-  size_t taken = 0;
   for (uint32_t at = from.oldest; at != kNone; at = from.group(at).newer) {
     const Group& old = from.group(at);
     if (now[old.correlation] == kNone) continue;
@@ -556,9 +568,7 @@ size_t CorrelationState::inherit(const CorrelationState& before) {
     if (in == kNone) continue;
     for (uint32_t e = old.first; e != kNone; e = from.entry(e).next) to.insert(in, from.entry(e).value, from.entry(e).time, from.entry(e).rules);
     to.group(in).holds = old.holds;
-    ++taken;
   }
-  return taken;
 }
 
 }  // namespace creance::interpreter

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -315,6 +316,61 @@ TEST_F(Live, SeesAFifoAProgramAndAnAbstractSocketThatWereReallyMade) {
   collector_ = std::move(*again);
   auto second = await("linux.fifo_created", "Path", folder + "/second");
   EXPECT_TRUE(second);
+  std::filesystem::remove_all(folder);
+}
+
+// A process that acts again is not described anew, but what has changed about it is.
+TEST_F(Live, DescribesAProcessAsItIsAtEachEvent) {
+  const std::string folder = std::filesystem::temp_directory_path() / fmt::format("creance-known-{}", ::getpid());
+  const std::filesystem::path before = std::filesystem::current_path();
+  for (const char* name : {"/a", "/b"}) std::filesystem::create_directories(folder + name);
+  for (const char* name : {"/a", "/b", "/a"}) {
+    std::filesystem::current_path(folder + name);
+    ASSERT_EQ(::mkfifo("pipe", 0600), 0);
+    const auto seen = await("linux.fifo_created", "ProcessId", std::to_string(::getpid()));
+    ASSERT_TRUE(seen);
+    EXPECT_PATH(seen->at("CurrentDirectory"), folder + name);
+    EXPECT_PATH(seen->at("Path"), folder + name + "/pipe");
+    ASSERT_EQ(::unlink("pipe"), 0);
+  }
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::mkfifo("of-a-child", 0600));
+  auto of_child = await("linux.fifo_created", "ProcessId", std::to_string(child));
+  ASSERT_TRUE(of_child);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ((*of_child)["ParentProcessId"], std::to_string(::getpid()));
+  EXPECT_PATH((*of_child)["Path"], folder + "/a/of-a-child");
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(Live, LeavesOutWhatNoRuleLooksAtButForASample) {
+  const std::string folder = std::filesystem::temp_directory_path() / fmt::format("creance-wanted-{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const auto make = [&](const std::string& name) {
+    ASSERT_EQ(::mkfifo((folder + "/" + name).c_str(), 0600), 0);
+    ASSERT_EQ(::unlink((folder + "/" + name).c_str()), 0);
+  };
+  const auto type_of = [&](const char* id) { return [this, id](uint32_t type) { return collector_->supplied()[type].type->id == id; }; };
+  collector_->wants(type_of("linux.process_creation"));
+  for (int i = 0; i < 300; ++i) make(fmt::format("unwanted-{}", i));
+  collector_->wants(type_of("linux.fifo_created"));
+  for (int i = 0; i < 300; ++i) make(fmt::format("wanted-{}", i));
+  int unwanted = 0, wanted = 0;
+  for (const MonotonicTime until = clock_.monotonic() + MonotonicTime(10'000); wanted < 300 && clock_.monotonic() < until;) {
+    Event event;
+    while (collector_->next(clock_.monotonic(), event) == Next::kEvent) {
+      const std::string_view path = collector_->supplied()[event.type].type->id == "linux.fifo_created" ? event.inputs.values[0].text() : "";
+      unwanted += path.starts_with(folder + "/unwanted-") ? 1 : 0;
+      wanted += path.starts_with(folder + "/wanted-") ? 1 : 0;
+      collector_->consumed();
+    }
+    pollfd ready{collector_->descriptor(), POLLIN, 0};
+    ::poll(&ready, 1, 100);
+  }
+  EXPECT_EQ(wanted, 300) << "all of what is wanted";
+  EXPECT_LT(unwanted, 60) << "one in 64 is enough to rehearse on";
+  EXPECT_EQ(collector_->lost(), 0u) << "what was left out was not lost";
   std::filesystem::remove_all(folder);
 }
 

@@ -41,6 +41,21 @@ TEST_F(Processes, NewContentGoesThroughRehearsalSwapAndProbation) {
   EXPECT_FALSE(event("worker_crash", base));
 }
 
+// One that takes events and one that makes content ready; no third can be made.
+TEST_F(Processes, EachThreadOfTheWorkerIsConfined) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base) && worker_pid() > 0; })) << log();
+  size_t threads = 0;
+  for (const auto& task : fs::directory_iterator(fmt::format("/proc/{}/task", worker_pid()))) {
+    const std::string status = text_of(task.path() / "status");
+    for (const char* line : {"\nSeccomp:\t2\n", "\nNoNewPrivs:\t1\n", "\nCapEff:\t0000000000000000\n", "\nCapBnd:\t0000000000000000\n"}) EXPECT_NE(status.find(line), std::string::npos) << line << status;
+    ++threads;
+  }
+  EXPECT_GE(threads, 2u);
+}
+
 TEST_F(Processes, AHoldReactivatesTheLastKnownGood) {
   const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
   const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});

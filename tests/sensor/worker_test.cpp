@@ -115,7 +115,7 @@ TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
   auto evaluation = make_evaluation();
   auto active = ActiveSet::load(sets_.get(), set, supplied_);
   ASSERT_TRUE(active) << active.error().detail;
-  evaluation.swap(std::move(*active));
+  (void)evaluation.swap(std::move(*active));
   const std::string hostile = "evil \"\\\n\x01\x7f \xff\xc3 \xe2\x82\xac </script>";
   for (const std::string& pipe : {hostile, "evil" + std::string(limits::kInputBytesMax, '\x01'), "evil" + std::string(2000, '\xff'), "evil" + std::string(1019, 'a') + "\xc3\xa9\xc3\xa9"}) {
     lines_.clear();
@@ -148,9 +148,9 @@ TEST_F(WorkerParts, ACorrelationDetectsAndWhatItNamesIsSilent) {
   auto evaluation = make_evaluation();
   auto active = ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {1, 2});
   ASSERT_TRUE(active) << active.error().detail;
-  EXPECT_EQ(active->instances(), 2u);
-  EXPECT_TRUE(active->held().empty());
-  evaluation.swap(std::move(*active));
+  EXPECT_EQ((*active)->instances(), 2u);
+  EXPECT_TRUE((*active)->held().empty());
+  (void)evaluation.swap(std::move(*active));
   const auto see = [&](std::string_view image, std::string_view time) { evaluation.evaluate({0, {pipe_event(image, time), {}, {}}, WallTime(std::chrono::milliseconds(1795428000123))}, MonotonicTime(1), true); };
   see("C:\\a \"b\".exe", "2026-11-23 10:00:00.000");
   see("C:\\other.exe", "2026-11-23 10:00:01.000");
@@ -171,9 +171,9 @@ TEST_F(WorkerParts, ACorrelationDetectsAndWhatItNamesIsSilent) {
 
 TEST_F(WorkerParts, CorrelationsKeepTheirStateOverASwap) {
   auto evaluation = make_evaluation();
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_, ActiveSet::Cases::kNone, {1, 2})));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_, ActiveSet::Cases::kNone, {1, 2})));
   for (int i = 0; i < 2; ++i) evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:00"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(", generate: true"), 7), supplied_, ActiveSet::Cases::kNone, {3, 4})));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(", generate: true"), 7), supplied_, ActiveSet::Cases::kNone, {3, 4})));
   evaluation.evaluate({0, {pipe_event("x", "2026-11-23 10:00:05"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
   ASSERT_EQ(lines_.size(), 2u);  // the rule reports now as well
   EXPECT_NE(lines_[1].find("Many pipes"), std::string::npos);
@@ -183,15 +183,15 @@ TEST_F(WorkerParts, ACorrelationIsHeldWhereSomethingIsMissing) {
   supplied_[0].available[*supplied_[0].type->input_index("Image")] = false;
   auto active = ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation()), supplied_);
   ASSERT_TRUE(active) << active.error().detail;
-  ASSERT_EQ(active->held().size(), 1u);
-  EXPECT_EQ(active->held()[0].rule_id, "00000000-0000-4000-8000-0000000000c1");
-  EXPECT_EQ(active->held()[0].input, "Image");
+  ASSERT_EQ((*active)->held().size(), 1u);
+  EXPECT_EQ((*active)->held()[0].rule_id, "00000000-0000-4000-8000-0000000000c1");
+  EXPECT_EQ((*active)->held()[0].input, "Image");
   supplied_[0].available[*supplied_[0].type->input_index("Image")] = true;
   supplied_[0].available[*supplied_[0].type->input_index("PipeName")] = false;
   active = ActiveSet::load(sets_.get(), make_correlated_set(pipes_correlation(), 8), supplied_);
   ASSERT_TRUE(active);
-  ASSERT_EQ(active->held().size(), 2u);  // the rule, and so the correlation
-  EXPECT_EQ(active->held()[1].input, "rule 00000000-0000-4000-8000-000000000001");
+  ASSERT_EQ((*active)->held().size(), 2u);  // the rule, and so the correlation
+  EXPECT_EQ((*active)->held()[1].input, "rule 00000000-0000-4000-8000-000000000001");
 }
 
 TEST_F(WorkerParts, DamagedCorrelationsAreRefused) {
@@ -208,7 +208,7 @@ TEST_F(WorkerParts, DamagedCorrelationsAreRefused) {
 TEST_F(WorkerParts, AnInstanceThatHitsWithoutEndIsSuspendedAloneAndForAMinute) {
   const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
   auto evaluation = make_evaluation();
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
   const auto values = event("e");
   for (uint32_t i = 0; i < limits::kHitsPerMinuteMax; ++i) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(1), true);
   EXPECT_EQ(lines_.size(), limits::kHitsPerMinuteMax);
@@ -224,7 +224,7 @@ TEST_F(WorkerParts, AnInstanceThatHitsWithoutEndIsSuspendedAloneAndForAMinute) {
 TEST_F(WorkerParts, AnInstanceThatWritesTooMuchIsSuspendedAloneAndForAMinute) {
   const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
   auto evaluation = make_evaluation();
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
   auto values = event("e");
   const std::string large(limits::kDetectionInputBytesMax, 'e');
   for (size_t i = 0; i < 8; ++i) values[i] = schema::InputValue(large);
@@ -252,15 +252,15 @@ TEST_F(WorkerParts, ARefusedChannelIsLeftOutAndTheRestOfTheSetRuns) {
   const ipc::Set refused[] = {record->files[0].sha256};
   const auto active = ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {}, refused);
   ASSERT_TRUE(active);
-  EXPECT_EQ(active->instances(), 0u);
+  EXPECT_EQ((*active)->instances(), 0u);
   const ipc::Set other[] = {set};
-  EXPECT_EQ(ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {}, other)->instances(), 1u);
+  EXPECT_EQ(ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kNone, {}, other).value()->instances(), 1u);
 }
 
 TEST_F(WorkerParts, WhatIsEvaluatedIsSaidBeforeAndAfter) {
   std::vector<uint64_t> said;
   Evaluation evaluation(supplied_, "host-1", {[](std::string_view) {}, [](const Suspension&) {}, [&](uint64_t file) { said.push_back(file); }});
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n"), supplied_)));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n"), supplied_)));
   evaluation.evaluate({0, {event("evil"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
   EXPECT_EQ(said, (std::vector<uint64_t>{1, 0})) << "the first file of the set, then none";
 }
@@ -268,7 +268,7 @@ TEST_F(WorkerParts, WhatIsEvaluatedIsSaidBeforeAndAfter) {
 TEST_F(WorkerParts, RehearsesOverOwnEventsOrAGenericSampleNeverOverNothing) {
   const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
   auto evaluation = make_evaluation();
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
   const auto fresh = rehearse(evaluation, supplied_, {});
   EXPECT_EQ(fresh.passed, 1);
   EXPECT_EQ(fresh.own_events, 0u);
@@ -281,7 +281,7 @@ TEST_F(WorkerParts, RehearsesOverOwnEventsOrAGenericSampleNeverOverNothing) {
   EXPECT_EQ(own.passed, 1) << own.detail.view();
   EXPECT_EQ(own.own_events, 200u);
   EXPECT_EQ(own.sample_events, 0u);
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
   for (RecentEvent& each : recent) each.values = event("evil");
   const auto greedy = rehearse(evaluation, supplied_, recent);
   EXPECT_EQ(greedy.passed, 0);
@@ -296,14 +296,14 @@ TEST_F(WorkerParts, RehearsesOverTheReleasesOwnCasesWhereTheHostHasTooFewEvents)
   const auto load = [&] { return ActiveSet::load(sets_.get(), set, supplied_, ActiveSet::Cases::kRead); };
   auto active = load();
   ASSERT_TRUE(active) << active.error().detail;
-  evaluation.swap(std::move(*active));
+  (void)evaluation.swap(std::move(*active));
   const auto fresh = rehearse(evaluation, supplied_, {});
   EXPECT_EQ(fresh.passed, 1) << fresh.detail.view();
   EXPECT_EQ(fresh.case_events, 2u) << "a line that is no event, or one of another Type, is passed by";
   EXPECT_GE(fresh.matches, 1u);
   EXPECT_EQ(fresh.sample_events, kSampleEventsPerType);
   EXPECT_TRUE(lines_.empty());
-  evaluation.swap(std::move(*load()));
+  (void)evaluation.swap(std::move(*load()));
   std::vector<RecentEvent> recent;
   for (size_t i = 0; i < kOwnEventsEnough; ++i) recent.push_back({supplied_[0].type->fingerprint, {}, event("good")});
   EXPECT_EQ(rehearse(evaluation, supplied_, recent).case_events, 0u) << "this host has enough of its own";
@@ -319,7 +319,7 @@ TEST_F(WorkerParts, RehearsesOverTheReleasesOwnCasesWhereTheHostHasTooFewEvents)
 TEST_F(WorkerParts, WithoutAnyCollectorNothingIsRehearsedAndSoNothingPasses) {
   const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
   Evaluation evaluation({}, "h", {[](std::string_view) {}, [](const Suspension&) {}});
-  evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, {})));
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, {})));
   EXPECT_EQ(rehearse(evaluation, {}, {}).passed, 0);
 }
 
@@ -344,7 +344,7 @@ TEST_F(WorkerParts, ASetIsLoadedWholeOrNotAtAll) {
   EXPECT_FALSE(ActiveSet::load(sets_.get(), none, supplied_));
   const auto empty = ActiveSet::load(sets_.get(), ipc::kNoSet, supplied_);
   ASSERT_TRUE(empty);
-  EXPECT_EQ(empty->instances(), 0u);
+  EXPECT_EQ((*empty)->instances(), 0u);
 }
 
 class Recent : public testing::Test {

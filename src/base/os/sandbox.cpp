@@ -65,14 +65,6 @@ Status allow(int ruleset, const std::filesystem::path& path, uint64_t access) {
   return {};
 }
 
-Status drop_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[2] = {};
-  for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);  // refused without CAP_SETPCAP: then there are none to gain
-  if (::syscall(SYS_capset, &header, none) != 0) return fail(errno_error(errno, "cannot drop", "capabilities"));
-  return {};
-}
-
 constexpr int kAllowed[] = {
     SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
     SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
@@ -123,12 +115,20 @@ Status confine_files(const Confinement& confinement) {
   return {};
 }
 
-Status confine_calls(const Confinement& confinement) {
-  TRY_VOID(drop_capabilities());
+Status drop_privileges() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2] = {};
+  for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);  // refused without CAP_SETPCAP: then there are none to gain
+  if (::syscall(SYS_capset, &header, none) != 0) return fail(errno_error(errno, "cannot drop", "capabilities"));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(errno_error(errno, "cannot set", "no_new_privs"));
+  return {};
+}
+
+Status confine_calls(const Confinement& confinement) {
+  TRY_VOID(drop_privileges());
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release);
   if (!filter) return fail(ErrorCode::kIo, "cannot make a seccomp filter");
-  int refused = 0;
+  int refused = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   for (const int call : kAllowed) refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
   refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   refused |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

@@ -2,6 +2,7 @@
 // What an input the source cannot say is, is fixed per collector: `unavailable`, never silently absent (D1).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,8 @@ class Collector {
   virtual void consumed() = 0;                                   // the event that next() gave last was evaluated: it will not be given again, to a restarted worker either
   virtual int descriptor() const = 0;                            // becomes readable when next() has something; -1: there is none
   virtual std::optional<MonotonicTime> due() const = 0;          // when next() has something, where a time decides
+  // Which of supplied() the content looks at from now on. Of the others a source may leave events out, or all but a sample; such events were not lost.
+  virtual void wants(const std::function<bool(uint32_t type)>& wanted) { (void)wanted; }
   virtual uint64_t lost() = 0;                                   // events that the source could not deliver, so far
   // The collector's own way of filling inputs, over an event that it makes up, into `out`; writes nothing else. For the self-check.
   virtual Status fill_synthetic(uint32_t type, std::span<schema::InputValue> out) = 0;

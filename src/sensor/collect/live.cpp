@@ -39,50 +39,53 @@ class RecordSource {
   virtual std::optional<BytesView> peek() = 0;
   virtual void advance() = 0;
   virtual uint64_t lost() const = 0;
+  virtual void set_unwanted(uint64_t kinds) { (void)kinds; }  // bits of ce_kind
 };
 
-// A page with one counter that its writer (the kernel, or the process connector's reader) goes on counting over restarts of the worker.
-class LossCounter {
+// A page that goes on over restarts of the worker: what its writer (the kernel, or the process connector's reader) counts, and what this process wants of the kernel.
+class SharedPage {
  public:
-  static Result<LossCounter> map(int descriptor) {
-    void* at = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ, MAP_SHARED, descriptor, 0);
+  static Result<SharedPage> map(int descriptor) {
+    void* at = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (at == MAP_FAILED) return fail(os::errno_error(errno, "cannot map", "loss counter"));
-    return LossCounter(static_cast<uint64_t*>(at));
+    return SharedPage(static_cast<ce_shared*>(at));
   }
-  LossCounter(LossCounter&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
-  LossCounter& operator=(LossCounter&&) = delete;
-  ~LossCounter() {
+  SharedPage(SharedPage&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
+  SharedPage& operator=(SharedPage&&) = delete;
+  ~SharedPage() {
     if (at_ != nullptr) ::munmap(at_, static_cast<size_t>(::sysconf(_SC_PAGESIZE)));
   }
-  uint64_t value() const { return std::atomic_ref<uint64_t>(*at_).load(std::memory_order_relaxed); }
+  uint64_t lost() const { return std::atomic_ref(at_->lost).load(std::memory_order_relaxed); }
+  void set_unwanted(unsigned long long kinds) { std::atomic_ref(at_->unwanted).store(kinds, std::memory_order_relaxed); }
 
  private:
-  explicit LossCounter(uint64_t* at) : at_(at) {}
-  uint64_t* at_;
+  explicit SharedPage(ce_shared* at) : at_(at) {}
+  ce_shared* at_;
 };
 
 class FromRing final : public RecordSource {
  public:
-  FromRing(RingBuffer ring, LossCounter lost) : ring_(std::move(ring)), lost_(std::move(lost)) {}
+  FromRing(RingBuffer ring, SharedPage shared) : ring_(std::move(ring)), shared_(std::move(shared)) {}
   std::optional<BytesView> peek() override { return ring_.peek(); }
   void advance() override { ring_.advance(); }
-  uint64_t lost() const override { return lost_.value(); }
+  uint64_t lost() const override { return shared_.lost(); }
+  void set_unwanted(uint64_t kinds) override { shared_.set_unwanted(kinds); }
 
  private:
   RingBuffer ring_;
-  LossCounter lost_;
+  SharedPage shared_;
 };
 
 class FromSocket final : public RecordSource {  // a datagram is taken out only when its event was evaluated: a restarted worker finds it again
  public:
-  FromSocket(int descriptor, LossCounter lost) : descriptor_(descriptor), lost_(std::move(lost)), bytes_(CE_HEAD_BYTES + CE_DATA_BYTES_MAX + 1) {}
+  FromSocket(int descriptor, SharedPage shared) : descriptor_(descriptor), shared_(std::move(shared)), bytes_(CE_HEAD_BYTES + CE_DATA_BYTES_MAX + 1) {}
   std::optional<BytesView> peek() override {
     const ssize_t n = receive(MSG_PEEK);
     if (n <= 0) return std::nullopt;
     return BytesView(bytes_).first(static_cast<size_t>(n));
   }
   void advance() override { receive(0); }
-  uint64_t lost() const override { return lost_.value(); }
+  uint64_t lost() const override { return shared_.lost(); }
 
  private:
   ssize_t receive(int flags) {
@@ -93,7 +96,7 @@ class FromSocket final : public RecordSource {  // a datagram is taken out only 
     return ::recvmsg(descriptor_, &header, flags | MSG_DONTWAIT);
   }
   int descriptor_;
-  LossCounter lost_;
+  SharedPage shared_;
   Bytes bytes_;
 };
 
@@ -143,6 +146,13 @@ class LiveCollector final : public Collector {
     }
   }
   void consumed() override { source_->advance(); }
+  // Executed programs are always wanted: by them the supervisor sees that this host is watched at all.
+  void wants(const std::function<bool(uint32_t)>& wanted) override {
+    uint64_t unwanted = 0;
+    if (!wanted(static_cast<uint32_t>(LinuxType::kFifoCreated))) unwanted |= uint64_t{1} << CE_MKNOD;
+    if (!wanted(static_cast<uint32_t>(LinuxType::kUnixSocket))) unwanted |= uint64_t{1} << CE_BIND | uint64_t{1} << CE_CONNECT;
+    source_->set_unwanted(unwanted);
+  }
 
   Status fill_synthetic(uint32_t type, std::span<schema::InputValue> out) override {
     made_up_ = synthetic(static_cast<LinuxType>(type));
@@ -176,10 +186,10 @@ class LiveCollector final : public Collector {
 
 Result<std::unique_ptr<Collector>> make_live_collector(const LiveOptions& options, const Clock& clock) {
   if (options.from == LiveOptions::From::kNothing) return std::make_unique<LiveCollector>(std::make_unique<FromNothing>(), options, clock);
-  TRY(LossCounter lost, LossCounter::map(options.lost_descriptor));
-  if (options.from == LiveOptions::From::kConnector) return std::make_unique<LiveCollector>(std::make_unique<FromSocket>(options.ring_descriptor, std::move(lost)), options, clock);
+  TRY(SharedPage shared, SharedPage::map(options.shared_descriptor));
+  if (options.from == LiveOptions::From::kConnector) return std::make_unique<LiveCollector>(std::make_unique<FromSocket>(options.ring_descriptor, std::move(shared)), options, clock);
   TRY(RingBuffer ring, RingBuffer::map(options.ring_descriptor, options.ring_bytes));
-  return std::make_unique<LiveCollector>(std::make_unique<FromRing>(std::move(ring), std::move(lost)), options, clock);
+  return std::make_unique<LiveCollector>(std::make_unique<FromRing>(std::move(ring), std::move(shared)), options, clock);
 }
 
 }  // namespace creance::sensor

@@ -13,7 +13,7 @@ struct LiveOptions {
   From from = From::kRingBuffer;
   int ring_descriptor = -1;
   uint32_t ring_bytes = 0;
-  int lost_descriptor = -1;  // array map, one 64-bit counter
+  int shared_descriptor = -1;  // a page: ce_shared of ebpf/kernel_event.h
   std::string host;
   std::string passwd;        // the text of /etc/passwd
 };

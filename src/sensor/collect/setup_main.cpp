@@ -64,9 +64,9 @@ Result<Attached> attach() {
   if (error != 0)
     return fail(ErrorCode::kUnsupported, fmt::format("the kernel refuses the programs (error {}): {}", -error, last_complaint));
   const bpf_map* ring = bpf_object__find_map_by_name(attached.object.get(), "events");
-  const bpf_map* lost = bpf_object__find_map_by_name(attached.object.get(), "lost");
+  const bpf_map* shared = bpf_object__find_map_by_name(attached.object.get(), "shared");
   attached.ring_bytes = bpf_map__max_entries(ring);
-  attached.descriptors = {bpf_map__fd(ring), bpf_map__fd(lost)};
+  attached.descriptors = {bpf_map__fd(ring), bpf_map__fd(shared)};
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, attached.object.get()) {
     bpf_link* link = bpf_program__attach(program);

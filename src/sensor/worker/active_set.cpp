@@ -154,20 +154,20 @@ Status ActiveSet::load_correlations(int folder, const ipc::SetFile& entry, std::
   return {};
 }
 
-void ActiveSet::inherit(const ActiveSet& before) {
-  if (correlations_ && before.correlations_) (void)correlations_->state.inherit(before.correlations_->state);
+void ActiveSet::inherit(ActiveSet& before) {
+  if (correlations_ && before.correlations_) correlations_->state.inherit(before.correlations_->state);
 }
 
-Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases, interpreter::Hash128 hash_key, std::span<const ipc::Set> without) {
-  ActiveSet active;
-  active.set_ = set;
+Result<std::unique_ptr<ActiveSet>> ActiveSet::load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases, interpreter::Hash128 hash_key, std::span<const ipc::Set> without) {
+  auto active = std::make_unique<ActiveSet>();
+  active->set_ = set;
   if (set == ipc::kNoSet) return active;
-  active.hex_ = to_hex(set);
-  const ipc::Descriptor folder(::openat(sets_folder, active.hex_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!folder) return fail(os::errno_error(errno, "cannot open the set", active.hex_));
+  active->hex_ = to_hex(set);
+  const ipc::Descriptor folder(::openat(sets_folder, active->hex_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!folder) return fail(os::errno_error(errno, "cannot open the set", active->hex_));
   TRY(const Bytes bytes, read_small(folder.get(), ipc::kSetRecordName, sizeof(ipc::SetRecord) + 64));
   TRY(const auto record, ipc::from_record<ipc::SetRecord>(bytes));
-  if (record.release != set) return fail(ErrorCode::kInvalid, fmt::format("set.bin of {} belongs to another release", active.hex_));
+  if (record.release != set) return fail(ErrorCode::kInvalid, fmt::format("set.bin of {} belongs to another release", active->hex_));
   const ipc::SetFile* correlations = nullptr;
   bool foreign_correlations = false;
   for (size_t i = 0; i < record.count; ++i) {
@@ -197,16 +197,16 @@ Result<ActiveSet> ActiveSet::load(int sets_folder, const ipc::Set& set, std::spa
       return fail(ErrorCode::kInvalid, fmt::format("`{}`: expects {} inputs, the sensor supplies {}", entry.name.view(), verified->input_count(), type->type->inputs.size()));
     const uint32_t count = verified->instance_count();
     interpreter::Scratch scratch(*verified);
-    active.channels_.push_back({.type = static_cast<uint32_t>(type - supplied.begin()), .file_index = static_cast<uint32_t>(i), .sha256 = digest.hex(), .file = std::move(file), .channel = std::move(*verified), .scratch = std::move(scratch), .suspended = std::vector<uint8_t>(count, 0),
+    active->channels_.push_back({.type = static_cast<uint32_t>(type - supplied.begin()), .file_index = static_cast<uint32_t>(i), .sha256 = digest.hex(), .file = std::move(file), .channel = std::move(*verified), .scratch = std::move(scratch), .suspended = std::vector<uint8_t>(count, 0),
                                 .hits = std::vector<uint32_t>(count, 0), .bytes = std::vector<uint32_t>(count, 0), .cases = {}, .sources = {}, .silent = {}, .times = {}});
     if (cases == Cases::kRead && entry.cases_bytes > 0) {
-      TRY(active.channels_.back().cases, read_cases(folder.get(), entry));
+      TRY(active->channels_.back().cases, read_cases(folder.get(), entry));
     }
-    active.instances_ += count;
-    note_held(active.channels_.back(), *type, active.held_);
+    active->instances_ += count;
+    note_held(active->channels_.back(), *type, active->held_);
   }
   if (correlations == nullptr && foreign_correlations) return fail(ErrorCode::kInvalid, "the correlations were made for another form of their file than this build reads");
-  if (correlations != nullptr) TRY_VOID(active.load_correlations(folder.get(), *correlations, supplied, hash_key));
+  if (correlations != nullptr) TRY_VOID(active->load_correlations(folder.get(), *correlations, supplied, hash_key));
   return active;
 }
 

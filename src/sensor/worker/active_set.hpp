@@ -1,5 +1,5 @@
 // The content that a worker runs: the channel files of one release that this sensor's collector can feed, verified and mapped. All or nothing.
-// Reads below the given folder only, and there only what set.bin names. Owns mappings and scratch memory; movable; one thread.
+// Reads below the given folder only, and there only what set.bin names. Owns mappings and scratch memory; one thread at a time.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -73,8 +73,8 @@ class ActiveSet {
   enum class Cases : uint8_t { kNone, kRead };  // the release's own cases are for rehearsals
   // kNoSet: an empty one. kInvalid, with the file and the verifier's code: nothing of it may run.
   // `hash_key`: secret and random; for the state of correlations, until inherit(). `without`: digests of channel files that this host refuses; the rest of the set runs.
-  static Result<ActiveSet> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases = Cases::kNone, interpreter::Hash128 hash_key = {}, std::span<const ipc::Set> without = {});
-  void inherit(const ActiveSet& before);  // the state of correlations that are the same
+  static Result<std::unique_ptr<ActiveSet>> load(int sets_folder, const ipc::Set& set, std::span<const Supplied> supplied, Cases cases = Cases::kNone, interpreter::Hash128 hash_key = {}, std::span<const ipc::Set> without = {});
+  void inherit(ActiveSet& before);  // the state of correlations that are the same; `before` must not be evaluated any more
 
   const ipc::Set& set() const { return set_; }
   const std::string& hex() const { return hex_; }

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "base/check.hpp"
 #include "base/limits.hpp"
 #include "base/sensor_limits.hpp"
 #include "schema/event_time.hpp"
@@ -14,25 +16,27 @@ namespace {
 constexpr uint8_t kByFault = 1, kByHits = 2;
 }
 
-void Evaluation::swap(ActiveSet next) {
+std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
+  CHECK(next != nullptr);
   lost_before_ = totals().lost_correlated;
-  next.inherit(active_);
-  active_ = std::move(next);
+  next->inherit(*active_);
+  std::swap(active_, next);
+  return next;
 }
 
 Totals Evaluation::totals() const {
   Totals out = totals_;
   out.lost_correlated = lost_before_;
-  if (const LoadedCorrelations* correlations = active_.correlations()) out.lost_correlated += correlations->state.counts().evicted + correlations->state.counts().dropped;
+  if (const LoadedCorrelations* correlations = std::as_const(*active_).correlations()) out.lost_correlated += correlations->state.counts().evicted + correlations->state.counts().dropped;
   return out;
 }
 
 void Evaluation::new_minute() {
-  if (LoadedCorrelations* correlations = active_.correlations()) {
+  if (LoadedCorrelations* correlations = active_->correlations()) {
     std::ranges::fill(correlations->hits, 0u);
     for (uint8_t& mark : correlations->suspended) mark = mark == kByHits ? 0 : mark;
   }
-  for (LoadedChannel& loaded : active_.channels()) {
+  for (LoadedChannel& loaded : active_->channels()) {
     std::ranges::fill(loaded.hits, 0u);
     std::ranges::fill(loaded.bytes, 0u);
     for (uint8_t& mark : loaded.suspended) mark = mark == kByHits ? 0 : mark;
@@ -45,7 +49,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     minute_ = now;
     new_minute();
   }
-  LoadedChannel* loaded = active_.of_type(event.type);
+  LoadedChannel* loaded = active_->of_type(event.type);
   if (loaded == nullptr) return;
   if (sinks_.evaluating) sinks_.evaluating(uint64_t{loaded->file_index} + 1);
   const interpreter::Outcome outcome = interpreter::evaluate(loaded->channel, event.inputs, loaded->scratch);
@@ -73,7 +77,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
       continue;
     }
     if (!report) continue;
-    write_detection({info, *supplied_[event.type].type, event.inputs, active_.hex(), loaded->sha256, host_, event.time}, line_);
+    write_detection({info, *supplied_[event.type].type, event.inputs, active_->hex(), loaded->sha256, host_, event.time}, line_);
     loaded->bytes[instance] += static_cast<uint32_t>(line_.size());
     if (loaded->bytes[instance] > limits::kInstanceBytesPerMinuteMax) {
       loaded->suspended[instance] = kByHits;
@@ -86,7 +90,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
 }
 
 void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool report) {
-  LoadedCorrelations& correlations = *active_.correlations();
+  LoadedCorrelations& correlations = *active_->correlations();
   auto time = schema::event_time(loaded.times, event.inputs.values);
   if (!time && event.time != WallTime{}) time = std::chrono::duration_cast<std::chrono::microseconds>(event.time.time_since_epoch()).count();
   const interpreter::CorrelationOutcome outcome = correlations.state.observe({loaded.observed_type, sources_, event.inputs, time});
@@ -111,7 +115,7 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     std::ranges::sort(group_);
     group_.erase(std::ranges::unique(group_).begin(), group_.end());
     const channel::InstanceInfo as_rule{.rule_id = info.rule_id, .title = info.title, .level = info.level, .author = info.author, .tags = info.tags, .references = info.references, .inputs = group_};
-    write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_.hex(), correlations.sha256, host_, event.time, members_}, line_);
+    write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_->hex(), correlations.sha256, host_, event.time, members_}, line_);
     sinks_.detection(line_);
   }
 }

@@ -31,8 +31,9 @@ class Evaluation {
   };
   Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
 
-  void swap(ActiveSet next);  // correlations that stay the same keep their state
-  ActiveSet& active() { return active_; }
+  // Correlations that stay the same keep their state. Gives back what ran: to free it takes longer than an event may wait.
+  [[nodiscard]] std::unique_ptr<ActiveSet> swap(std::unique_ptr<ActiveSet> next);
+  ActiveSet& active() { return *active_; }
   // Rehearsals count, and report nothing.
   void evaluate(const Event& event, MonotonicTime now, bool report);
   Totals totals() const;
@@ -43,7 +44,7 @@ class Evaluation {
   std::span<const Supplied> supplied_;
   std::string host_;
   Sinks sinks_;
-  ActiveSet active_;
+  std::unique_ptr<ActiveSet> active_ = std::make_unique<ActiveSet>();
   Totals totals_;
   MonotonicTime minute_{0};
   std::string line_;

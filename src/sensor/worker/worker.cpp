@@ -18,7 +18,10 @@
 
 namespace creance::sensor {
 namespace {
+constexpr MonotonicTime kStreaming{4};   // events that come closer to each other are fetched together …
+constexpr MonotonicTime kGather{2};      // … at this interval
 constexpr int kEventsPerTurn = 128;      // then the supervisor is listened to again
+constexpr int kFramesPerTurn = 16;       // of words for the supervisor: hundreds of held instances must not keep an event waiting
 constexpr size_t kOutboxMax = 4'096;     // above, health and notes are dropped: the supervisor does not read
 }  // namespace
 
@@ -47,54 +50,58 @@ void Worker::start() {
   ready.build.assign(options_.build);
   ready.collector.assign(collector_->name());
   say(ready);
-  activate(options_.first_set);
+  // Before the first event: what a worker that died left unread is for this content.
+  preparer_->want(options_.first_set);
+  activate(preparer_->wait());
 }
 
-void Worker::activate(const ipc::Set& set) {
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kNone, options_.hash_key, options_.without);
-  if (!loaded) {
+void Worker::activate(Preparer::Ready ready) {
+  if (!ready.content) {
     ipc::ActivationFailed failed;
-    failed.set = set;
+    failed.set = ready.set;
     failed.reason = ipc::Reason::kVerifyFailed;
-    failed.detail.assign(loaded.error().detail);
+    failed.detail.assign(ready.content.error().detail);
     say(failed);
     return;
   }
-  evaluation_.swap(std::move(*loaded));
+  preparer_->give_back(evaluation_.swap(std::move(*ready.content)));
+  collector_->wants([this](uint32_t type) { return evaluation_.active().of_type(type) != nullptr; });
   since_activation_ = 0;
+  held_told_ = 0;
   ipc::Activated activated;
-  activated.set = set;
+  activated.set = ready.set;
   activated.channels = static_cast<uint32_t>(evaluation_.active().channels().size());
   activated.instances = evaluation_.active().instances();
   activated.held = static_cast<uint32_t>(evaluation_.active().held().size());
   say(activated);
-  tell_held();
 }
 
+// A few at a time, as the supervisor takes them.
 void Worker::tell_held() {
   const auto held = evaluation_.active().held();
-  for (uint32_t i = 0; i < held.size() && i < limits::kHeldReportedMax; ++i) {
+  for (; outbox_.size() < kFramesPerTurn && held_told_ < held.size() && held_told_ < limits::kHeldReportedMax; ++held_told_) {
     ipc::HeldInstance message;
     message.set = evaluation_.active().set();
-    message.index = i;
+    message.index = held_told_;
     message.total = static_cast<uint32_t>(held.size());
-    message.rule_id.assign(held[i].rule_id);
-    message.input.assign(held[i].input);
+    message.rule_id.assign(held[held_told_].rule_id);
+    message.input.assign(held[held_told_].input);
     say(message);
   }
 }
 
 bool Worker::listen() {
-  for (;;) {
+  while (!preparer_->full()) {  // else the questions wait in the socket
     const auto frame = supervisor_.receive();
     if (!frame && frame.error().code == ErrorCode::kUnavailable) return true;
     if (!frame) return false;  // gone, or not the supervisor that this worker was built with
-    if (frame->is<ipc::Activate>()) activate(frame->as<ipc::Activate>().set);
+    if (frame->is<ipc::Activate>()) preparer_->want(frame->as<ipc::Activate>().set);
   }
+  return true;
 }
 
 void Worker::flush() {
-  while (!outbox_.empty()) {
+  for (int i = 0; i < kFramesPerTurn && !outbox_.empty(); ++i) {
     if (const auto sent = supervisor_.send_frame(outbox_.front(), {}); !sent) return;
     outbox_.pop_front();
   }
@@ -166,6 +173,7 @@ bool Worker::work() {
     const Next next = collector_->next(now, event);
     ended_ = next == Next::kEnded;
     if (next != Next::kEvent) return next == Next::kNothing && collector_->due() && *collector_->due() <= now;
+    last_event_ = now;
     recent_.remember(collector_->supplied()[event.type].type->fingerprint, event.inputs);
     evaluation_.evaluate(event, now, true);
     collector_->consumed();
@@ -173,35 +181,48 @@ bool Worker::work() {
   return true;
 }
 
-int Worker::run() {
+// Until there is something to do, and not beyond the next health message. While events come one upon the other, they are fetched every two milliseconds and not one by one: to be woken
+// for each costs more than to judge it.
+void Worker::wait(bool more) {
+  if (more && outbox_.size() <= 64) return;
+  MonotonicTime until = health_due_;
+  if (const auto due = collector_->due()) until = std::min(until, *due);
+  const MonotonicTime now = clock_.monotonic();
+  int64_t wait_ms = more ? 0 : std::clamp<int64_t>((until - now).count(), 0, kHealthInterval.count());
+  const bool streaming = now - last_event_ < kStreaming && collector_->descriptor() >= 0;
+  if (streaming) wait_ms = std::min(wait_ms, kGather.count());
+  std::array<pollfd, 3> waits = {pollfd{preparer_->full() ? -1 : supervisor_.fd(), static_cast<short>(outbox_.empty() ? POLLIN : POLLIN | POLLOUT), 0}, pollfd{preparer_->descriptor(), POLLIN, 0},
+                                 pollfd{streaming ? -1 : collector_->descriptor(), POLLIN, 0}};
+  ::poll(waits.data(), waits.size(), static_cast<int>(wait_ms));
+}
+
+int Worker::run(std::unique_ptr<Preparer> preparer) {
   live_ = true;
+  preparer_ = std::move(preparer);
   start();
   for (;;) {
     if (!listen()) return 0;
+    while (auto ready = preparer_->take()) activate(std::move(*ready));
     const bool more = work();
     const MonotonicTime now = clock_.monotonic();
     if (now >= health_due_) {
       health_due_ = now + kHealthInterval;
       send_health();
     }
+    tell_held();
     flush();
-    MonotonicTime until = health_due_;
-    if (const auto due = collector_->due()) until = std::min(until, *due);
-    std::array<pollfd, 2> waits = {pollfd{supervisor_.fd(), static_cast<short>(outbox_.empty() ? POLLIN : POLLIN | POLLOUT), 0}, pollfd{collector_->descriptor(), POLLIN, 0}};
-    const int wait_ms = more ? 0 : static_cast<int>(std::clamp<int64_t>((until - now).count(), 0, kHealthInterval.count()));
-    if (!more || outbox_.size() > 64) ::poll(waits.data(), waits.size(), wait_ms);
+    wait(more);
   }
 }
 
-int Worker::rehearse(const ipc::Set& set) {
+int Worker::rehearse(const ipc::Set& set, Result<std::unique_ptr<ActiveSet>> loaded) {
   ipc::Rehearsed answer;
   answer.set = set;
-  auto loaded = ActiveSet::load(options_.sets_folder, set, collector_->supplied(), ActiveSet::Cases::kRead, options_.hash_key, options_.without);
   if (!loaded) {
     answer.reason = ipc::Reason::kVerifyFailed;
     answer.detail.assign(loaded.error().detail);
   } else {
-    evaluation_.swap(std::move(*loaded));
+    (void)evaluation_.swap(std::move(*loaded));
     answer = sensor::rehearse(evaluation_, collector_->supplied(), recent_.snapshot());
   }
   say(answer);

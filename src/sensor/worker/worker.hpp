@@ -1,5 +1,5 @@
 // The worker's loop: events from the collector through the active set, detections out, words with the supervisor. Everything it needs was opened before; it opens only
-// the files of sets. Ends when the supervisor is gone. One thread.
+// the files of sets. Ends when the supervisor is gone. One thread; new content is made ready in the one other (preparer.hpp) and handed over between two events.
 #pragma once
 #include <deque>
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "base/ipc/socket.hpp"
 #include "sensor/worker/evaluation.hpp"
+#include "sensor/worker/preparer.hpp"
 #include "sensor/worker/recent_events.hpp"
 #include "sensor/worker/rehearsal.hpp"
 
@@ -18,30 +19,28 @@ inline constexpr MonotonicTime kHealthInterval{500};
 struct WorkerOptions {
   std::string host;
   std::string build;
-  int sets_folder = -1;
   int detections = -1;       // datagram socket, one line each
   int memory_statistics = -1;  // /proc/self/statm, or -1
   ipc::Set first_set{};      // loaded at the start
-  interpreter::Hash128 hash_key{};  // random, of this run
-  std::vector<ipc::Set> without{};  // channel files that this host refuses
 };
 
 class Worker {
  public:
   Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique_ptr<Collector> collector, RecentEvents recent, const Clock& clock);
-  int run();                 // exit code
-  int rehearse(const ipc::Set& set);
+  int run(std::unique_ptr<Preparer> preparer);  // exit code
+  int rehearse(const ipc::Set& set, Result<std::unique_ptr<ActiveSet>> loaded);
 
  private:
   void start();
-  void activate(const ipc::Set& set);
+  void activate(Preparer::Ready ready);
   bool listen();             // false: the supervisor is gone
   void tell_held();
   void send_health();
   void flush();
+  void wait(bool more);
   template <class T>
   void say(const T& message) { outbox_.push_back(ipc::encode(message, ipc::Process::kWorker)); }
-  bool work();               // a bounded number of events; false: nothing to do now
+  bool work();               // a bounded number of events; false: no more now
   void detect(std::string_view line);
   void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation
   uint64_t resident_kib() const;
@@ -53,6 +52,8 @@ class Worker {
   const Clock& clock_;
   Evaluation evaluation_;
   std::deque<ipc::Frame> outbox_;
+  uint32_t held_told_ = 0;   // of the active set
+  MonotonicTime last_event_{-1'000'000};
   MonotonicTime health_due_{0};
   MonotonicTime second_{0};
   uint64_t second_bytes_ = 0;
@@ -60,6 +61,7 @@ class Worker {
   uint64_t since_activation_ = 0;
   bool ended_ = false;
   bool live_ = false;        // not a rehearsal
+  std::unique_ptr<Preparer> preparer_;  // of run(); goes first, since its thread reads what the collector supplies
 };
 
 }  // namespace creance::sensor

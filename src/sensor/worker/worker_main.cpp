@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -81,11 +82,14 @@ Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, Rec
   return make_live_collector({from, 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
 }
 
-Status confine() {
+// Files and privileges first, as `start` may make the one other thread, which takes over what it finds; then the calls of both.
+Status confine(const std::function<Status()>& start) {
   const std::filesystem::path sets[] = {"/proc/self/fd/6"};
   const os::Confinement confinement{.readable = sets, .writable = {}, .may_write_files = false};
   if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
   else if (!done) fmt::print(stderr, "creance-sensor-worker: {}\n", done.error().detail);
+  TRY_VOID(os::drop_privileges());
+  TRY_VOID(start());
   return os::confine_calls(confinement);
 }
 
@@ -122,12 +126,20 @@ int run(const std::vector<std::string>& given) {
   if (const auto checked = check_written_inputs(**collector); !checked) return complain(checked.error(), 4);
   std::array<uint8_t, sizeof(interpreter::Hash128)> random{};
   os::RealRandom().fill(random);
+  const auto load = [supplied = (*collector)->supplied(), hash_key = std::bit_cast<interpreter::Hash128>(random), without = arguments.without](const ipc::Set& set, ActiveSet::Cases cases) {
+    return ActiveSet::load(6, set, supplied, cases, hash_key, without);
+  };
+  std::unique_ptr<Preparer> preparer;
+  const auto start_preparer = [&]() -> Status {
+    if (arguments.rehearse) return {};
+    TRY(preparer, Preparer::start([load](const ipc::Set& set) { return load(set, ActiveSet::Cases::kNone); }));
+    return {};
+  };
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (!arguments.without_sandbox)
-    if (const auto confined = confine(); !confined) return complain(confined.error(), 2);
-  const WorkerOptions options{arguments.host, CREANCE_VERSION, 6, 4, statistics, arguments.set, std::bit_cast<interpreter::Hash128>(random), arguments.without};
+  if (const auto started = arguments.without_sandbox ? start_preparer() : confine(start_preparer); !started) return complain(started.error(), 2);
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
-  return arguments.rehearse ? worker.rehearse(arguments.set) : worker.run();
+  return arguments.rehearse ? worker.rehearse(arguments.set, load(arguments.set, ActiveSet::Cases::kRead)) : worker.run(std::move(preparer));
 }
 
 }  // namespace

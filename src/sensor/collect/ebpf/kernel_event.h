@@ -33,4 +33,11 @@ struct ce_event {
 };
 #define CE_HEAD_BYTES 48
 
+/* A page that both sides see. The worker writes `unwanted` alone, and nothing that it could write makes the kernel part do anything but send less. */
+#define CE_SAMPLED_EACH 64
+struct ce_shared {
+  unsigned long long lost;     /* records that found no room */
+  unsigned long long unwanted; /* bit of each ce_kind that no loaded rule looks at: one in CE_SAMPLED_EACH is sent */
+};
+
 #endif
