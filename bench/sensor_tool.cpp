@@ -80,6 +80,7 @@ int make_sets(const fs::path& state, const std::vector<std::string>& folders) {
   const auto built = compiler::build(rules, schema::Catalog::embedded(), diagnostics);
   if (!built) return complain(built.error().detail);
   for (const char* folder : {"state", "sets", "pretend"}) fs::create_directories(state / folder);
+  fs::permissions(state / "pretend", fs::perms::all);  // as root, both stand-ins are users of their own
   os::RealFileSystem files;
   ipc::Ladder ladder;
   std::string sets, channels;

@@ -152,8 +152,10 @@ class Demo:
             raise Failure("internal-01 did not rehearse over the release's own cases\n" + tail(self.data / "logs" / "internal-01.log"))
 
     def check_sandboxes(self):
-        """Every worker and updater lives under a system-call filter, without privileges."""
-        seen = 0
+        """Every worker and updater lives under a system-call filter, without privileges; and as root a user of its own."""
+        done = subprocess.run([str(self.bin / "creance-sensor"), "status", "--state", str(self.data / "sensors/internal-01"), "--json"], capture_output=True, text=True, check=True)
+        apart = json.loads(done.stdout)["users"].startswith("separate users")
+        seen, users = 0, {}
         for name, process in self.processes:
             if name == "server":
                 continue
@@ -167,10 +169,15 @@ class Demo:
                 if program not in ("creance-sensor-updater", "creance-sensor-worker", "creance-sensor-worker-demo"):
                     continue
                 seen += 1
+                users.setdefault(program.removesuffix("-demo"), set()).add(fields["Uid"].split()[0])
                 if (fields["Seccomp"], fields["NoNewPrivs"], int(fields["CapEff"], 16)) != ("2", "1", 0):
                     raise Failure(f"{program} of {name} is not confined: Seccomp {fields['Seccomp']}, NoNewPrivs {fields['NoNewPrivs']}, CapEff {fields['CapEff']}")
+                if apart and (int(fields["CapBnd"], 16), fields["Groups"].split()) != (0, []):
+                    raise Failure(f"{program} of {name} could gain rights: CapBnd {fields['CapBnd']}, Groups {fields['Groups']}")
         if seen < 2 * (INTERNAL + CANARY + GENERAL) - 2:
             raise Failure(f"only {seen} workers and updaters were found")
+        if apart and (users["creance-sensor-worker"] & users["creance-sensor-updater"] or "0" in set().union(*users.values())):
+            raise Failure(f"workers and updaters are not users of their own: {users}")
 
     def pack_and_push(self, release, rules, notes):
         dist = self.data / "dist"

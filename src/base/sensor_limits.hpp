@@ -8,4 +8,6 @@ inline constexpr uint64_t kPauseMsMax = 366ull * 24 * 3600 * 1000;  // of a loca
 inline constexpr uint32_t kOrdersMax = 64;                          // of the host's owner, waiting; more are left for later
 inline constexpr uint32_t kInstanceBytesPerMinuteMax = 4u << 20;    // of detections of one instance; above, it is suspended until the next minute
 
+inline constexpr uint64_t kProcessMemoryBytesMax = 512u << 20;      // resident, of each of the supervisor's children; above, it is ended, with that reason
+
 }  // namespace creance::limits

@@ -20,6 +20,8 @@ inline constexpr uint16_t kMessageVersion = 1;
 inline constexpr size_t kMessageBytes = 1024;
 inline constexpr size_t kPayloadBytesMax = kMessageBytes - 16;
 inline constexpr size_t kRungsMax = 3;  // LKG and two older good sets
+inline constexpr uint64_t kCounterMax = (uint64_t{1} << 53) - 1;  // of anything that is counted: what JSON can say exactly; above: a lie
+inline constexpr int kExitNoMemory = 5;                          // how a process ends that is given no more memory
 
 // Text of at most N-1 bytes, then zeros. Printable: no control characters, so that it may go into a log or a JSON string as it is (quotes escaped).
 template <size_t N>
@@ -141,7 +143,11 @@ struct Health {  // at least every kHealthIntervalMs while the worker's loop tur
   uint64_t rss_kib = 0;
   uint8_t ended = 0;     // the input has no more events
   uint8_t padding[7]{};
-  bool valid() const { return is_bool(ended); }
+  bool valid() const {
+    for (const uint64_t counter : {events, matches, faults, lost_events, lost_detections, lost_correlated, rss_kib})
+      if (counter > kCounterMax) return false;
+    return is_bool(ended);
+  }
 };
 
 struct HeldInstance {
@@ -271,10 +277,20 @@ struct Admitted {
   Text<72> offer_release;
   Text<240> detail;              // why there is no offer, or what was wrong
   bool valid() const {
-    for (const Standing standing : rung_standing)
+    bool taken_back = !in_range(running_standing) || running_standing != Standing::kAllowed;
+    bool judged = taken_back;
+    for (const Standing standing : rung_standing) {
       if (!in_range(standing)) return false;
-    return is_bool(trusted) && in_range(running_standing) && in_range(grant) && lifted_count <= lifted.size() && offer_release.valid() && detail.valid() &&
-           (trusted == 1 || (offer == kNoSet && grant == GrantVerdict::kNone && lifted_count == 0));
+      judged = judged || standing != Standing::kAllowed;
+    }
+    if (!is_bool(trusted) || !in_range(running_standing) || !in_range(grant) || lifted_count > lifted.size() || !offer_release.valid() || !detail.valid()) return false;
+    if (plan_sequence > kCounterMax || deny_version > kCounterMax || clock_behind_ms > kCounterMax) return false;
+    for (size_t i = 0; i < lifted.size(); ++i)
+      if ((lifted[i] != kNoSet) != (i < lifted_count)) return false;
+    const bool granted = grant == GrantVerdict::kGo || grant == GrantVerdict::kHold;
+    if (granted != (grant_release != kNoSet) || (granted && grant_release != offer)) return false;    // a grant is for what is offered
+    if ((offer == kNoSet) != offer_release.view().empty() || (offer != kNoSet && taken_back)) return false;  // and nothing is offered while what runs is taken back
+    return trusted == 1 || (!judged && offer == kNoSet && grant == GrantVerdict::kNone && lifted_count == 0 && plan_sequence == 0 && deny_version == 0);
   }
 };
 

@@ -88,6 +88,7 @@ Result<Frame> Socket::receive(std::vector<Descriptor>* descriptors) {
   }
   auto frame = decode(BytesView(bytes.data(), static_cast<size_t>(n)), peer_);
   if (frame && (header.msg_flags & MSG_CTRUNC) != 0) return fail(ErrorCode::kInvalid, "more descriptors beside a message than belong there");
+  if (frame && descriptors == nullptr && !came.empty()) return fail(ErrorCode::kInvalid, "descriptors beside a message where none belong");
   if (frame && descriptors != nullptr) *descriptors = std::move(came);
   return frame;
 }

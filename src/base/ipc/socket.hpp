@@ -40,7 +40,7 @@ class Socket {
   template <class T>
   Status send(const T& message, Process self) { return send_frame(encode(message, self), {}); }
   Status send_frame(const Frame& frame, std::span<const int> descriptors);
-  // Descriptors that came along are closed unless `descriptors` takes them.
+  // Descriptors that came along without `descriptors` to take them are closed, and the message is refused.
   Result<Frame> receive(std::vector<Descriptor>* descriptors = nullptr);
 
  private:

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <system_error>
 
 #include "base/check.hpp"
 #include "base/os/real.hpp"
@@ -31,9 +33,7 @@ void limit(__rlimit_resource resource, uint64_t value) {
 }
 
 // In the child, between fork and exec: only calls that are safe there.
-[[noreturn]] void become(const Launch& launch, const std::vector<char*>& arguments, int log, pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(126);
+[[noreturn]] void become(const Launch& launch, const std::vector<char*>& arguments, int log, int program, pid_t parent) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -42,7 +42,9 @@ void limit(__rlimit_resource resource, uint64_t value) {
   int highest = 2;
   for (const auto& [ours, theirs] : launch.descriptors) highest = std::max(highest, theirs);
   const int floor = highest + 1;
-  if (log >= 0) log = ::fcntl(log, F_DUPFD_CLOEXEC, floor);
+  int folder = launch.folder, cgroup = launch.cgroup;
+  for (int* const fd : {&log, &program, &folder, &cgroup})
+    if (*fd >= 0) *fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, floor);
   std::array<int, 64> staged{};
   for (size_t i = 0; i < launch.descriptors.size(); ++i) {
     staged[i] = ::fcntl(launch.descriptors[i].first, F_DUPFD_CLOEXEC, floor);
@@ -63,16 +65,32 @@ void limit(__rlimit_resource resource, uint64_t value) {
     if (!given) ::close(fd);
   }
   ::syscall(SYS_close_range, static_cast<unsigned>(highest) + 1, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+  if (cgroup >= 0 && ::write(cgroup, "0", 1) != 1) cgroup = -1;  // someone took it away: the other limits stay
+  if (folder >= 0 && ::fchdir(folder) != 0) ::_exit(126);
+  if (launch.nice > 0) (void)!::nice(launch.nice);
   limit(RLIMIT_AS, launch.limits.address_space_bytes);
   limit(RLIMIT_NOFILE, launch.limits.open_files);
   limit(RLIMIT_CPU, launch.limits.cpu_seconds);
   limit(RLIMIT_FSIZE, launch.limits.file_bytes);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  if (launch.user) {
+    if (!become_user(*launch.user, 0)) ::_exit(126);
+    ::umask(027);
+  } else if (launch.capabilities != ~Capabilities{0}) {
+    (void)reduce_bounding_set(launch.capabilities);  // refused without CAP_SETPCAP: then there is nothing to gain, see below
+  }
+  limit(RLIMIT_NPROC, launch.limits.processes);  // of the user that it is now
+  if ((launch.user || launch.no_new_privileges) && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::_exit(126);
+  // Last: a change of the user takes it back.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(126);
   char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   char locale[] = "LC_ALL=C";
   char* const environment[] = {path, locale, nullptr};
   ::execve(launch.program.c_str(), arguments.data(), environment);
+  // The user may run the program without being able to go where it lies (below /root, say).
+  if (program >= 0 && errno == EACCES) ::syscall(SYS_execveat, program, "", arguments.data(), environment, 0x1000 /* AT_EMPTY_PATH */);
   ::_exit(127);
 }
 
@@ -87,6 +105,7 @@ Result<ChildProcess> ChildProcess::start(const Launch& launch) {
     log = ipc::Descriptor(::open(launch.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!log) return fail(errno_error(errno, "cannot open log", launch.log));
   }
+  const ipc::Descriptor program(launch.user ? ::open(launch.program.c_str(), O_PATH | O_CLOEXEC) : -1);
   std::string name = launch.program.string();
   std::vector<std::string> texts = launch.arguments;
   std::vector<char*> arguments{name.data()};
@@ -95,11 +114,16 @@ Result<ChildProcess> ChildProcess::start(const Launch& launch) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return fail(errno_error(errno, "cannot start", launch.program));
-  if (pid == 0) become(launch, arguments, log.get(), parent);
+  if (pid == 0) become(launch, arguments, log.get(), program.get(), parent);
   ChildProcess child;
   child.pid_ = pid;
   child.pidfd_ = ipc::Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!child.pidfd_) return fail(errno_error(errno, "cannot watch", launch.program));  // the destructor ends the child
+  static const bool own_proc = [] {  // /proc may be of another pid namespace, where the number is someone else's
+    std::error_code ec;
+    return std::filesystem::read_symlink("/proc/self", ec).string() == std::to_string(::getpid());
+  }();
+  if (own_proc) child.statistics_ = ipc::Descriptor(::open(fmt::format("/proc/{}/statm", pid).c_str(), O_RDONLY | O_CLOEXEC));
   return child;
 }
 
@@ -108,6 +132,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     end();
     pid_ = std::exchange(other.pid_, -1);
     pidfd_ = std::move(other.pidfd_);
+    statistics_ = std::move(other.statistics_);
   }
   return *this;
 }
@@ -139,6 +164,7 @@ std::optional<ExitStatus> ChildProcess::exited() {
   if (::waitpid(pid_, &raw, WNOHANG) != pid_) return std::nullopt;
   pid_ = -1;
   pidfd_.reset();
+  statistics_.reset();
   return status_of(raw);
 }
 
@@ -149,6 +175,7 @@ ExitStatus ChildProcess::wait() {
   }
   pid_ = -1;
   pidfd_.reset();
+  statistics_.reset();
   return status_of(raw);
 }
 
@@ -157,6 +184,22 @@ std::optional<std::chrono::nanoseconds> ChildProcess::cpu_time() const {
   timespec spent{};
   if (pid_ <= 0 || ::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &spent) != 0) return std::nullopt;
   return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
+}
+
+std::optional<uint64_t> resident_pages(std::string_view statm) {
+  const size_t space = statm.find(' ');
+  uint64_t pages = 0;
+  if (space == std::string_view::npos || std::from_chars(statm.data() + space + 1, statm.data() + statm.size(), pages).ec != std::errc()) return std::nullopt;
+  return pages;
+}
+
+std::optional<uint64_t> ChildProcess::resident_bytes() const {
+  std::array<char, 128> text;
+  const ssize_t n = statistics_ ? ::pread(statistics_.get(), text.data(), text.size(), 0) : -1;
+  const auto pages = n > 0 ? resident_pages({text.data(), static_cast<size_t>(n)}) : std::nullopt;
+  if (!pages) return std::nullopt;
+  static const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return *pages <= UINT64_MAX / page_bytes ? *pages * page_bytes : UINT64_MAX;
 }
 
 std::string boot_id() {

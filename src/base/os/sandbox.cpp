@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -18,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/os/privileges.hpp"
 #include "base/os/real.hpp"
 
 namespace creance::os {
@@ -115,17 +115,8 @@ Status confine_files(const Confinement& confinement) {
   return {};
 }
 
-Status drop_privileges() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[2] = {};
-  for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);  // refused without CAP_SETPCAP: then there are none to gain
-  if (::syscall(SYS_capset, &header, none) != 0) return fail(errno_error(errno, "cannot drop", "capabilities"));
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(errno_error(errno, "cannot set", "no_new_privs"));
-  return {};
-}
-
 Status confine_calls(const Confinement& confinement) {
-  TRY_VOID(drop_privileges());
+  TRY_VOID(keep_capabilities(0));
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release);
   if (!filter) return fail(ErrorCode::kIo, "cannot make a seccomp filter");
   int refused = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);

@@ -20,9 +20,7 @@ struct Confinement {
 
 // Landlock only: the calling thread and those that it starts from then on.
 Status confine_files(const Confinement& confinement);
-// no_new_privs, and no capability any more: the same threads. For whoever starts one before it confines its calls, which include this.
-Status drop_privileges();
-// drop_privileges, then seccomp for every thread of the process, also those that were started already: reading, memory, time, descriptors that are open already, files as `may_write_files` says; no sockets
+// keep_capabilities(0) (privileges.hpp), which whoever starts a thread before calls itself, then seccomp for every thread of the process, also those that were started already: reading, memory, time, descriptors that are open already, files as `may_write_files` says; no sockets
 // (but those that are open, and what `may_connect` says), no programs, no tracing, no namespaces, no keys, no BPF.
 Status confine_calls(const Confinement& confinement);
 
