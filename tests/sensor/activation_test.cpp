@@ -38,7 +38,7 @@ ipc::Admitted offer(const Set& set, ipc::GrantVerdict verdict = ipc::GrantVerdic
   ipc::Admitted answer;
   answer.trusted = 1;
   answer.offer = set;
-  if (set != kNoSet) answer.offer_release.assign("release-" + std::to_string(set[0]));
+  answer.offer_release.assign("release-" + std::to_string(set[0]));
   answer.grant = verdict;
   if (verdict != ipc::GrantVerdict::kNone) answer.grant_release = set;
   return answer;
@@ -122,6 +122,9 @@ TEST(Activation, GoesTheWholeWayToANewLastKnownGood) {
   // The new ladder is stored before the marker goes.
   const auto ladder = std::ranges::find_if(d.last, [](const Action& a) { return std::holds_alternative<StoreLadder>(a); });
   EXPECT_LT(static_cast<size_t>(ladder - d.last.begin()), index_of_clear(d.last));
+  // And the server is told only then.
+  const auto told = std::ranges::find_if(d.last, [](const Action& a) { return std::holds_alternative<Emit>(a); });
+  EXPECT_GT(static_cast<size_t>(told - d.last.begin()), index_of_clear(d.last));
 }
 
 TEST(Activation, AHoldTakesTheSamePathWithTheLastKnownGood) {
@@ -419,6 +422,19 @@ TEST(Activation, AMarkerThatCouldNotBeRemovedIsNotHeldAgainstWhatPassed) {
   EXPECT_FALSE(d.machine.refusals().contains(kOld));
   EXPECT_EQ(find<StartWorker>(d.last)->set, kOld);
   EXPECT_TRUE(find<ClearMarker>(d.last));
+}
+
+TEST(Activation, ADeathInSwapIsNotHeldAgainstAChannelThatMayBeTheLastKnownGoods) {
+  const Set channel = set_of(77);
+  for (const bool activated : {false, true}) {
+    Driven d;
+    d.swap(Arm::kGo);
+    if (activated) d.step(WorkerActivated{kNew});
+    d.step(WorkerStalled{"no sign of life", channel});
+    EXPECT_TRUE(d.machine.refusals().contains(kNew));
+    EXPECT_EQ(d.machine.refusals().contains(channel), activated) << "before it has said that it runs the new content, the worker evaluates the old";
+    EXPECT_EQ(find<StartWorker>(d.last)->set, kOld);
+  }
 }
 
 TEST(Activation, DeathsInOneChannelSuspendThatChannelBeforeTheWholeContent) {

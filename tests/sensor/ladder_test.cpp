@@ -13,8 +13,10 @@ const std::vector<std::string> kQuickStalls = {"--stall-busy-ms", "700", "--stal
 
 class Ladder : public Processes {
  protected:
-  Set content(uint8_t tag, const std::string& harm = "") {
-    std::vector<std::string> rules = {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, fmt::format("PipeName|contains: good_{}", tag % 40 + 1), harm.empty() ? "" : "creance.fault-point.worker-" + harm)};
+  // `own`: makes channel files of their own, since a channel that was refused is left out in whatever release it comes.
+  Set content(uint8_t tag, const std::string& harm = "", uint32_t own = 0) {
+    std::vector<std::string> rules = {rule("01", kPipe, "PipeName|endswith: evil_pipe"),
+                                      rule("02", kPipe, fmt::format("PipeName|contains: ['good_{}', 'of_run_{}']", tag % 40 + 1, own), harm.empty() ? "" : "creance.fault-point.worker-" + harm)};
     return make_set(tag, rules);
   }
   size_t base_detections() const { return count(state_ / "pretend/detections", "\"rule_title\":\"Rule 01\""); }
@@ -69,7 +71,7 @@ TEST_P(LadderOf, HarmfulContentIsReturnedFromReportedAndRefused) {
   EXPECT_EQ(count(state_ / "pretend/events", "activated " + to_hex(harmful)), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Worker, LadderOf, testing::Values(Harm{"abort", "worker_crash"}, Harm{"hang", "worker_stall"}, Harm{"spin", "worker_stall"}, Harm{"grow", "memory_over_budget"}),
+INSTANTIATE_TEST_SUITE_P(Worker, LadderOf, testing::Values(Harm{"abort", "worker_crash"}, Harm{"hang", "worker_stall"}, Harm{"spin", "worker_stall"}, Harm{"grow", "worker_crash"}),
                          [](const auto& given) { return std::string(given.param.name); });
 
 TEST_F(Ladder, AFloodOfDetectionsSuspendsOneRuleAndTheOthersGoOn) {
@@ -125,7 +127,6 @@ TEST_F(Ladder, TheOwnerPausesReturnsAndRetriesWithoutAServer) {
   EXPECT_EQ(command({"retry", "--digest", "12"}), 3);
   EXPECT_EQ(command({"doctor"}), 0) << text_of(state_ / "command-log");
   EXPECT_NE(text_of(state_ / "command-log").find("a sensor runs on this folder"), std::string::npos);
-  EXPECT_NE(text_of(state_ / "command-log").find(::geteuid() == 0 ? "each process is a user of its own" : "all processes of the sensor are one user"), std::string::npos) << text_of(state_ / "command-log");
   // A sensor that does not run finds the order when it starts.
   sensor_.signal(SIGTERM);
   ASSERT_EQ(sensor_.wait().code, 0);
@@ -175,7 +176,7 @@ TEST_F(Ladder, RandomHarmAtRandomMomentsLeavesAllowedContentAndGoesOnDetecting) 
     std::string harm = kHarms[random() % (full ? 6 : 4)];  // the last two need a probation that is longer than what makes a stall
     if (!kMemoryIsLimited && harm == "grow") harm = "abort";
     const auto tag = static_cast<uint8_t>(2 + seed % 250);
-    const Set next = content(tag, harm);
+    const Set next = content(tag, harm, seed);
     const auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
     ASSERT_FALSE(refusals && refusals->contains(next)) << "each run has content of its own";
     const size_t activated_before = count(state_ / "pretend/events", "activated " + to_hex(next));

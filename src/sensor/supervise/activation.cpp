@@ -243,7 +243,6 @@ void Activation::on(Turn& turn, const WorkerRefused& seen) {
 }
 
 void Activation::pass_probation(Turn& turn) {
-  turn.actions.push_back(Emit{EventKind::kProbationPassed, arm_release_, {}});
   if (arm_ == Arm::kGo) {
     ipc::Ladder ladder;
     ladder.sets[0] = candidate_;
@@ -259,6 +258,7 @@ void Activation::pass_probation(Turn& turn) {
     turn.actions.push_back(StoreLadder{ladder_});
   }
   turn.actions.push_back(ClearMarker{});
+  turn.actions.push_back(Emit{EventKind::kProbationPassed, arm_release_, {}});  // not before the disk knows: a reboot between the two would return from what the server counts as good
   marker_.reset();
   candidate_ = kNoSet;
   settle();
@@ -281,7 +281,7 @@ void Activation::on(Turn& turn, const Tick& seen) {
 
 // --- trouble and the way back
 
-void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, kind_of(seen.reason), seen.reason, seen.detail, seen.channel); }
+void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, EventKind::kWorkerCrash, Reason::kWorkerCrash, seen.detail, seen.channel); }
 void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail, seen.channel); }
 
 std::vector<Activation::Death> Activation::deaths_that_count(MonotonicTime now, bool stalls) const {
@@ -297,7 +297,8 @@ void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::s
   running_ = kNoSet;
   turn.actions.push_back(Emit{kind, blamed, detail});
   if (of_candidate) {
-    refuse(turn, channel, reason, detail);  // in another release too
+    // In another release too; but until the worker has said that it runs the candidate, what it evaluates may still be the last known good.
+    if (phase_ == Phase::kProbation) refuse(turn, channel, reason, detail);
     refuse(turn, candidate_, reason, detail);
     go_back(turn, reason, detail, false);
     return;
