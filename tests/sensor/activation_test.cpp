@@ -38,7 +38,7 @@ ipc::Admitted offer(const Set& set, ipc::GrantVerdict verdict = ipc::GrantVerdic
   ipc::Admitted answer;
   answer.trusted = 1;
   answer.offer = set;
-  answer.offer_release.assign("release-" + std::to_string(set[0]));
+  if (set != kNoSet) answer.offer_release.assign("release-" + std::to_string(set[0]));
   answer.grant = verdict;
   if (verdict != ipc::GrantVerdict::kNone) answer.grant_release = set;
   return answer;

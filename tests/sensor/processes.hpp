@@ -52,6 +52,7 @@ class Processes : public testing::Test {
     state_ = fs::temp_directory_path() / fmt::format("creance-sensor-{}-{}", ::getpid(), name);
     fs::remove_all(state_);
     for (const char* folder : {"state", "sets", "waiting", "pretend"}) fs::create_directories(state_ / folder);
+    fs::permissions(state_ / "pretend", fs::perms::all);  // both doubles keep what they hear there, and as root they are two users
     std::string events;
     for (int i = 0; i < 50; ++i) events += fmt::format(R"({{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":"\\{}","Image":"C:\\x.exe"}})" "\n", i % 5 == 0 ? "evil_pipe" : fmt::format("good_{}", i));
     std::ofstream(state_ / "events.jsonl") << events;
@@ -88,7 +89,7 @@ class Processes : public testing::Test {
       std::ofstream(folder / std::string(file.name.view()), std::ios::binary).write(reinterpret_cast<const char*>(channel.bytes.data()), static_cast<std::streamsize>(channel.bytes.size()));
     }
     if (spoil) spoil(record, folder);
-    EXPECT_TRUE(ipc::write_record(files_, folder / "set.bin", record));
+    EXPECT_TRUE(files_.write_atomic(folder / "set.bin", ipc::to_record(record), 0444));  // for the worker's user too
     return record.release;
   }
   void put(const Set& set) {

@@ -152,6 +152,7 @@ TEST(Store, SaysThatAMarkerCouldNotBeWritten) {
   ipc::Admitted answer;
   answer.trusted = 1;
   answer.offer[0] = 1;
+  answer.offer_release.assign("r");
   machine.step(MonotonicTime(0), {}, AdmitAnswered{answer});
   answer.grant = ipc::GrantVerdict::kGo;
   answer.grant_release = answer.offer;

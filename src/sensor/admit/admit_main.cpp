@@ -9,6 +9,7 @@
 
 #include "base/digest.hpp"
 #include "base/ipc/socket.hpp"
+#include "base/os/given_files.hpp"
 #include "base/os/lock.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
@@ -18,7 +19,7 @@
 namespace creance::sensor {
 namespace {
 
-bool parse(const std::vector<std::string>& given, Question& question) {
+bool parse(const std::vector<std::string>& given, Question& question, os::GivenFiles& files) {
   for (size_t i = 0; i + 1 < given.size(); i += 2) {
     const std::string& option = given[i];
     const std::string& value = given[i + 1];
@@ -27,7 +28,9 @@ bool parse(const std::vector<std::string>& given, Question& question) {
     else if (option == "--boot-id") question.uptime = trust::Uptime{value, os::RealClock().monotonic()};
     else if (option == "--paused") question.paused = value == "yes";
     else if (option == "--policy") question.policy = value;
-    else {
+    else if (option == "--given") {
+      if (!files.take(value)) return false;
+    } else {
       const auto bytes = from_hex(value);
       ipc::Set set{};
       if (!bytes || bytes->size() != set.size()) return false;
@@ -42,13 +45,10 @@ bool parse(const std::vector<std::string>& given, Question& question) {
   return given.size() % 2 == 0 && !question.state.empty() && question.rungs.size() <= ipc::kRungsMax;
 }
 
-Status confine(const std::filesystem::path& state, const std::filesystem::path& policy) {
+Status confine(const std::filesystem::path& state) {
   (void)trust::KeyPair::ed25519_from_seed(Bytes(32, 7)).has_value();  // the crypto library reads its configuration once, now
   (void)sha256({});
-  std::vector<std::filesystem::path> readable;  // not the sensor's key
-  for (const char* name : {"spool", "state", "identity.json", "root.json", "local.json", "tenant.key"})
-    if (std::filesystem::exists(state / name)) readable.push_back(state / name);
-  if (!policy.empty() && std::filesystem::exists(policy)) readable.push_back(policy);
+  const std::filesystem::path readable[] = {state / "spool"};  // what else it reads was given to it
   const std::filesystem::path writable[] = {state / "trusted", state / "sets"};
   const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true};
   if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
@@ -58,11 +58,12 @@ Status confine(const std::filesystem::path& state, const std::filesystem::path& 
 
 int run(const std::vector<std::string>& given) {
   Question question;
-  if (!parse(given, question)) {
+  os::RealFileSystem disk;
+  os::GivenFiles files(disk);
+  if (!parse(given, question, files)) {
     std::fputs("creance-sensor-admit is started by creance-sensor; see creance-sensor --help\n", stderr);
     return 3;
   }
-  os::RealFileSystem files;
   const os::RealClock clock;
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
   const auto filling = os::Lock::wait(question.state / "sets", os::Lock::Kind::kShared);  // until the end: the supervisor clears no set meanwhile
@@ -70,7 +71,7 @@ int run(const std::vector<std::string>& given) {
     fmt::print(stderr, "creance-sensor-admit: {}\n", filling.error().detail);
     return 2;
   }
-  if (const auto confined = confine(question.state, question.policy); !confined) {
+  if (const auto confined = confine(question.state); !confined) {
     fmt::print(stderr, "creance-sensor-admit: {}\n", confined.error().detail);
     return 2;
   }

@@ -35,7 +35,7 @@ Status Identity::write(FileSystem& files, const std::filesystem::path& state) co
   for (const std::string& tag : tags) list.emplace_back(tag);
   const Json json = Json::object({{"sensor_id", sensor_id}, {"tenant", tenant}, {"tags", Json(std::move(list))}, {"server", server}, {"hostname", hostname}, {"machine_id", machine_id},
                                   {"enrolled", format_time(enrolled)}, {"report_interval_ms", report_interval_ms}});
-  return files.write_atomic(state / "identity.json", as_bytes(to_json_pretty(json)), 0644);
+  return files.write_atomic(state / "identity.json", as_bytes(to_json_pretty(json)), 0600);  // for the processes that are given it
 }
 
 }  // namespace creance::sensor

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,15 +14,21 @@
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ipc/socket.hpp"
+#include "base/os/privileges.hpp"
 #include "sensor/collect/process_connector.hpp"
 #include "creance_bpf_object.hpp"  // generated: kBpfObject
 
 namespace creance::sensor {
 namespace {
+
+constexpr os::Capabilities kForBpf = os::capabilities({CAP_BPF, CAP_PERFMON, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE});
+constexpr os::Capabilities kForConnector = os::capabilities({CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP});
+constexpr os::Capabilities kForOthersProc = os::capabilities({CAP_SYS_PTRACE});  // /proc/<pid>/exe and cwd of other users' processes
 
 std::string last_complaint;  // libbpf's own words, for the report
 
@@ -53,9 +60,11 @@ struct Attached {
 Result<Attached> attach() {
   if constexpr (kBpfObject.empty()) return fail(ErrorCode::kUnsupported, "this build has no kernel programs: no clang was found when it was built");
   libbpf_set_print(keep_complaint);
+  mount_tracefs();
+  // The last that needed more. What is left: loading BPF, finding tracepoints, and what the process connector needs if that fails.
+  TRY_VOID(os::keep_capabilities(kForBpf | kForConnector));
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
   ::setrlimit(RLIMIT_MEMLOCK, &all);  // older kernels charge maps to it; refused without the privilege, which is fine on newer ones
-  mount_tracefs();
   Attached attached;
   attached.object.reset(bpf_object__open_mem(kBpfObject.data(), kBpfObject.size(), nullptr));
   if (!attached.object) return fail(ErrorCode::kUnsupported, fmt::format("cannot open the kernel programs: {}", last_complaint));
@@ -79,14 +88,19 @@ Result<Attached> attach() {
   return attached;
 }
 
-int run(bool without_ebpf) {
+int run(bool without_ebpf, const std::optional<os::User>& user) {
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
   auto attached = without_ebpf ? Result<Attached>(fail(ErrorCode::kUnsupported, "told to do without eBPF")) : attach();
   if (!attached) {
     auto connector = Connector::open();
-    if (connector) return connector->serve(supervisor, attached.error().detail);
+    if (connector) {
+      const auto given_up = user ? os::become_user_keeping(*user, kForOthersProc) : os::keep_capabilities(kForOthersProc);
+      if (given_up) return connector->serve(supervisor, attached.error().detail);
+      connector = fail(given_up.error());
+    }
     attached = fail(attached.error().code, fmt::format("{}; nor through the process connector: {}", attached.error().detail, connector.error().detail));
   }
+  if (const auto dropped = os::keep_capabilities(0); !dropped) attached = fail(dropped.error());
   ipc::CollectReady ready;
   if (attached) {
     ready.attached = 1;
@@ -109,7 +123,14 @@ int run(bool without_ebpf) {
 
 // Ends without tearing anything down: the kernel links live on in the supervisor's descriptors, and destroying libbpf's objects would switch the events off.
 int main(int argc, char** argv) {
-  const int code = creance::sensor::run(argc > 1 && std::string_view(argv[1]) == "--without-ebpf");
+  bool without_ebpf = false;
+  std::optional<creance::os::User> user;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view option = argv[i];
+    if (option == "--without-ebpf") without_ebpf = true;
+    if (option == "--user" && i + 1 < argc) user = creance::os::parse_user(argv[++i]);
+  }
+  const int code = creance::sensor::run(without_ebpf, user);
   std::fflush(nullptr);
   ::_exit(code);
 }

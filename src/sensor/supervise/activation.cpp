@@ -281,7 +281,7 @@ void Activation::on(Turn& turn, const Tick& seen) {
 
 // --- trouble and the way back
 
-void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, EventKind::kWorkerCrash, Reason::kWorkerCrash, seen.detail, seen.channel); }
+void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, kind_of(seen.reason), seen.reason, seen.detail, seen.channel); }
 void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail, seen.channel); }
 
 std::vector<Activation::Death> Activation::deaths_that_count(MonotonicTime now, bool stalls) const {

@@ -68,7 +68,8 @@ struct MarkerStored { bool stored = false; std::string detail; };               
 struct RehearsalEnded { Set set{}; bool passed = false; Reason reason = Reason::kNone; std::string detail; };
 struct WorkerActivated { Set set{}; };                                            // the live worker runs this now
 struct WorkerRefused { Set set{}; Reason reason = Reason::kVerifyFailed; std::string detail; };
-struct WorkerDied { std::string detail; Set channel{}; };                         // `channel`: digest of the channel file that it was evaluating; kNoSet: not known
+// `channel`: digest of the channel file that it was evaluating; kNoSet: not known. `reason`: kWorkerCrash, or kMemoryOverBudget where it was ended for its memory.
+struct WorkerDied { std::string detail; Set channel{}; Reason reason = Reason::kWorkerCrash; };
 struct WorkerStalled { std::string detail; Set channel{}; };
 struct OwnerReturns { std::string detail; };                                      // the host's owner wants back to the good set before this one
 struct OwnerRetries { Set refused{}; };                                           // and forgets a refusal

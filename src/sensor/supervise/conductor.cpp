@@ -93,7 +93,7 @@ void Conductor::worker_refused(const Set& set, Reason reason, const std::string&
   if (set == worker_set_) feed(WorkerRefused{set, reason, detail});
 }
 
-void Conductor::worker_ended(const std::string& how) { feed(WorkerDied{how, hands_.worker_channel()}); }
+void Conductor::worker_ended(const std::string& how, Reason reason) { feed(WorkerDied{how, hands_.worker_channel(), reason}); }
 
 void Conductor::rehearsal_ended(const Set& set, bool passed, Reason reason, const std::string& detail) {
   feed(RehearsalEnded{set, passed, passed ? Reason::kNone : reason == Reason::kNone ? Reason::kRehearsalFailed : reason, detail});
@@ -166,6 +166,7 @@ void Conductor::spend_pause(MonotonicTime now) {
 void Conductor::ask_admit() {
   admit_wanted_ = false;
   admit_due_ = clock_.monotonic() + settings_.admit_every;
+  admit_earliest_ = clock_.monotonic() + settings_.admit_pause;
   asked_ = {activation_->running(), activation_->ladder(), activation_->held_back(), announcing_, pause_.remaining_ms > 0};
   if (const auto asked = hands_.ask_admit(asked_); !asked) {
     hands_.note("cannot start admit: " + asked.error().detail);
@@ -190,7 +191,7 @@ void Conductor::timers() {
   }
   // What the ladder on the disk still names stays, until the new one is written.
   if (sweep_wanted_ && !hands_.admit_lives() && !store_.pending()) sweep_wanted_ = !hands_.clear_sets([this](const Set& set) { return activation_->retains(set); });
-  if (admit_wanted_ && !hands_.admit_lives()) ask_admit();
+  if (admit_wanted_ && !hands_.admit_lives() && now >= admit_earliest_) ask_admit();
   if (hands_.worker_lives() && stall_.stalled(now, hands_.worker_cpu())) {
     hands_.note("the worker stands still and is ended");
     hands_.end_worker();
@@ -206,8 +207,8 @@ void Conductor::timers() {
 
 MonotonicTime Conductor::next_timer() const {
   const MonotonicTime now = clock_.monotonic();
-  if (admit_wanted_ && !hands_.admit_lives()) return now;
   MonotonicTime next = now + milliseconds(10'000);
+  if (admit_wanted_ && !hands_.admit_lives()) next = std::clamp(admit_earliest_, now, next);
   for (const auto& due : {worker_due_, admit_due_, hands_.admit_lives() ? admit_deadline_ : std::nullopt, activation_->deadline(), store_.pending() ? std::optional(retry_due_) : std::nullopt})
     if (due) next = std::min(next, *due);
   return next;

@@ -47,6 +47,7 @@ struct ConductorSettings {
   bool offline = false;                              // admit is never asked
   milliseconds admit_every{60'000};
   milliseconds admit_max{60'000};                    // above: ended
+  milliseconds admit_pause{200};                     // between two, however often the spool changes (or is said to)
   milliseconds store_retry{1'000};
 };
 
@@ -62,7 +63,7 @@ class Conductor {
   void worker_spoke();                               // any word: a sign of life
   void worker_activated(const Set& set);
   void worker_refused(const Set& set, Reason reason, const std::string& detail);
-  void worker_ended(const std::string& how);         // by itself
+  void worker_ended(const std::string& how, Reason reason = Reason::kWorkerCrash);  // by itself, or for its memory
   void rehearsal_ended(const Set& set, bool passed, Reason reason, const std::string& detail);
   void admit_answered(const ipc::Admitted& answer);
   void admit_ended();
@@ -113,6 +114,7 @@ class Conductor {
   Set announcing_{};
   std::optional<MonotonicTime> worker_due_, admit_due_, admit_deadline_;
   MonotonicTime retry_due_{0};
+  MonotonicTime admit_earliest_{0};
   ipc::Pause pause_;                                 // remaining_ms 0: none
   MonotonicTime pause_seen_{0}, pause_kept_{0};
   bool last_stop_was_clean_ = true;

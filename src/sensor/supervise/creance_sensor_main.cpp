@@ -11,6 +11,7 @@
 
 #include "base/os/real.hpp"
 #include "sensor/supervise/doctor.hpp"
+#include "sensor/supervise/enrolment.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -28,6 +29,7 @@ constexpr std::string_view kUsage =
     "      --probation-ms N  trial time of new content (20000)\n"
     "      --policy FILE     the owner's own rules, stricter than the server's (/etc/creance/policy.yml, if it is there)\n"
     "      --offline         runs what it has, without a server\n"
+    "      --memory-mib N    what each of the sensor's processes may have resident, at most 512 (512); above, it is ended\n"
     "      --stall-busy-ms N, --stall-silent-ms N  what CPU time without a sign of life (5000), and what silence (60000), makes a stall\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
     "  creance-sensor status --state DIR [--json]\n"
@@ -47,6 +49,7 @@ struct Given {
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
   uint32_t stall_busy_ms = 5'000, stall_silent_ms = 60'000;
+  uint32_t memory_mib = static_cast<uint32_t>(limits::kProcessMemoryBytesMax >> 20);
 };
 
 int usage(const std::string& what) {
@@ -78,7 +81,7 @@ std::string parse(const std::vector<std::string>& arguments, Given& given) {
       const std::pair<std::string_view, std::string*> texts[] = {{"--state", &given.state}, {"--server", &given.server}, {"--token", &given.token}, {"--root", &given.root}, {"--hostname", &given.hostname},
                                                                  {"--events", &given.events}, {"--worker", &given.worker}, {"--updater", &given.updater}, {"--admit", &given.admit}, {"--boot-id", &given.boot_id},
                                                                  {"--policy", &given.policy}, {"--for", &given.pause}, {"--reason", &given.reason}, {"--digest", &given.digest}};
-      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}, {"--stall-busy-ms", &given.stall_busy_ms}, {"--stall-silent-ms", &given.stall_silent_ms}};
+      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}, {"--stall-busy-ms", &given.stall_busy_ms}, {"--stall-silent-ms", &given.stall_silent_ms}, {"--memory-mib", &given.memory_mib}};
       bool known = false;
       if (i + 1 < arguments.size())
         for (const auto& [name, to] : texts)
@@ -122,17 +125,14 @@ Status write_manifest(const Given& given, const std::filesystem::path& worker) {
   return {};
 }
 
-int enrol(const Given& given, FileSystem& files) {
+int enrol_folder(const Given& given, FileSystem& files) {
   if (given.server.empty() || given.token.empty()) return usage("enrol needs --server and --token");
   if (const auto made = files.make_directories(given.state); !made) return complain(made.error());
   const std::string host = given.hostname.empty() ? host_name(files, given.state) : given.hostname;
   if (const auto kept = files.write_atomic(std::filesystem::path(given.state) / "hostname", as_bytes(host), 0644); !kept) return complain(kept.error());
   if (const auto written = write_manifest(given, given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker)); !written) return complain(written.error());
-  std::vector<std::string> arguments = {"enrol", "--state", given.state, "--server", given.server, "--token", given.token, "--hostname", host};
-  if (!given.root.empty()) arguments.insert(arguments.end(), {"--root", given.root});
-  auto child = os::ChildProcess::start({beside("creance-sensor-updater"), arguments, {}, {}, {}});
-  if (!child) return complain(child.error());
-  return child->wait().code;
+  const auto done = sensor::enrol({given.state, given.updater.empty() ? beside("creance-sensor-updater") : std::filesystem::path(given.updater), given.server, given.token, host, given.root}, files);
+  return done ? *done : complain(done.error());
 }
 
 int run(const Given& given, FileSystem& files) {
@@ -155,6 +155,9 @@ int run(const Given& given, FileSystem& files) {
   options.policy = given.policy;
   options.without_ebpf = given.without_ebpf;
   options.activation.probation = milliseconds(given.probation_ms);
+  constexpr uint64_t kMiB = 1u << 20;
+  if (given.memory_mib == 0 || given.memory_mib > limits::kProcessMemoryBytesMax / kMiB) return usage(fmt::format("--memory-mib must be 1 to {}", limits::kProcessMemoryBytesMax / kMiB));
+  options.memory_bytes_max = given.memory_mib * kMiB;
   options.stall = {milliseconds(given.stall_busy_ms), milliseconds(given.stall_silent_ms)};
   if (!given.offline)
     if (const auto written = write_manifest(given, options.worker); !written) return complain(written.error());
@@ -217,7 +220,7 @@ int main_of(const std::vector<std::string>& arguments) {
   if (!wrong.empty()) return usage(wrong);
   if (given.state.empty()) return usage("--state is missing");
   os::RealFileSystem files;
-  if (given.command == "enrol") return enrol(given, files);
+  if (given.command == "enrol") return enrol_folder(given, files);
   if (given.command == "run") return run(given, files);
   if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
   if (given.command == "why") return show(given, files, "why.txt");

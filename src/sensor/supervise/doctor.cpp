@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/landlock.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/ipc/records.hpp"
 #include "base/os/lock.hpp"
 #include "base/os/real.hpp"
+#include "sensor/supervise/launcher.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -31,6 +33,7 @@ class Examination {
     disk();
     records();
     content();
+    users();
     host();
     return wrong_ > 0 ? 2 : 0;
   }
@@ -99,11 +102,31 @@ class Examination {
       else wrong("content", fmt::format("{}: {}; the sensor goes to the next rung, and fetches it again when the plan still offers it", name, damage));
     }
   }
+  // Whose processes would be started from here, and whose the secrets are.
+  void users() {
+    struct stat info {};
+    const fs::path state = options_.state;
+    if (::stat(state.c_str(), &info) == 0 && info.st_uid != ::geteuid() && info.st_uid != 0) note("users", fmt::format("`{}` belongs to user {}, who can replace all that the sensor keeps", state.string(), info.st_uid));
+    for (const char* name : {"sensor.key", "tenant.key", "identity.json"})
+      if (::lstat((state / name).c_str(), &info) == 0 && (info.st_mode & 077) != 0) note("users", fmt::format("`{}` can be read by others than its owner; the sensor's next start as root changes that", (state / name).string()));
+    if (::geteuid() != 0) {
+      const bool of_root = ::stat((state / "state").c_str(), &info) == 0 && info.st_uid == 0;
+      note("users", of_root ? "looked at without root's rights: what cannot be read is said to be missing" : "started by this user, all processes of the sensor are one user, which can signal and trace each other: start it as root");
+      return;
+    }
+    const auto passwd = files_.read("/etc/passwd", 4u << 20);
+    const auto found = process_users(passwd ? as_text(*passwd) : std::string_view());
+    if (!found) return wrong("users", found.error().detail);
+    const std::string names = fmt::format("{}", fmt::join(found->names, ", "));
+    if (const auto can = os::can_become({found->of[0], found->of[1], found->of[2], found->of[3]}); !can) note("users", fmt::format("this host does not let root start processes as others ({}): all are one user", can.error().detail));
+    else if (names.find_first_not_of("0123456789, ") != std::string::npos) ok("users", "each process is a user of its own: " + names);
+    else ok("users", fmt::format("each process is a user of its own, by number: {} (system users creance-worker, creance-rehearsal, creance-updater, creance-admit and creance-collect would be taken by name)", names));
+  }
   void host() {
     const long landlock = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (landlock < 1) note("host", "this kernel has no Landlock: the sensor's processes are confined by seccomp alone");
     else ok("host", fmt::format("Landlock version {}", landlock));
-    if (files_.exists("/sys/fs/cgroup/cgroup.controllers")) ok("host", "cgroup v2");
+    if (files_.exists("/sys/fs/cgroup/cgroup.controllers")) ok("host", "cgroup v2: as a service with Delegate=yes the sensor has a group for each process (`limits` in the status says whether it does)");
     else note("host", "no cgroup v2: the sensor's processes are limited by rlimits and the supervisor alone");
     if (files_.exists("/sys/kernel/btf/vmlinux")) ok("host", "kernel types (BTF) for the eBPF collector");
     else note("host", "no kernel types (BTF): no eBPF collector; the process connector is used instead");

@@ -22,34 +22,35 @@ namespace {
 constexpr size_t kForUpdaterMax = 2'048;
 constexpr milliseconds kUpdaterDelayMax{30'000};
 constexpr MonotonicTime kSetupMax{20'000};
+constexpr int kMessagesPerTurn = 256;            // of one child; then the others, the timers and the signals have their turn
+constexpr MonotonicTime kMemoryEvery{250};
+constexpr MonotonicTime kDeafMax{180'000};       // an updater is at most a minute or two within one request
+constexpr MonotonicTime kMinute{60'000};
+constexpr uint64_t kCounterMax = ipc::kCounterMax;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kAddressSpace = 0;  // sanitizers reserve terabytes
-#else
-constexpr uint64_t kAddressSpace = uint64_t{2} << 30;
-#endif
-constexpr os::ProcessLimits kWorkerLimits{.address_space_bytes = kAddressSpace, .open_files = 64, .cpu_seconds = 0, .file_bytes = 0};
-constexpr os::ProcessLimits kRehearsalLimits{.address_space_bytes = kAddressSpace, .open_files = 64, .cpu_seconds = 30, .file_bytes = 1};
-constexpr os::ProcessLimits kAdmitLimits{.address_space_bytes = kAddressSpace, .open_files = 64, .cpu_seconds = 30, .file_bytes = 256u << 20};
-constexpr os::ProcessLimits kUpdaterLimits{.address_space_bytes = kAddressSpace, .open_files = 128, .cpu_seconds = 0, .file_bytes = 256u << 20};
+void add(uint64_t& to, uint64_t more) { to = std::min(to + more, kCounterMax); }  // both are at most that
 
 }  // namespace
 
 Supervisor::Supervisor(SupervisorOptions options, FileSystem& files, const Clock& clock, Random& random)
     : options_(std::move(options)), files_(files), clock_(clock), random_(random),
-      conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, clock, *this) {}
+      conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, clock, *this),
+      launcher_(options_.state, options_.memory_bytes_max) {}
 
 Supervisor::~Supervisor() = default;
 
 // --- start
 
 Status Supervisor::start() {
-  for (const char* folder : {"state", "state/orders", "sets", "spool", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
+  for (const char* folder : {"state", "state/orders", "sets", "spool", "outbox", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
   TRY(lock_, os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, fmt::format("a sensor already runs on `{}`", options_.state.string())));
+  TRY_VOID(launcher_.prepare(files_));
   sets_ = ipc::Descriptor(::open((options_.state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets_) return fail(os::errno_error(errno, "cannot open", options_.state / "sets"));
   memory_ = ipc::Descriptor(::open((options_.state / "state/memory.bin").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!memory_) return fail(os::errno_error(errno, "cannot open", options_.state / "state/memory.bin"));
+  memory_to_read_ = ipc::Descriptor(::open((options_.state / "state/memory.bin").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!memory_to_read_) return fail(os::errno_error(errno, "cannot open", options_.state / "state/memory.bin"));
   if (::posix_fallocate(memory_.get(), 0, ipc::kWorkerMemoryBytes) != 0) return fail(ErrorCode::kNoSpace, fmt::format("no space for the worker memory in `{}`", (options_.state / "state").string()));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return fail(os::errno_error(errno, "cannot make", "the detections' socket pair"));
@@ -70,6 +71,7 @@ Status Supervisor::start() {
   if (!signals_) return fail(os::errno_error(errno, "cannot watch", "signals"));
 
   TRY_VOID(open_input());
+  TRY_VOID(launcher_.give_up_rest());
   orders_ = ipc::Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!orders_ || ::inotify_add_watch(orders_.get(), (options_.state / "state/orders").c_str(), IN_MOVED_TO) < 0) return fail(os::errno_error(errno, "cannot watch", options_.state / "state/orders"));
   started_ = clock_.monotonic();
@@ -96,7 +98,7 @@ Status Supervisor::open_input() {
 }
 
 Status Supervisor::attach_kernel() {
-  auto child = launch(options_.collect_setup, options_.without_ebpf ? std::vector<std::string>{"--without-ebpf"} : std::vector<std::string>{}, ipc::Process::kCollectSetup, {}, {});
+  auto child = launch(Role::kCollectSetup, {options_.collect_setup, options_.without_ebpf ? std::vector<std::string>{"--without-ebpf"} : std::vector<std::string>{}, {}, {}});
   if (!child) return fail(child.error());
   std::vector<ipc::Descriptor> descriptors;
   ipc::CollectReady ready;
@@ -135,18 +137,18 @@ Status Supervisor::attach_kernel() {
 
 // --- children
 
-Result<Supervisor::Child> Supervisor::launch(const std::filesystem::path& program, std::vector<std::string> arguments, ipc::Process kind, std::vector<std::pair<int, int>> descriptors, const os::ProcessLimits& limits) {
-  TRY(auto pair, ipc::Socket::pair(ipc::Process::kSupervisor, kind));
-  descriptors.emplace_back(pair.second.fd(), 3);
-  os::Launch launch{program, std::move(arguments), std::move(descriptors), {}, limits};
-  TRY(auto process, os::ChildProcess::start(launch));
-  if (started_unseen_ < kBlindTold) ++started_unseen_;
-  return Child{std::move(process), std::move(pair.first)};
+Result<Child> Supervisor::launch(Role role, Program program) {
+  auto child = launcher_.start(role, std::move(program));
+  if (child && started_unseen_ < kBlindTold) ++started_unseen_;
+  return child;
 }
 
-Result<Supervisor::Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
+Result<Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
   std::vector<std::string> arguments = {"--host", options_.host};
-  std::vector<std::pair<int, int>> descriptors = {{detections_out_.get(), 4}, {memory_.get(), 5}, {sets_.get(), 6}};
+  // A rehearsal changes nothing of what the live worker sees, and nobody reads its detections.
+  std::vector<std::pair<int, int>> descriptors = {{sets_.get(), 6}};
+  if (rehearse) descriptors.emplace_back(memory_to_read_.get(), 5);
+  else descriptors.insert(descriptors.end(), {{detections_out_.get(), 4}, {memory_.get(), 5}});
   if (input_) {
     descriptors.emplace_back(input_.get(), 7);
     if (options_.input == Input::kReplay) {
@@ -163,12 +165,14 @@ Result<Supervisor::Child> Supervisor::launch_worker(const Set& set, bool rehears
   if (set != kNoSet || rehearse) arguments.insert(arguments.end(), {rehearse ? "--rehearse" : "--set", to_hex(set)});
   const ipc::Refusals& refusals = conductor_.activation().refusals();  // of channel files; those of releases match none
   for (size_t i = 0; i < refusals.count; ++i) arguments.insert(arguments.end(), {"--without", to_hex(refusals.list[i].release)});
-  return launch(options_.worker, std::move(arguments), ipc::Process::kWorker, std::move(descriptors), rehearse ? kRehearsalLimits : kWorkerLimits);
+  return launch(rehearse ? Role::kRehearsal : Role::kWorker, {options_.worker, std::move(arguments), std::move(descriptors), {}});
 }
 
 Status Supervisor::start_worker(const Set& set) {
   TRY(worker_, launch_worker(set, false));
-  worker_active_ = kNoSet;  // until it says so: its mark names a file of what it runs, not of what the one before it ran
+  worker_talk_ = {};
+  worker_talk_.asked(set);
+  worker_budget_ = {};
   ++worker_starts_;
   return {};
 }
@@ -179,16 +183,27 @@ void Supervisor::end_worker() {
 }
 
 void Supervisor::sum_up() {
-  before_.events += health_.events;
-  before_.matches += health_.matches;
-  before_.faults += health_.faults;
-  before_.lost_detections += health_.lost_detections;
-  before_.lost_correlated += health_.lost_correlated;
-  if (options_.input != Input::kLive && options_.input != Input::kConnector) before_.lost_events += health_.lost_events;  // their counters outlive the worker
+  const bool outlives = options_.input == Input::kLive || options_.input == Input::kConnector;  // the collector's own count of lost events
+  const uint64_t lost = before_.lost_events;
+  before_ = totals();
+  if (outlives) before_.lost_events = lost;
   health_ = {};
 }
 
+ipc::Health Supervisor::totals() const {
+  ipc::Health sum = before_;
+  add(sum.events, health_.events);
+  add(sum.matches, health_.matches);
+  add(sum.faults, health_.faults);
+  add(sum.lost_events, health_.lost_events);
+  add(sum.lost_detections, health_.lost_detections);
+  add(sum.lost_correlated, health_.lost_correlated);
+  sum.rss_kib = health_.rss_kib;
+  return sum;
+}
+
 void Supervisor::tell_worker(const Set& set) {
+  worker_talk_.asked(set);
   if (!worker_.socket.send(ipc::Activate{set}, ipc::Process::kSupervisor)) worker_.process.signal(SIGKILL);  // it does not listen: the rest follows from its end
 }
 
@@ -197,24 +212,27 @@ std::chrono::nanoseconds Supervisor::worker_cpu() { return worker_.process.cpu_t
 // The mark that the worker left in the memory which it shares with its successors: a number that only chooses among the files of the set, whatever it is.
 Set Supervisor::worker_channel() {
   ipc::WorkerMemoryHead head;
-  if (::pread(memory_.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head) || head.evaluating == 0 || worker_active_ == kNoSet) return kNoSet;
-  const auto record = ipc::read_record<ipc::SetRecord>(files_, options_.state / "sets" / to_hex(worker_active_) / ipc::kSetRecordName);
+  if (::pread(memory_.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head) || head.evaluating == 0 || worker_talk_.active() == kNoSet) return kNoSet;
+  const auto record = ipc::read_record<ipc::SetRecord>(files_, options_.state / "sets" / to_hex(worker_talk_.active()) / ipc::kSetRecordName);
   return record && head.evaluating <= record->count ? record->files[head.evaluating - 1].sha256 : kNoSet;
 }
 
 Status Supervisor::start_rehearsal(const Set& set) {
   rehearsal_set_ = set;
-  rehearsal_answered_ = false;
   TRY(rehearsal_, launch_worker(set, true));
+  rehearsal_budget_ = {};
   return {};
 }
 
 void Supervisor::start_updater() {
   updater_due_.reset();
   if (options_.offline) return;
-  auto child = launch(options_.updater, {"run", "--state", options_.state.string(), "--epoch", epoch_, "--boot-id", options_.boot_id}, ipc::Process::kUpdater, {{detections_in_.get(), 4}}, kUpdaterLimits);
+  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", epoch_, "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", "root.json", "manifest.json"}});
   if (child) {
     updater_ = std::move(*child);
+    updater_budget_ = {};
+    updater_ready_ = false;
+    updater_deaf_.reset();
     if (conductor_.announcing() != kNoSet) announce(conductor_.announcing(), conductor_.activation().running());
     return;
   }
@@ -224,14 +242,19 @@ void Supervisor::start_updater() {
 }
 
 Status Supervisor::ask_admit(const AdmitQuestion& question) {
-  std::vector<std::string> arguments = {"--state", options_.state.string(), "--epoch", epoch_, "--boot-id", options_.boot_id};
+  std::vector<std::string> arguments = {"--state", ".", "--epoch", epoch_, "--boot-id", options_.boot_id};
   if (question.running != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(question.running)});
   for (size_t i = 0; i < question.ladder.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(question.ladder.sets[i])});
   if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
   if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
   if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
-  if (!options_.policy.empty()) arguments.insert(arguments.end(), {"--policy", options_.policy.string()});
-  TRY(admit_, launch(options_.admit, std::move(arguments), ipc::Process::kAdmit, {}, kAdmitLimits));
+  std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
+  if (!options_.policy.empty()) {
+    given.push_back(std::filesystem::absolute(options_.policy));
+    arguments.insert(arguments.end(), {"--policy", given.back().string()});
+  }
+  TRY(admit_, launch(Role::kAdmit, {options_.admit, std::move(arguments), {}, std::move(given)}));
+  admit_budget_ = {};
   return {};
 }
 
@@ -257,19 +280,54 @@ bool Supervisor::clear_sets(const std::function<bool(const Set&)>& retained) {
 
 // --- words of children
 
+std::optional<ipc::Frame> Supervisor::hear(Child& child, MessageBudget& budget) {
+  if (!child.socket) return std::nullopt;
+  auto frame = child.socket.receive();
+  if (!frame && frame.error().code == ErrorCode::kUnavailable) return std::nullopt;
+  if (!frame && frame.error().code == ErrorCode::kInvalid) lied(child, "sends what is no message of its (" + frame.error().detail + ")");
+  else if (frame && !budget.take(clock_.monotonic())) lied(child, "floods the supervisor with messages");
+  else if (frame) return *frame;
+  // It has ended, or has closed its socket and lives on; how it ended is told by its pidfd.
+  child.process.signal(SIGKILL);
+  child.socket.close();
+  return std::nullopt;
+}
+
+void Supervisor::lied(Child& child, std::string_view what) {
+  ++lies_;
+  child.lie = what;
+  child.process.signal(SIGKILL);
+  child.socket.close();
+  const std::string text = fmt::format("the {} {} and is ended", to_string(child.role), what);
+  const MonotonicTime now = clock_.monotonic();
+  if (lie_told_ && now - *lie_told_ < kMinute) return note(text);  // the detection at most once a minute; `lies` in the status counts all
+  lie_told_ = now;
+  detect("process-lied", "A process of the sensor says what it cannot mean", text);
+}
+
+Supervisor::Ended Supervisor::how_ended(const Child& child, const os::ExitStatus& status) const {
+  std::string memory = child.over.empty() ? launcher_.ended_for_memory(child) : child.over;
+  if (memory.empty() && status.signal == 0 && status.code == ipc::kExitNoMemory) memory = "its address space is used up";
+  if (!memory.empty()) return {std::move(memory), Reason::kMemoryOverBudget};
+  if (!child.lie.empty()) return {"it " + child.lie, Reason::kWorkerCrash};
+  return {status.text(), Reason::kWorkerCrash};
+}
+
+void Supervisor::watch_memory() {
+  for (Child* const child : {&worker_, &rehearsal_, &updater_, &admit_}) {
+    if (!*child || !child->over.empty()) continue;
+    child->over = launcher_.over_memory(*child);
+    if (child->over.empty()) continue;
+    note(fmt::format("the {} is ended: {}", to_string(child->role), child->over));
+    child->process.signal(SIGKILL);
+  }
+}
+
 void Supervisor::hear_worker() {
-  while (worker_) {
-    const auto frame = worker_.socket.receive();
-    if (!frame && frame.error().code == ErrorCode::kUnavailable) return;
-    if (!frame) {
-      if (frame.error().code == ErrorCode::kInvalid) {
-        ++lies_;
-        note("the worker sent a malformed message and is ended: " + frame.error().detail);
-      }
-      worker_.process.signal(SIGKILL);  // how it ended is told by its pidfd
-      worker_.socket.close();
-      return;
-    }
+  for (int i = 0; i < kMessagesPerTurn; ++i) {
+    const auto frame = hear(worker_, worker_budget_);
+    if (!frame) return;
+    if (const auto wrong = worker_talk_.judge(*frame); !wrong.empty()) return lied(worker_, wrong);
     conductor_.worker_spoke();
     if (frame->is<ipc::WorkerReady>()) {
       collector_ = std::string(frame->as<ipc::WorkerReady>().collector.view());
@@ -282,7 +340,6 @@ void Supervisor::hear_worker() {
       held_count_ = activated.held;
       held_.clear();
       suspended_.clear();
-      worker_active_ = activated.set;
       conductor_.worker_activated(activated.set);
     } else if (frame->is<ipc::ActivationFailed>()) {
       const auto failed = frame->as<ipc::ActivationFailed>();
@@ -290,7 +347,7 @@ void Supervisor::hear_worker() {
     } else if (frame->is<ipc::HeldInstance>()) {
       ipc::HeldForServer held;
       static_cast<ipc::HeldInstance&>(held) = frame->as<ipc::HeldInstance>();
-      if (held_.size() < limits::kHeldReportedMax) held_.push_back(held);
+      held_.push_back(held);
       to_updater(ipc::encode(held, ipc::Process::kSupervisor));
     } else if (frame->is<ipc::FaultSeen>()) {
       suspended(frame->as<ipc::FaultSeen>());
@@ -300,6 +357,11 @@ void Supervisor::hear_worker() {
 
 // The ladder's first rung: the worker has suspended one instance. Told to the server, and listed.
 void Supervisor::suspended(const ipc::FaultSeen& seen) {
+  if (const MonotonicTime now = clock_.monotonic(); now - faults_since_ > kMinute) {
+    faults_since_ = now;
+    faults_told_ = 0;
+  }
+  if (++faults_told_ > limits::kHeldReportedMax) return;  // within a minute; the counters have all of them, and other messages their place on the way to the server
   const bool hits = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget;
   const std::string rule(seen.rule_id.view()), detail(seen.detail.view());
   report({hits ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail)});
@@ -326,33 +388,32 @@ void Supervisor::take_orders() {
   status_due_ = clock_.monotonic();
 }
 
-void Supervisor::hear_rehearsal() {
-  const auto frame = rehearsal_.socket.receive();
-  if (!frame && frame.error().code == ErrorCode::kInvalid) ++lies_;
-  if (!frame || !frame->is<ipc::Rehearsed>()) return;
-  const auto answer = frame->as<ipc::Rehearsed>();
-  if (answer.set != rehearsal_set_) {
-    ++lies_;
-    return;
+// One answer, then its work is done. False: it has not come.
+bool Supervisor::hear_rehearsal() {
+  const auto frame = hear(rehearsal_, rehearsal_budget_);
+  if (!frame) return false;
+  if (!frame->is<ipc::Rehearsed>() || frame->as<ipc::Rehearsed>().set != rehearsal_set_) {
+    lied(rehearsal_, "answers what it was not asked");
+    return false;
   }
-  rehearsal_answered_ = true;
+  const auto answer = frame->as<ipc::Rehearsed>();
+  rehearsal_ = Child{};
   note(fmt::format("rehearsed over {} own events, {} of the release's cases and {} sample events, {} matches{}{}", answer.own_events, answer.case_events, answer.sample_events, answer.matches, answer.detail.view().empty() ? "" : ": ", answer.detail.view()));
   conductor_.rehearsal_ended(answer.set, answer.passed == 1, answer.reason, std::string(answer.detail.view()));
+  return true;
 }
 
 void Supervisor::hear_updater() {
-  while (updater_) {
-    const auto frame = updater_.socket.receive();
-    if (!frame && frame.error().code == ErrorCode::kUnavailable) return;
-    if (!frame) {
-      if (frame.error().code == ErrorCode::kInvalid) ++lies_;
-      updater_.process.signal(SIGKILL);
-      updater_.socket.close();
-      return;
-    }
+  for (int i = 0; i < kMessagesPerTurn; ++i) {
+    const auto frame = hear(updater_, updater_budget_);
+    if (!frame) return;
     if (frame->is<ipc::UpdaterReady>()) {
+      if (updater_ready_) return lied(updater_, "says twice that it is ready");
+      updater_ready_ = true;
       report_interval_ = milliseconds(frame->as<ipc::UpdaterReady>().report_interval_ms);
       updater_delay_ = milliseconds(0);
+    } else if (!updater_ready_) {
+      return lied(updater_, "speaks before it says that it is ready");
     } else if (frame->is<ipc::ReportAnswered>()) {
       report_interval_ = milliseconds(frame->as<ipc::ReportAnswered>().report_interval_ms);
       reached_ = frame->as<ipc::ReportAnswered>().reached == 1;
@@ -364,17 +425,20 @@ void Supervisor::hear_updater() {
   }
 }
 
-void Supervisor::hear_admit() {
-  const auto frame = admit_.socket.receive();
-  if (!frame && frame.error().code == ErrorCode::kInvalid) ++lies_;
-  if (!frame || !frame->is<ipc::Admitted>()) return;
-  const auto answer = frame->as<ipc::Admitted>();
+// Likewise.
+bool Supervisor::hear_admit() {
+  const auto frame = hear(admit_, admit_budget_);
+  if (!frame) return false;
+  admit_ = Child{};
+  conductor_.admit_ended();
+  const auto answer = frame->as<ipc::Admitted>();  // the one kind that it may send
   constexpr uint64_t kClockNotedMs = 60'000;  // less is how clocks differ
   if (answer.clock_behind_ms >= kClockNotedMs && clock_behind_ms_ < kClockNotedMs)
     note(fmt::format("this host's clock is {} s behind what signed metadata says: expiry is judged by the latter, and nothing that runs stops; set the clock", answer.clock_behind_ms / 1000));
   if (answer.clock_behind_ms < kClockNotedMs && clock_behind_ms_ >= kClockNotedMs) note("this host's clock is right again");
   clock_behind_ms_ = answer.clock_behind_ms;
   conductor_.admit_answered(answer);
+  return true;
 }
 
 void Supervisor::to_updater(const ipc::Frame& frame) {
@@ -382,7 +446,11 @@ void Supervisor::to_updater(const ipc::Frame& frame) {
   for_updater_.push_back(frame);
   if (for_updater_.size() > kForUpdaterMax) for_updater_.pop_front();
   while (updater_.socket && !for_updater_.empty()) {
-    if (!updater_.socket.send_frame(for_updater_.front(), {})) return;
+    if (!updater_.socket.send_frame(for_updater_.front(), {})) {
+      if (!updater_deaf_) updater_deaf_ = clock_.monotonic();
+      return;
+    }
+    updater_deaf_.reset();
     for_updater_.pop_front();
   }
 }
@@ -391,6 +459,11 @@ void Supervisor::to_updater(const ipc::Frame& frame) {
 
 void Supervisor::timers(MonotonicTime now) {
   if (updater_due_ && now >= *updater_due_) start_updater();
+  if (now >= memory_due_) {
+    memory_due_ = now + kMemoryEvery;
+    watch_memory();
+  }
+  if (updater_.socket && updater_deaf_ && now - *updater_deaf_ > kDeafMax) lied(updater_, "takes no messages any more");
   conductor_.timers();
   watch_itself(now);
   if (now >= report_due_) {
@@ -404,7 +477,7 @@ void Supervisor::timers(MonotonicTime now) {
 }
 
 MonotonicTime Supervisor::next_timer() const {
-  MonotonicTime next = std::min({status_due_, report_due_, conductor_.next_timer()});
+  MonotonicTime next = std::min({status_due_, report_due_, memory_due_, conductor_.next_timer()});
   if (updater_due_) next = std::min(next, *updater_due_);
   return next;
 }
@@ -454,34 +527,39 @@ int Supervisor::run() {
     if (worker_ && is_ready(worker_.socket.fd())) hear_worker();
     if (worker_ && is_ready(worker_.process.pidfd()))
       if (const auto status = worker_.process.exited()) {
-        if (worker_.socket) hear_worker();
+        hear_worker();
+        const Ended ended = how_ended(worker_, *status);
         worker_ = Child{};
         sum_up();
-        conductor_.worker_ended(status->text());
+        conductor_.worker_ended(ended.text, ended.reason);
       }
     if (rehearsal_ && is_ready(rehearsal_.socket.fd())) hear_rehearsal();
     if (rehearsal_ && is_ready(rehearsal_.process.pidfd()))
       if (const auto status = rehearsal_.process.exited()) {
-        if (!rehearsal_answered_) hear_rehearsal();
-        const bool answered = rehearsal_answered_;
-        const Set set = rehearsal_set_;
-        rehearsal_ = Child{};
-        if (!answered) conductor_.rehearsal_ended(set, false, Reason::kRehearsalFailed, "the rehearsal ended with " + status->text());
+        const Ended ended = how_ended(rehearsal_, *status);
+        if (!hear_rehearsal()) {
+          const Set set = rehearsal_set_;
+          rehearsal_ = Child{};
+          conductor_.rehearsal_ended(set, false, ended.reason == Reason::kMemoryOverBudget ? ended.reason : Reason::kRehearsalFailed, "the rehearsal ended with " + ended.text);
+        }
       }
     if (updater_ && is_ready(updater_.socket.fd())) hear_updater();
     if (updater_ && is_ready(updater_.process.pidfd()))
       if (const auto status = updater_.process.exited()) {
+        const std::string ended = how_ended(updater_, *status).text;
         updater_ = Child{};
         updater_delay_ = std::clamp(updater_delay_ * 2, milliseconds(500), kUpdaterDelayMax);
         updater_due_ = clock_.monotonic() + updater_delay_;
-        note(fmt::format("the updater ended with {}; again in {} ms", status->text(), updater_delay_.count()));
+        note(fmt::format("the updater ended with {}; again in {} ms", ended, updater_delay_.count()));
       }
     if (admit_ && is_ready(admit_.socket.fd())) hear_admit();
     if (admit_ && is_ready(admit_.process.pidfd()))
       if (const auto status = admit_.process.exited()) {
-        if (!status->clean()) note("admit ended with " + status->text());
-        admit_ = Child{};
-        conductor_.admit_ended();
+        if (!status->clean()) note("admit ended with " + how_ended(admit_, *status).text);
+        if (!hear_admit()) {
+          admit_ = Child{};
+          conductor_.admit_ended();
+        }
       }
   }
   shut_down();

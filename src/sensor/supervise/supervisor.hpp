@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "base/os/lock.hpp"
-#include "base/os/process.hpp"
 #include "base/seams/random.hpp"
 #include "sensor/supervise/conductor.hpp"
+#include "sensor/supervise/launcher.hpp"
+#include "sensor/supervise/talk.hpp"
 
 namespace creance::sensor {
 
@@ -28,6 +29,7 @@ struct SupervisorOptions {
   bool without_ebpf = false;      // kLive: the process connector instead
   std::filesystem::path policy;   // the host owner's file, read by admit
   bool offline = false;           // neither updater nor admit: what is on the disk, and nothing else
+  uint64_t memory_bytes_max = limits::kProcessMemoryBytesMax;  // of each child
   ActivationSettings activation;
   StallJudge::Settings stall;
 };
@@ -42,11 +44,6 @@ class Supervisor final : private Hands {
   int run();  // until SIGTERM or SIGINT; exit code
 
  private:
-  struct Child {
-    os::ChildProcess process;
-    ipc::Socket socket;
-    explicit operator bool() const { return static_cast<bool>(process); }
-  };
   struct Suspended {
     WallTime at;
     std::string rule_id;
@@ -60,7 +57,7 @@ class Supervisor final : private Hands {
 
   Status open_input();
   Status attach_kernel();
-  Result<Child> launch(const std::filesystem::path& program, std::vector<std::string> arguments, ipc::Process kind, std::vector<std::pair<int, int>> descriptors, const os::ProcessLimits& limits);
+  Result<Child> launch(Role role, Program program);
   Result<Child> launch_worker(const Set& set, bool rehearse);
 
   // Hands
@@ -82,10 +79,19 @@ class Supervisor final : private Hands {
   void phase_changed() override { status_due_ = clock_.monotonic(); }
 
   void start_updater();
+  std::optional<ipc::Frame> hear(Child& child, MessageBudget& budget);  // nullopt: nothing now, or it is ended
+  void lied(Child& child, std::string_view what);                       // it is ended, counted and told
+  struct Ended {
+    std::string text;
+    Reason reason = Reason::kWorkerCrash;
+  };
+  Ended how_ended(const Child& child, const os::ExitStatus& status) const;
+  void watch_memory();
+  ipc::Health totals() const;             // of this worker and those before
   void hear_worker();
-  void hear_rehearsal();
+  bool hear_rehearsal();
   void hear_updater();
-  void hear_admit();
+  bool hear_admit();
   void sum_up();                          // the counters of a worker that is gone
   void timers(MonotonicTime now);
   MonotonicTime next_timer() const;
@@ -104,9 +110,10 @@ class Supervisor final : private Hands {
   const Clock& clock_;
   Random& random_;
   Conductor conductor_;
+  Launcher launcher_;
 
   std::optional<os::Lock> lock_;
-  ipc::Descriptor signals_, memory_, sets_, input_, lost_;
+  ipc::Descriptor signals_, memory_, memory_to_read_, sets_, input_, lost_;
   std::vector<ipc::Descriptor> links_;  // keep the kernel programs attached; never looked into
   uint32_t ring_bytes_ = 0;
   ipc::Descriptor detections_in_, detections_out_;
@@ -115,7 +122,6 @@ class Supervisor final : private Hands {
   Child worker_, rehearsal_, updater_, admit_;
   Child connector_;                      // collect-setup, where it stays to give records
   Set rehearsal_set_{};
-  bool rehearsal_answered_ = false;
   std::optional<MonotonicTime> updater_due_;
   milliseconds updater_delay_{0};
   milliseconds report_interval_{1000};
@@ -129,8 +135,15 @@ class Supervisor final : private Hands {
   uint64_t clock_behind_ms_ = 0;         // as admit said last
   std::deque<ipc::Frame> for_updater_;   // while it is not there or does not read
   std::deque<Note> notes_;
-  uint64_t lies_ = 0;                    // malformed words of children
-  Set worker_active_{};                  // what the live worker, or the one that has just ended, said that it runs
+  WorkerTalk worker_talk_;               // of the live worker, or the last one
+  MessageBudget worker_budget_, rehearsal_budget_, updater_budget_, admit_budget_;
+  bool updater_ready_ = false;
+  std::optional<MonotonicTime> updater_deaf_;  // since then it takes no messages
+  uint64_t lies_ = 0;                    // children that were ended for what they said
+  std::optional<MonotonicTime> lie_told_;
+  MonotonicTime memory_due_{0};
+  MonotonicTime faults_since_{0};
+  uint32_t faults_told_ = 0;
   std::deque<Suspended> suspended_;      // of the present content, newest last
   ipc::Descriptor orders_;               // tells that something was put into state/orders
   std::chrono::milliseconds clock_offset_{0};  // wall clock less monotonic clock

@@ -41,14 +41,15 @@ void Supervisor::send_report(MonotonicTime now) {
   report.arm_age_ms = activation.arm_age(now).count();
   report.uptime_ms = static_cast<uint64_t>((now - started_).count());
   report.plan_sequence = conductor_.plan_sequence();
-  report.events = before_.events + health_.events;
-  report.matches = before_.matches + health_.matches;
-  report.faults = before_.faults + health_.faults;
-  report.lost_events = before_.lost_events + health_.lost_events;
-  report.lost_detections = before_.lost_detections + health_.lost_detections;
+  const ipc::Health all = totals();
+  report.events = all.events;
+  report.matches = all.matches;
+  report.faults = all.faults;
+  report.lost_events = all.lost_events;
+  report.lost_detections = all.lost_detections;
   report.clock_behind_ms = clock_behind_ms_;
-  report.lost_correlated = before_.lost_correlated + health_.lost_correlated;
-  report.worker_rss_kib = health_.rss_kib;
+  report.lost_correlated = all.lost_correlated;
+  report.worker_rss_kib = worker_.process.resident_bytes().value_or(health_.rss_kib * 1024) / 1024;
   report.running_release = activation.name_of(report.running);
   to_updater(ipc::encode(report, ipc::Process::kSupervisor));
 }
@@ -77,7 +78,8 @@ void Supervisor::watch_itself(MonotonicTime now) {
   if (now < watch_due_) return;
   watch_due_ = now + milliseconds(60'000);
   clock_offset_ = offset;  // slow drift is no jump
-  const uint64_t lost = before_.lost_events + health_.lost_events, dropped = before_.lost_detections + health_.lost_detections, seen = before_.events + health_.events;
+  const ipc::Health all = totals();
+  const uint64_t lost = all.lost_events, dropped = all.lost_detections, seen = all.events;
   if (lost > lost_told_) detect("events-lost", "The sensor loses events", fmt::format("{} events were lost within the last minute; collector {}", lost - lost_told_, collector_));
   if (dropped > dropped_told_) detect("storm", "Detections over the budget", fmt::format("{} detections were left out within the last minute, being more than {} bytes a second or more than were taken", dropped - dropped_told_, limits::kDetectionBytesPerSecondMax));
   lost_told_ = std::max(lost, lost_told_);
@@ -105,13 +107,14 @@ void Supervisor::note(std::string text) {
 void Supervisor::write_status() {
   const Activation& activation = conductor_.activation();
   const MonotonicTime now = clock_.monotonic();
+  const ipc::Health all = totals();
   const auto name = [&](const Set& set) { return std::string(activation.name_of(set).view()); };
   std::string json = fmt::format("{{\"state\":\"{}\",\"phase\":\"{}\",\"running_release\":{},\"running_digest\":\"{}\",\"lkg_release\":{},\"lkg_digest\":\"{}\",\"arm\":\"{}\",\"arm_age_ms\":{},\"plan_sequence\":{},", to_string(activation.state()),
                                  to_string(activation.phase()), json_text(name(activation.running())), hex_or_none(activation.running()), json_text(name(activation.lkg())), hex_or_none(activation.lkg()),
                                  activation.arm() == Arm::kGo ? "go" : activation.arm() == Arm::kHold ? "hold" : "", activation.arm_age(now).count(), conductor_.plan_sequence());
   json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},\"paused_ms\":{},",
-                      reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, before_.events + health_.events,
-                      before_.matches + health_.matches, before_.faults + health_.faults, before_.lost_events + health_.lost_events, before_.lost_detections + health_.lost_detections, health_.rss_kib, clock_behind_ms_, conductor_.pause().remaining_ms);
+                      reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, all.events,
+                      all.matches, all.faults, all.lost_events, all.lost_detections, health_.rss_kib, clock_behind_ms_, conductor_.pause().remaining_ms);
   std::string refusals, held, suspended, notes, why;
   if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
@@ -132,11 +135,12 @@ void Supervisor::write_status() {
     notes += fmt::format("{}{{\"at_ms\":{},\"text\":{}}}", notes.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.text));
     why += line + "\n";
   }
+  json += fmt::format("\"users\":{},\"limits\":{},\"lies\":{},", json_text(launcher_.users_text()), json_text(launcher_.limits_text()), lies_);
   json += fmt::format("\"admit\":{},\"refusals\":[{}],\"held\":[{}],\"suspended\":[{}],\"notes\":[{}]}}\n", json_text(conductor_.admit_detail()), refusals, held, suspended, notes);
   const std::string running = activation.running() == kNoSet ? "no content" : fmt::format("{} ({})", name(activation.running()), hex_or_none(activation.running()).substr(0, 12));
-  const std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\n", to_string(activation.state()),
-                                       running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, before_.events + health_.events, before_.lost_events + health_.lost_events,
-                                       before_.matches + health_.matches, before_.faults + health_.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail());
+  const std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\nprocesses  {}; limited by {}\n", to_string(activation.state()),
+                                       running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, all.events, all.lost_events,
+                                       all.matches, all.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail(), launcher_.users_text(), launcher_.limits_text());
   for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}})
     if (const auto written = os::write_unsynced(options_.state / file, content, 0644); !written) fmt::print(stderr, "creance-sensor: {}\n", written.error().detail);
 }

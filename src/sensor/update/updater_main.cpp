@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/http_client.hpp"
+#include "base/os/given_files.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
 #include "sensor/update/enrol.hpp"
@@ -58,14 +59,14 @@ Status confine(const std::filesystem::path& state, const std::string& server) {
   return os::confine_calls(confinement);
 }
 
-int run_now(std::map<std::string, std::string>& given) {
-  os::RealFileSystem files;
+int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
   auto identity = Identity::read(files, state);
   if (!identity) return complain(identity.error());
   auto key = trust::load_key(files, state / "sensor.key");
   if (!key) return complain(key.error());
+  files.close(state / "sensor.key");
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);
   if (!root) return complain(root.error());
   const std::string server = identity->server;
@@ -84,10 +85,16 @@ int run_now(std::map<std::string, std::string>& given) {
 int main(int argc, char** argv) {
   std::map<std::string, std::string> given;
   const std::string command = argc > 1 ? argv[1] : "";
-  for (int i = 2; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
-  if (given["--state"].empty() || (command != "enrol" && command != "run")) {
+  creance::os::RealFileSystem disk;
+  creance::os::GivenFiles files(disk);
+  bool right = true;
+  for (int i = 2; i + 1 < argc; i += 2) {
+    if (argv[i] == std::string_view("--given")) right = files.take(argv[i + 1]) && right;
+    else given[argv[i]] = argv[i + 1];
+  }
+  if (!right || given["--state"].empty() || (command != "enrol" && command != "run")) {
     std::fputs("creance-sensor-updater is started by creance-sensor; see creance-sensor --help\n", stderr);
     return 3;
   }
-  return command == "enrol" ? creance::sensor::enrol_now(given) : creance::sensor::run_now(given);
+  return command == "enrol" ? creance::sensor::enrol_now(given) : creance::sensor::run_now(given, files);
 }

@@ -150,7 +150,13 @@ void Worker::detect(std::string_view line) {
 void Worker::fault_point() {
 #ifdef CREANCE_FAULT_POINTS
   // By a tag of any rule of the content; rehearsals do not come here.
-  if (++since_activation_ != 3) return;
+  ++since_activation_;
+  if (evaluation_.active().has_tag("creance.fault-point.worker-leak")) {  // in every event a little, and used
+    static std::vector<std::unique_ptr<char[]>> leaked;
+    leaked.push_back(std::make_unique<char[]>(8u << 20));
+    std::fill_n(leaked.back().get(), 8u << 20, '\1');
+  }
+  if (since_activation_ != 3) return;
   if (evaluation_.active().has_tag("creance.fault-point.worker-abort")) {
     ::signal(SIGSEGV, SIG_DFL);  // a death by the signal, under a sanitizer too
     ::raise(SIGSEGV);

@@ -1,6 +1,7 @@
 // creance-sensor-worker: started by creance-sensor, never by hand. Opens nothing of its own accord but what is named here, then gives up everything else.
 //   descriptors  3 supervisor  4 detections  5 worker memory  6 folder of sets  7 event file or ring buffer  8 loss counter
 //   exit codes   0 the supervisor is gone, or rehearsed   2 something that was handed over cannot be used   3 usage   4 the collector does not write what the manifest says
+//                5 no memory left to it
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -13,9 +14,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "base/os/privileges.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
 #include "sensor/collect/linux_inputs.hpp"
@@ -88,7 +91,7 @@ Status confine(const std::function<Status()>& start) {
   const os::Confinement confinement{.readable = sets, .writable = {}, .may_write_files = false};
   if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;
   else if (!done) fmt::print(stderr, "creance-sensor-worker: {}\n", done.error().detail);
-  TRY_VOID(os::drop_privileges());
+  TRY_VOID(os::keep_capabilities(0));
   TRY_VOID(start());
   return os::confine_calls(confinement);
 }
@@ -146,6 +149,7 @@ int run(const std::vector<std::string>& given) {
 }  // namespace creance::sensor
 
 int main(int argc, char** argv) {
+  std::set_new_handler([] { std::_Exit(creance::ipc::kExitNoMemory); });
   const int code = creance::sensor::run({argv + 1, argv + argc});
   std::fflush(stderr);
   std::_Exit(code);  // nothing is left to tidy, and the sandbox does not let everything be tidied
