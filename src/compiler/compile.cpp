@@ -117,7 +117,7 @@ class Compiler {
     }
     plan_wake_up();
     for (size_t i = 0; i < instances_.size(); ++i) write_instance(i);
-    build_indexes(draft_);
+    build_indexes(draft_, grams_);
     return finish();
   }
 
@@ -194,7 +194,8 @@ class Compiler {
 
   // Chooses each instance's clause; the clauses' predicates become indexed and get their wake lists.
   void plan_wake_up() {
-    const Sample sample = count_on(options_.sample, draft_);
+    Sample sample = count_on(options_.sample, draft_);
+    grams_ = std::move(sample.grams);
     draft_.sample_events = sample.events;
     for (size_t i = 0; i < draft_.predicates.size(); ++i) draft_.predicates[i].seen = sample.seen[i];
     std::vector<double> weights;
@@ -276,6 +277,7 @@ class Compiler {
   std::vector<std::vector<uint32_t>> clauses_;
   std::vector<double> effort_;
   std::vector<double> chance_;  // empty without a sample
+  std::map<uint32_t, GramCounts> grams_;  // of the sample
 };
 
 }  // namespace

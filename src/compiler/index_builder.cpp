@@ -63,24 +63,34 @@ TableRef build_table(Draft& draft, const std::vector<Entry>& entries) {
   return table;
 }
 
-// How often each gram stands in the literals of one input: a common gram is a bad key.
-using GramCounts = std::map<uint32_t, uint32_t>;
-
-uint64_t commonness(const GramCounts& counts, std::string_view literal, size_t first, size_t grams) {
-  uint64_t sum = 0;
-  for (size_t i = first; i < first + grams; ++i) {
-    const auto found = counts.find(channel::load_gram(literal.data() + i));
-    sum += found == counts.end() ? 1 : found->second;
+// How common a gram is: in the sample's values, where there are some; then in the literals of the same input, which share slots and candidates.
+class Commonness {
+ public:
+  explicit Commonness(const GramCounts* sample) : sample_(sample) {}
+  void add_literal(std::string_view text) {
+    for (size_t at = 0; at + 4 <= text.size(); ++at) ++literals_[channel::load_gram(text.data() + at)];
   }
-  return sum;
-}
+  // `size`: 3 bytes are looked for of it, or 4.
+  uint64_t of(const char* at, uint32_t size) const {
+    uint64_t sum = 1;
+    if (sample_ != nullptr) sum += 16 * uint64_t{size < 4 ? sample_->threes[channel::gram_bit(channel::load_gram(at, 3), GramCounts::kLog2)] : sample_->fours[channel::gram_bit(channel::load_gram(at), GramCounts::kLog2)]};
+    if (size < 4) return sum;
+    const auto found = literals_.find(channel::load_gram(at));
+    return found == literals_.end() ? sum : sum + found->second;
+  }
 
-// Where the `grams` neighbouring grams of a literal stand that are the least common.
-size_t rarest(const GramCounts& counts, std::string_view literal, size_t grams) {
+ private:
+  const GramCounts* sample_;
+  std::map<uint32_t, uint32_t> literals_;
+};
+
+// Where the `grams` neighbouring grams of a literal stand that are the least common. One alone is found by its first three bytes (a literal of two or three has no choice).
+size_t rarest(const Commonness& commonness, std::string_view literal, size_t grams) {
   size_t best = 0;
   uint64_t least = ~0ull;
   for (size_t at = 0; at + grams + 3 <= literal.size(); ++at) {
-    const uint64_t sum = commonness(counts, literal, at, grams);
+    uint64_t sum = 0;
+    for (size_t i = at; i < at + grams; ++i) sum += commonness.of(literal.data() + i, grams == 1 ? 3 : 4) + (grams == 1 ? commonness.of(literal.data() + i, 4) : 0);
     if (sum < least) {
       least = sum;
       best = at;
@@ -91,7 +101,7 @@ size_t rarest(const GramCounts& counts, std::string_view literal, size_t grams) 
 
 class InputIndex {
  public:
-  InputIndex(Draft& draft, uint32_t input, const std::vector<uint32_t>& predicates, const GramCounts& counts) : draft_(draft), counts_(counts) {
+  InputIndex(Draft& draft, uint32_t input, const std::vector<uint32_t>& predicates, const Commonness& commonness) : draft_(draft), commonness_(commonness) {
     record_.input = input;
     for (const uint32_t predicate : predicates) add(predicate);
   }
@@ -138,7 +148,7 @@ class InputIndex {
   }
 
   void add_grams(uint32_t predicate, std::string_view text, size_t count, std::vector<Entry>& entries, std::set<uint32_t>& grams) {
-    const size_t first = rarest(counts_, text, count);
+    const size_t first = rarest(commonness_, text, count);
     const auto size = static_cast<uint32_t>(std::min<size_t>(4, text.size()));
     for (size_t i = first; i < first + count; ++i) {
       const uint32_t gram = channel::load_gram(text.data() + i, size);
@@ -162,7 +172,7 @@ class InputIndex {
   }
 
   Draft& draft_;
-  const GramCounts& counts_;
+  const Commonness& commonness_;
   IndexRecord record_{};
   std::vector<Entry> exact_;
   std::vector<Entry> suffix_;
@@ -176,17 +186,18 @@ class InputIndex {
 
 }  // namespace
 
-void build_indexes(Draft& draft) {
+void build_indexes(Draft& draft, const std::map<uint32_t, GramCounts>& grams) {
   std::map<uint32_t, std::vector<uint32_t>> by_input;
-  std::map<uint32_t, GramCounts> counts;
+  std::map<uint32_t, Commonness> commonness;
   for (uint32_t i = 0; i < draft.predicates.size(); ++i) {
     const PredicateRecord& p = draft.predicates[i];
     const bool literal = p.kind >= PredicateKind::kEquals && p.kind <= PredicateKind::kContains && (p.flags & channel::kCased) == 0;
     if (!literal) continue;
-    for (uint32_t at = 0; at + 4 <= p.operand.count; ++at) ++counts[p.input][channel::load_gram(draft.texts.data() + p.operand.first + at)];
+    const auto counted = grams.find(p.input);
+    commonness.try_emplace(p.input, counted == grams.end() ? nullptr : &counted->second).first->second.add_literal(std::string_view(draft.texts).substr(p.operand.first, p.operand.count));
     if ((p.flags & channel::kIndexed) != 0) by_input[p.input].push_back(i);
   }
-  for (const auto& [input, predicates] : by_input) InputIndex(draft, input, predicates, counts[input]).write();
+  for (const auto& [input, predicates] : by_input) InputIndex(draft, input, predicates, commonness.at(input)).write();
 }
 
 }  // namespace creance::compiler

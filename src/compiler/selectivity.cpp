@@ -7,6 +7,7 @@
 
 #include "base/limits.hpp"
 #include "channel/fold.hpp"
+#include "channel/hash.hpp"
 
 namespace creance::compiler {
 namespace {
@@ -78,10 +79,19 @@ class Values {
   std::vector<std::vector<uint32_t>> with_gram_{kBuckets};
 };
 
+void count_grams(const std::map<std::string, uint32_t, std::less<>>& texts, GramCounts& out) {
+  for (const auto& [text, count] : texts) {
+    for (size_t at = 0; at + 3 <= text.size(); ++at) {
+      out.threes[channel::gram_bit(channel::load_gram(text.data() + at, 3), GramCounts::kLog2)] += count;
+      if (at + 4 <= text.size()) out.fours[channel::gram_bit(channel::load_gram(text.data() + at), GramCounts::kLog2)] += count;
+    }
+  }
+}
+
 }  // namespace
 
 Sample count_on(std::span<const schema::Inputs> events, const channel::Draft& draft) {
-  Sample sample{0, std::vector<uint32_t>(draft.predicates.size(), 0)};
+  Sample sample{0, {}, std::vector<uint32_t>(draft.predicates.size(), 0)};
   if (events.empty()) return sample;
   // Which inputs are asked for, cased (1) and folded (0) apart.
   std::map<std::pair<uint32_t, bool>, std::map<std::string, uint32_t, std::less<>>> counts;
@@ -108,6 +118,9 @@ Sample count_on(std::span<const schema::Inputs> events, const channel::Draft& dr
     }
     for (const schema::FurtherValue& further : event.further) add(further.input, further.text);
     for (const std::string_view other : event.others) add(channel::kEveryValue - 1, other);  // no input: only every value
+  }
+  for (const auto& [key, texts] : counts) {
+    if (!key.second) count_grams(texts, sample.grams[key.first]);
   }
   std::map<std::pair<uint32_t, bool>, Values> values;
   for (auto& [key, texts] : counts) values.emplace(key, Values(std::move(texts)));

@@ -2,6 +2,7 @@
 // Deterministic. Without a sample every count is zero and the static guess decides (wake_plan.hpp).
 #pragma once
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -10,8 +11,16 @@
 
 namespace creance::compiler {
 
+// How often grams stand in the folded values of one input, by the hash that bitmaps use: what the scan will meet.
+struct GramCounts {
+  static constexpr uint32_t kLog2 = 15;
+  std::vector<uint32_t> threes = std::vector<uint32_t>(1u << kLog2);
+  std::vector<uint32_t> fours = std::vector<uint32_t>(1u << kLog2);
+};
+
 struct Sample {
   uint32_t events = 0;         // that were counted: at most limits::kSampleEventsMax, evenly spread over what was given
+  std::map<uint32_t, GramCounts> grams;  // by input, of those that some predicate asks for folded
   std::vector<uint32_t> seen;  // by predicate: events (at most `events`) in which it holds; zero for kinds that are not looked for
 };
 

@@ -104,7 +104,7 @@ class Planner {
   void few_grams() {
     std::vector<uint32_t> grams;
     each_candidate(plan_.far_grams, [&](std::string_view literal, uint32_t offset) {
-      if (uint64_t{offset} + 4 > literal.size()) return;
+      if (uint64_t{offset} + 4 > literal.size() || grams.size() > IndexPlan::kFewGrams) return;
       const uint32_t gram = channel::load_gram(literal.data() + offset) | 0x20202020u;
       if (std::ranges::find(grams, gram) == grams.end()) grams.push_back(gram);
     });
