@@ -6,6 +6,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <functional>
 
 #include "channel/address.hpp"
 #include "channel/fold.hpp"
@@ -262,13 +263,17 @@ class RuleCompiler {
 
   uint32_t glob(uint32_t input, const Pattern& pattern, bool cased) {
     std::vector<uint32_t> parts;
-    size_t longest = pattern.size();
+    // Its longest texts follow from the pattern, and are found by the index or soon looked for.
+    constexpr size_t kTextsAsked = 3;
+    std::vector<size_t> texts;
     for (size_t i = 0; i < pattern.size(); ++i) {
-      if (pattern[i].kind == GlobKind::kText && (longest == pattern.size() || pattern[i].text.size() > pattern[longest].text.size())) longest = i;
+      if (pattern[i].kind == GlobKind::kText) texts.push_back(i);
     }
-    if (longest < pattern.size()) {  // follows from the pattern; found by the index
-      const PredicateKind kind = longest == 0 ? PredicateKind::kStartsWith : longest + 1 == pattern.size() ? PredicateKind::kEndsWith : PredicateKind::kContains;
-      parts.push_back(literal(kind, input, pattern[longest].text, false));
+    std::ranges::stable_sort(texts, std::greater<>(), [&](size_t i) { return pattern[i].text.size(); });
+    if (texts.size() > kTextsAsked) texts.resize(kTextsAsked);
+    for (const size_t i : texts) {
+      const PredicateKind kind = i == 0 ? PredicateKind::kStartsWith : i + 1 == pattern.size() ? PredicateKind::kEndsWith : PredicateKind::kContains;
+      if (i == texts[0] || pattern[i].text.size() > 1) parts.push_back(literal(kind, input, pattern[i].text, false));
     }
     PredicateSpec spec{.kind = PredicateKind::kGlob, .cased = cased, .input = input, .glob = pattern};
     for (Token& token : spec.glob) {

@@ -148,6 +148,8 @@ Scratch::State::State(const Layout& l) : layout(l) {
     if (l.instances[i].clause.count == 0) always[i / 64] |= 1ull << (i % 64);
   }
   indexes = make_index_plans(l);
+  late = make_late_literals(l);
+  late_progress.assign(late.size(), {});
   reads_every_value = std::ranges::any_of(l.predicates, [](const PredicateRecord& p) { return p.input == channel::kEveryValue; });
   folded.assign(l.header->input_count, {});
   // Wide Types have hundreds of inputs, but no event fills them all: its values together are no longer than the longest event.
@@ -169,6 +171,7 @@ void Scratch::State::begin_event() {
   if (epoch == 0) {
     std::ranges::fill(memo, 0u);
     std::ranges::fill(folded, FoldedValue{});
+    std::ranges::fill(late_progress, LateProgress{});
     epoch = 1;
   }
   arena_used = 0;

@@ -56,8 +56,45 @@ bool compare(Context& c, PredicateKind kind, std::string_view text, bool goes_on
   }
 }
 
+constexpr uint32_t kAskedOneByOne = 8;  // looking for all at once costs about as much a byte as a dozen searches
+
+// Marks each late literal that stands in `text` (folded, with its margins).
+void mark_late(Context& c, const LateLiterals& late, std::string_view text) noexcept {
+  c.steps += 1 + text.size() / 4;
+  for (size_t at = 0; at + 3 <= text.size(); ++at) {
+    const uint32_t gram = channel::load_gram(text.data() + at);
+    if (!late.may_have(gram)) [[likely]] continue;
+    for (const LateLiterals::Entry& entry : late.proposed(gram)) {
+      ++c.steps;
+      uint32_t& memo = c.s.memo[entry.predicate];
+      const PredicateRecord& p = c.l.predicates[entry.predicate];
+      if (memo >> 1 == c.s.epoch || at < entry.offset || p.operand.count > text.size() - (at - entry.offset)) continue;
+      c.steps += channel::chunks(p.operand.count) - 1;
+      const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
+      if (same_bytes(text.data() + at - entry.offset, literal.data(), literal.size())) memo = c.s.epoch << 1 | 1;
+    }
+  }
+}
+
+// True: all late literals of the input were looked for in this event, and the memo has those that hold.
+bool looked_for_late(Context& c, uint32_t input) noexcept {
+  LateProgress& progress = c.s.late_progress[input];
+  if (progress.epoch != c.s.epoch) progress = {c.s.epoch, 0, false};
+  if (progress.looked) return true;
+  if (++progress.asked <= kAskedOneByOne) return false;
+  if (c.inputs.values[input].has_value()) mark_late(c, c.s.late[input], c.folded(input));
+  for (size_t i = 0; i < c.further_count; ++i) {
+    ++c.steps;
+    if (c.inputs.further[i].input == input) mark_late(c, c.s.late[input], c.fold_further(cut(c.inputs.further[i].text), 0));
+  }
+  return progress.looked = true;
+}
+
 bool test_literal(Context& c, const PredicateRecord& p) noexcept {
   if (uint64_t{p.operand.first} + p.operand.count > c.l.texts.size()) return c.fail(FaultCode::kPredicate);
+  if (is_late(p) && p.input < c.s.late.size() && !c.s.late[p.input].empty() && looked_for_late(c, p.input)) {
+    return c.s.memo[static_cast<size_t>(&p - c.l.predicates.data())] == (c.s.epoch << 1 | 1);
+  }
   const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
   return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text, std::string_view value) { return compare(c, p.kind, text, is_cut(value), literal); });
 }

@@ -51,6 +51,7 @@ class Maker {
       else add_characters(*bits, i, bit);
     }
     add_second(*bits);
+    add_prefix(*bits);
     return bits;
   }
 
@@ -81,6 +82,12 @@ class Maker {
     const bool any = ((bits.start | behind_first) & (bits.asserts | bits.match)) != 0;
     for (uint32_t c = 0; c < 128; ++c) {
       if (any || (behind_first & bits.takes[c]) != 0) bits.second[c / 64] |= 1ull << (c % 64);
+    }
+  }
+
+  void add_prefix(RegexBits& bits) const {
+    for (uint32_t at = 0; bits.prefix_size < bits.prefix.size() && program_[at].kind == InstructionKind::kRune && program_[at].operand < 128; at = program_[at].out) {
+      bits.prefix[bits.prefix_size++] = static_cast<char>(program_[at].operand);
     }
   }
 

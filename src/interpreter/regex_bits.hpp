@@ -19,6 +19,9 @@ struct RegexBits {
   uint32_t states = 0;
   // ASCII characters that can stand behind the first one of a match (an ASCII one itself), where a match has at least two; all of them where it can have fewer or asserts something there.
   std::array<uint64_t, 2> second{};
+  // What every match begins with, at most these many ASCII characters.
+  std::array<char, 16> prefix{};
+  uint32_t prefix_size = 0;
   std::array<uint64_t, 128> takes{};         // by ASCII character: states that take it
   std::array<uint64_t, 64> next{};           // by state: what is reached behind it
   std::array<uint32_t, 64> instruction{};    // by state: its place in the program

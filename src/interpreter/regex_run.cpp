@@ -58,11 +58,7 @@ class BitRunner {
     while (true) {
       if (waiting == 0) {
         if (anchored && at > 0) return finish(false);
-        if (!anchored && !can_be_empty) {
-          const size_t from = at;
-          while (at < text_.size() && !can_begin(at)) ++at;
-          steps_ += 1 + (at - from) / 16;
-        }
+        if (!anchored && !can_be_empty) at = next_begin(at);
         if (at == text_.size() && !can_be_empty) return finish(false);
       }
       ++steps_;
@@ -78,6 +74,18 @@ class BitRunner {
   bool finish(bool result) noexcept {
     c_.steps += steps_;
     return result;
+  }
+
+  // The first place from `at` on where a match can begin, or the end.
+  size_t next_begin(size_t at) noexcept {
+    if (bits_.prefix_size > 1) {
+      const size_t place = find(c_, text_.substr(at), std::string_view(bits_.prefix.data(), bits_.prefix_size));
+      return place == std::string_view::npos ? text_.size() : at + place;
+    }
+    const size_t from = at;
+    while (at < text_.size() && !can_begin(at)) ++at;
+    steps_ += 1 + (at - from) / 16;
+    return at;
   }
 
   // Whether a match can begin at `at`, by its first byte, and by the second where both are ASCII.

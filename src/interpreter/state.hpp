@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "channel/fold.hpp"
 #include "interpreter/index_plan.hpp"
 #include "interpreter/interpreter.hpp"
+#include "interpreter/late_literals.hpp"
 #include "interpreter/regex_bits.hpp"
 
 namespace creance::interpreter {
@@ -25,6 +27,13 @@ struct FoldedValue {
   uint32_t epoch = 0;  // of the event that it belongs to
 };
 
+// How far one input's late literals are in this event.
+struct LateProgress {
+  uint32_t epoch = 0;
+  uint32_t asked = 0;     // looked for one by one
+  bool looked = false;    // all were looked for: those that were found say so in the memo
+};
+
 struct Scratch::State {
   explicit State(const Layout& layout);
 
@@ -34,6 +43,8 @@ struct Scratch::State {
   std::vector<uint64_t> awake;   // bit set of instances
   std::vector<uint64_t> always;  // instances without a clause
   std::vector<IndexPlan> indexes;
+  std::vector<LateLiterals> late;            // by input
+  std::vector<LateProgress> late_progress;   // by input
   bool reads_every_value = false;  // some predicate looks at all values of an event
   std::vector<FoldedValue> folded;  // per input
   std::unique_ptr<char[]> arena;    // folded values of one event, one behind the other
@@ -85,8 +96,25 @@ struct Context {
   std::string_view fold_further(std::string_view text, size_t which) noexcept;
 };
 
-// Whether a predicate holds; not memoised. predicates.cpp
+// Whether a predicate holds; not memoised (but for others that were found beside it). predicates.cpp
 bool test_predicate(Context& c, const channel::PredicateRecord& predicate) noexcept;
+
+// `a` and `b` have `size` bytes each.
+inline bool same_bytes(const char* a, const char* b, size_t size) noexcept {
+  const auto word = [](const char* at) {
+    uint64_t value;
+    std::memcpy(&value, at, 8);
+    return value;
+  };
+  if (size < 8) {
+    for (size_t i = 0; i < size; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
+  if (word(a) != word(b) || word(a + size - 8) != word(b + size - 8)) return false;
+  return size <= 16 || std::memcmp(a + 8, b + 8, size - 16) == 0;
+}
 
 // Whether a program matches somewhere in the first limits::kInputBytesMax bytes of `value`; its assertions see what stands behind them. regex_run.cpp
 bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view value) noexcept;

@@ -21,23 +21,6 @@ using channel::CandidateRecord;
 using channel::PredicateKind;
 using channel::PredicateRecord;
 
-// `a` and `b` have `size` bytes each.
-inline bool same_bytes(const char* a, const char* b, size_t size) noexcept {
-  const auto word = [](const char* at) {
-    uint64_t value;
-    std::memcpy(&value, at, 8);
-    return value;
-  };
-  if (size < 8) {
-    for (size_t i = 0; i < size; ++i) {
-      if (a[i] != b[i]) return false;
-    }
-    return true;
-  }
-  if (word(a) != word(b) || word(a + size - 8) != word(b + size - 8)) return false;
-  return size <= 16 || std::memcmp(a + 8, b + 8, size - 16) == 0;
-}
-
 // The first `size` (1 to 8) bytes of a text whose first eight are `word`.
 constexpr uint64_t kept_low(uint64_t word, uint32_t size) noexcept { return word << (64 - 8 * size) >> (64 - 8 * size); }
 

@@ -1,4 +1,8 @@
 // What rules mean, on events: Sigma specification 2.1.0. Each test compiles, verifies and evaluates.
+#include <algorithm>
+#include <random>
+
+#include "channel/fold.hpp"
 #include "interpreter/fixture.hpp"
 
 namespace creance::test {
@@ -388,6 +392,56 @@ TEST(Matches, CarryWhatTheRuleSays) {
   EXPECT_EQ(std::vector<uint32_t>(info.inputs.begin(), info.inputs.end()), std::vector<uint32_t>{0});
   EXPECT_EQ(loaded.channel().type_id(), "test.type");
   EXPECT_EQ(loaded.channel().type_version(), 3u);
+}
+
+// Inner literals that no index finds are looked for one by one at first, then together (late_literals.hpp): in texts that hold some of them, at both ends too, cased apart, beside further values.
+TEST(Semantics, ManyInnerLiteralsOfOneEventAreFoundTogether) {
+  std::mt19937 random(11);
+  const auto word = [&] {
+    std::string out;
+    for (auto size = 3 + random() % 9; size > 0; --size) out += "abc"[random() % 3];
+    if (random() % 8 == 0) out += "É";
+    return out;
+  };
+  std::vector<std::string> words;
+  std::string yaml, wakes_all;
+  for (int n = 0; n < 200; ++n) {
+    words.push_back(word());
+    const std::string wakes = "a long literal, so it wakes rule " + std::to_string(n) + ";";
+    wakes_all += wakes;
+    yaml += (n == 0 ? "" : "---\n") + rule_yaml("sel:\n  A|contains: '" + words.back() + "'\n  B|contains: '" + wakes + "'\ncondition: sel", n + 1);
+  }
+  const schema::TemplateType type = type_of({"A", "B"});
+  Diagnostics diagnostics;
+  Loaded loaded(type, compile_rules(type, parse_rules(yaml), diagnostics));
+  ASSERT_TRUE(diagnostics.empty());
+  ASSERT_GE(std::ranges::count_if(loaded.channel().layout().predicates, [](const channel::PredicateRecord& p) { return p.input == 0 && (p.flags & channel::kIndexed) == 0; }), 100);
+  size_t found = 0;
+  for (int n = 0; n < 300; ++n) {
+    const auto text = [&] {
+      std::string out;
+      for (auto pieces = random() % 6; pieces > 0; --pieces) {
+        std::string piece = random() % 2 == 0 ? words[random() % words.size()] : word();
+        if (random() % 2 == 0) piece[0] = static_cast<char>(piece[0] - 32);
+        out += piece;
+      }
+      return out;
+    };
+    const std::string first = text();
+    const std::string second = text();
+    const std::vector<schema::InputValue> values{random() % 5 == 0 ? schema::InputValue() : schema::InputValue(first), schema::InputValue(wakes_all)};
+    const std::vector<schema::FurtherValue> further{{0, second}, {1, words[0]}};
+    const auto matches = loaded.run({values, further, {}}).matches;
+    std::vector<uint32_t> expected;
+    for (uint32_t i = 0; i < words.size(); ++i) {
+      const std::string literal = channel::fold(words[i]);
+      const bool in_first = values[0].has_value() && channel::fold(first).find(literal) != std::string::npos;
+      if (in_first || channel::fold(second).find(literal) != std::string::npos) expected.push_back(i);
+    }
+    found += expected.size();
+    ASSERT_TRUE(std::ranges::equal(matches, expected)) << first << " and " << second;
+  }
+  EXPECT_GE(found, 1'000u);
 }
 
 }  // namespace creance::test

@@ -1,0 +1,44 @@
+// All inner literals of one input that no index finds, to be looked for together: what keeps an event linear that was made to wake hundreds of rules with another literal each.
+// Made from the file when a Scratch is made; nothing new is believed: a hash proposes, the literal decides. It serves once an event has asked for several of them, one at a time (predicates.cpp).
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "channel/format.hpp"
+#include "channel/hash.hpp"
+
+namespace creance::interpreter {
+
+class LateLiterals {
+ public:
+  struct Entry {
+    uint32_t predicate;
+    uint32_t offset;  // where the three bytes by which it is found lie in it
+  };
+
+  bool empty() const noexcept { return entries_.empty(); }
+  bool may_have(uint32_t gram) const noexcept {
+    const uint32_t bit = channel::gram_bit(gram & 0xffffff, kKnownLog2);
+    return (known_[bit / 64] >> (bit % 64) & 1) != 0;
+  }
+  // Those that are found by the first three bytes of `gram`, others among them.
+  std::span<const Entry> proposed(uint32_t gram) const noexcept {
+    const uint32_t bucket = channel::gram_bit(gram & 0xffffff, log2_);
+    return std::span(entries_).subspan(starts_[bucket], starts_[bucket + 1] - starts_[bucket]);
+  }
+
+ private:
+  friend struct LateLiteralsMaker;
+  static constexpr uint32_t kKnownLog2 = 15;
+  std::vector<uint64_t> known_;   // 2^kKnownLog2 bits
+  uint32_t log2_ = 1;
+  std::vector<uint32_t> starts_;  // by bucket, and one more
+  std::vector<Entry> entries_;
+};
+
+// By input; empty where there are too few to be worth it. Predicates: kContains, neither cased nor indexed, of one input, with literals of at least three bytes.
+std::vector<LateLiterals> make_late_literals(const channel::Layout& layout);
+bool is_late(const channel::PredicateRecord& predicate) noexcept;
+
+}  // namespace creance::interpreter
