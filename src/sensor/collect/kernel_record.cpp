@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 
@@ -65,12 +66,20 @@ Status parse_kernel_record(BytesView bytes, KernelRecord& out) {
   out.arguments_cut = (head.flags & CE_ARGUMENTS_CUT) != 0;
   out.paths_cut = (head.flags & CE_PATH_CUT) != 0;
   out.from_folder = (head.flags & CE_FROM_FOLDER) != 0;
-  join_path(take(head.exe_bytes), out.paths_cut, out.exe);
-  join_path(take(head.parent_exe_bytes), out.paths_cut, out.parent_exe);
-  const std::string_view cwd = take(head.cwd_bytes);
-  if (cwd.empty() && !out.paths_cut) out.cwd = "/";
-  else join_path(cwd, out.paths_cut, out.cwd);
-  join_arguments(take(head.arguments_bytes), out.command_line);
+  const size_t described = data.size() - head.name_bytes;
+  const std::array<uint16_t, 5> shape = {head.exe_bytes, head.parent_exe_bytes, head.cwd_bytes, head.arguments_bytes, static_cast<uint16_t>(out.paths_cut)};
+  const std::string_view shape_bytes(reinterpret_cast<const char*>(shape.data()), sizeof shape);
+  if (out.described.size() == sizeof shape + described && out.described.starts_with(shape_bytes) && std::string_view(out.described).substr(sizeof shape) == data.substr(0, described)) {
+    data.remove_prefix(described);
+  } else {
+    out.described.assign(shape_bytes).append(data.substr(0, described));
+    join_path(take(head.exe_bytes), out.paths_cut, out.exe);
+    join_path(take(head.parent_exe_bytes), out.paths_cut, out.parent_exe);
+    const std::string_view cwd = take(head.cwd_bytes);
+    if (cwd.empty() && !out.paths_cut) out.cwd = "/";
+    else join_path(cwd, out.paths_cut, out.cwd);
+    join_arguments(take(head.arguments_bytes), out.command_line);
+  }
   std::string_view name = take(head.name_bytes);
   const bool socket = out.kind == KernelRecord::Kind::kBind || out.kind == KernelRecord::Kind::kConnect;
   out.abstract = socket && !name.empty() && name.front() == '\0';

@@ -27,6 +27,7 @@ struct KernelRecord {
   std::string command_line;   // arguments joined by spaces
   std::string name;           // FIFO: path as given; socket: its name, an abstract one without the leading zero byte
   bool abstract = false;
+  std::string described;      // the bytes that exe, parent_exe, cwd and command_line were made of, with their lengths: the next record of the same process has the same
 };
 
 // `out` is reused: no allocation in the steady state.

@@ -40,6 +40,26 @@ std::string sysmon_time(WallTime time) {
                      clock.seconds().count(), clock.subseconds().count());
 }
 
+namespace {
+void write_number(uint32_t number, std::string& out, int base = 10) {
+  std::array<char, 16> digits;
+  out.assign(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr);
+}
+}  // namespace
+
+// As sysmon_time; of events within one second only the milliseconds differ.
+std::string_view LinuxInputs::time_text(WallTime time) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  if (second != second_) {
+    time_ = sysmon_time(time);
+    second_ = second;
+    return time_;
+  }
+  auto ms = static_cast<unsigned>((time - second).count());
+  for (size_t at = time_.size(); at > time_.size() - 3; ms /= 10) time_[--at] = static_cast<char>('0' + ms % 10);
+  return time_;
+}
+
 LinuxType LinuxInputs::type_of(const KernelRecord& record) {
   switch (record.kind) {
     case KernelRecord::Kind::kExec: return LinuxType::kProcessCreation;
@@ -53,17 +73,17 @@ size_t LinuxInputs::fill(const KernelRecord& record, WallTime time, std::span<sc
   CHECK(out.size() >= limits::kInputsPerTypeMax);
   const auto value_or_absent = [](const std::string& text) { return text.empty() ? kAbsent : schema::InputValue(text); };
   const auto text = [](const std::string& given) { return std::string_view(given); };
-  time_ = sysmon_time(time);
-  pid_ = fmt::format("{}", record.pid);
-  parent_pid_ = fmt::format("{}", record.parent_pid);
-  uid_ = fmt::format("{}", record.uid);
+  const std::string_view when = time_text(time);
+  write_number(record.pid, pid_);
+  write_number(record.parent_pid, parent_pid_);
+  write_number(record.uid, uid_);
   const std::string_view user = accounts_.name(record.uid, user_);
   switch (type_of(record)) {
     case LinuxType::kProcessCreation: {
       const types::LinuxProcessCreation event{
           .Computer = text(host_),
           .RuleName = kUnavailable,  // of Sysmon's own configuration
-          .UtcTime = text(time_),
+          .UtcTime = when,
           .ProcessGuid = kUnavailable,
           .ProcessId = text(pid_),
           .Image = value_or_absent(record.exe),
@@ -98,14 +118,14 @@ size_t LinuxInputs::fill(const KernelRecord& record, WallTime time, std::span<sc
       return types::LinuxProcessCreation::kInputCount;
     }
     case LinuxType::kFifoCreated: {
-      mode_ = fmt::format("{:o}", record.mode & 07777);
+      write_number(record.mode & 07777, mode_, 8);
       path_ = record.name;
       if (!path_.empty() && path_.front() != '/' && !record.from_folder && !record.cwd.empty()) path_ = record.cwd == "/" ? "/" + record.name : record.cwd + "/" + record.name;
       const types::LinuxFifoCreated event{
           .Path = text(path_),
           .Mode = text(mode_),
           .Computer = text(host_),
-          .UtcTime = text(time_),
+          .UtcTime = when,
           .ProcessId = text(pid_),
           .Image = value_or_absent(record.exe),
           .CommandLine = value_or_absent(record.command_line),
@@ -125,7 +145,7 @@ size_t LinuxInputs::fill(const KernelRecord& record, WallTime time, std::span<sc
           .SocketName = text(record.name),
           .Abstract = record.abstract ? std::string_view("true") : std::string_view("false"),
           .Computer = text(host_),
-          .UtcTime = text(time_),
+          .UtcTime = when,
           .ProcessId = text(pid_),
           .Image = value_or_absent(record.exe),
           .CommandLine = value_or_absent(record.command_line),

@@ -36,7 +36,9 @@ class LinuxInputs {
  private:
   std::string host_;
   Accounts accounts_;
+  std::string_view time_text(WallTime time);
   std::string time_, pid_, uid_, user_, parent_pid_, mode_, path_;
+  std::chrono::sys_seconds second_{std::chrono::seconds(-1)};  // that time_ is of
 };
 
 std::string sysmon_time(WallTime time);  // "2026-11-23 10:00:00.123"

@@ -21,6 +21,7 @@ namespace {
 constexpr MonotonicTime kStreaming{4};   // events that come closer to each other are fetched together …
 constexpr MonotonicTime kGather{2};      // … at this interval
 constexpr int kEventsPerTurn = 128;      // then the supervisor is listened to again
+constexpr uint32_t kRememberedPerSecond = 64;  // events of one Type, for rehearsals
 constexpr int kFramesPerTurn = 16;       // of words for the supervisor: hundreds of held instances must not keep an event waiting
 constexpr size_t kOutboxMax = 4'096;     // above, health and notes are dropped: the supervisor does not read
 }  // namespace
@@ -172,6 +173,15 @@ void Worker::fault_point() {
 #endif
 }
 
+// A storm of one Type neither costs the copying of each event nor drives all else out of the few hundred that are kept.
+void Worker::remember(const Event& event, MonotonicTime now) {
+  if (now - remembered_second_ >= MonotonicTime(1'000)) {
+    remembered_second_ = now;
+    remembered_.assign(collector_->supplied().size(), 0);
+  }
+  if (remembered_[event.type]++ < kRememberedPerSecond) recent_.remember(collector_->supplied()[event.type].type->fingerprint, event.inputs);
+}
+
 bool Worker::work() {
   for (int i = 0; i < kEventsPerTurn; ++i) {
     const MonotonicTime now = clock_.monotonic();
@@ -180,7 +190,7 @@ bool Worker::work() {
     ended_ = next == Next::kEnded;
     if (next != Next::kEvent) return next == Next::kNothing && collector_->due() && *collector_->due() <= now;
     last_event_ = now;
-    recent_.remember(collector_->supplied()[event.type].type->fingerprint, event.inputs);
+    remember(event, now);
     evaluation_.evaluate(event, now, true);
     collector_->consumed();
   }

@@ -41,6 +41,7 @@ class Worker {
   template <class T>
   void say(const T& message) { outbox_.push_back(ipc::encode(message, ipc::Process::kWorker)); }
   bool work();               // a bounded number of events; false: no more now
+  void remember(const Event& event, MonotonicTime now);
   void detect(std::string_view line);
   void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation
   uint64_t resident_kib() const;
@@ -55,6 +56,8 @@ class Worker {
   uint32_t held_told_ = 0;   // of the active set
   MonotonicTime last_event_{-1'000'000};
   MonotonicTime health_due_{0};
+  std::vector<uint32_t> remembered_;  // per Type, within the second
+  MonotonicTime remembered_second_{-1'000};
   MonotonicTime second_{0};
   uint64_t second_bytes_ = 0;
   uint64_t lost_detections_ = 0;
