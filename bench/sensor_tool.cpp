@@ -88,7 +88,7 @@ int make_sets(const fs::path& state, const std::vector<std::string>& folders) {
     ipc::SetRecord record;
     record.release.fill(tag);
     record.name.assign(fmt::format("bench-{}", tag));
-    const fs::path folder = state / "sets" / to_hex(record.release);
+    const fs::path folder = state / (tag == 1 ? "sets" : "waiting") / to_hex(record.release);  // where admit's stand-in takes it from
     fs::create_directories(folder);
     for (const auto& channel : built->channels) {
       ipc::SetFile& file = record.files[record.count++];
@@ -261,7 +261,6 @@ int read_detections(const fs::path& state) {
   std::FILE* arrivals = std::fopen((state / "pretend/arrivals").c_str(), "a");
   if (arrivals == nullptr) return complain("cannot write arrivals");
   (void)supervisor.send(ipc::UpdaterReady{200}, ipc::Process::kUpdater).has_value();
-  std::string offered;
   std::vector<char> line(65'536);
   for (;;) {
     pollfd waits[] = {{3, POLLIN, 0}, {4, POLLIN, 0}};
@@ -290,8 +289,7 @@ int read_detections(const fs::path& state) {
       std::ifstream offer(state / "pretend/offer");
       std::string wanted;
       offer >> wanted;
-      if (wanted != offered) (void)supervisor.send(ipc::SpoolChanged{}, ipc::Process::kUpdater).has_value();  // admit's stand-in reads the offer
-      offered = wanted;
+      if (!wanted.empty()) (void)supervisor.send(ipc::SpoolChanged{}, ipc::Process::kUpdater).has_value();  // admit's stand-in reads the offer, and later grants it
     }
   }
 }
