@@ -65,20 +65,20 @@ constexpr size_t kEventHead = NLMSG_HDRLEN + sizeof(cn_msg);
 constexpr int kAnswerMaxMs = 2'000;
 
 // The next event of the kernel, if one is there now. ENOBUFS: some were thrown away.
-std::optional<proc_event> next_event(int netlink, int& error, uint32_t* sequence = nullptr) {
+std::optional<proc_event> next_event(int netlink, int& error, uint32_t* answers = nullptr) {
   alignas(nlmsghdr) std::array<uint8_t, 4096> bytes;
   sockaddr_nl from{};
   socklen_t from_bytes = sizeof from;
   const ssize_t n = ::recvfrom(netlink, bytes.data(), bytes.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &from_bytes);
   error = n < 0 ? errno : 0;
   if (n <= 0 || from.nl_pid != 0 || static_cast<size_t>(n) < kEventHead + sizeof(proc_event)) return std::nullopt;  // only the kernel's own words count
-  if (sequence != nullptr) std::memcpy(sequence, bytes.data() + NLMSG_HDRLEN + offsetof(cn_msg, seq), sizeof *sequence);
+  if (answers != nullptr) std::memcpy(answers, bytes.data() + NLMSG_HDRLEN + offsetof(cn_msg, ack), sizeof *answers);
   proc_event event;
   std::memcpy(&event, bytes.data() + kEventHead, sizeof event);
   return event;
 }
 
-// Everybody who listens hears the kernel's answers to everybody: ours has our number.
+// Everybody who listens hears the kernel's answers to everybody: ours has our number, and one more.
 Status await_answer(int netlink, uint32_t asked) {
   os::RealClock clock;
   for (const MonotonicTime until = clock.monotonic() + MonotonicTime(kAnswerMaxMs);;) {
@@ -87,9 +87,9 @@ Status await_answer(int netlink, uint32_t asked) {
     pollfd wait{netlink, POLLIN, 0};
     ::poll(&wait, 1, static_cast<int>(left));
     int ignored = 0;
-    uint32_t sequence = 0;
-    const auto event = next_event(netlink, ignored, &sequence);
-    if (!event || event->what != proc_event::PROC_EVENT_NONE || sequence != asked) continue;
+    uint32_t answers = 0;
+    const auto event = next_event(netlink, ignored, &answers);
+    if (!event || event->what != proc_event::PROC_EVENT_NONE || answers != asked + 1) continue;
     if (event->event_data.ack.err != 0) return fail(os::errno_error(static_cast<int>(event->event_data.ack.err), "the kernel refuses", "process connector"));
     return {};
   }
@@ -145,10 +145,10 @@ Result<Connector> Connector::open() {
   auto* message = static_cast<cn_msg*>(NLMSG_DATA(head));
   message->id = {CN_IDX_PROC, CN_VAL_PROC};
   message->len = sizeof(proc_cn_mcast_op);
-  std::array<uint8_t, sizeof message->seq> drawn;
+  std::array<uint8_t, sizeof message->ack> drawn;
   os::RealRandom().fill(drawn);
-  std::memcpy(&message->seq, drawn.data(), sizeof message->seq);
-  const uint32_t asked = message->seq;
+  std::memcpy(&message->ack, drawn.data(), sizeof message->ack);  // the kernel overwrites `seq` with a count of its own
+  const uint32_t asked = message->ack;
   const proc_cn_mcast_op listen = PROC_CN_MCAST_LISTEN;
   std::memcpy(message->data, &listen, sizeof listen);
   if (::send(connector.netlink_.get(), request.data(), head->nlmsg_len, 0) < 0) return fail(os::errno_error(errno, "cannot listen on", "process connector"));
