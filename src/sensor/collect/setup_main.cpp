@@ -50,6 +50,13 @@ void mount_tracefs() {  // tracepoints are found by their files there
   ::mount("tracefs", "/sys/kernel/tracing", "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
 }
 
+// Debian and Ubuntu add a level 3 to perf_event_paranoid, and set it: there attaching to a tracepoint takes CAP_SYS_ADMIN, whatever CAP_PERFMON says elsewhere.
+os::Capabilities for_tracepoints() {
+  int level = 2;
+  if (const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/sys/kernel/perf_event_paranoid", "re"), &std::fclose); file && std::fscanf(file.get(), "%d", &level) != 1) level = 2;
+  return level > 2 ? os::capabilities({CAP_SYS_ADMIN}) : 0;
+}
+
 struct Attached {
   std::unique_ptr<bpf_object, Close> object;
   std::vector<bpf_link*> links;
@@ -62,7 +69,7 @@ Result<Attached> attach() {
   libbpf_set_print(keep_complaint);
   mount_tracefs();
   // The last that needed more. What is left: loading BPF, finding tracepoints, and what the process connector needs if that fails.
-  TRY_VOID(os::keep_capabilities(kForBpf | kForConnector));
+  TRY_VOID(os::keep_capabilities(kForBpf | for_tracepoints() | kForConnector));
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
   ::setrlimit(RLIMIT_MEMLOCK, &all);  // older kernels charge maps to it; refused without the privilege, which is fine on newer ones
   Attached attached;
