@@ -72,9 +72,13 @@ class Demo:
         log = open(self.data / "logs" / f"{name}.log", "ab")
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT)
         self.processes.append((name, process))
+        self.note_process(name, process)
+        return process
+
+    def note_process(self, name, process):
+        """For stop_all, also in a later run."""
         with open(self.data / "pids", "a") as pids:
             pids.write(f"{process.pid} {started_at(process.pid)} {name}\n")
-        return process
 
     def wait(self, what, condition, seconds=60):
         """Polls `condition` until it gives something; the deadline is there to end a run that hangs."""
@@ -103,10 +107,10 @@ class Demo:
             raise Failure(f"`creance-server init` ended with {done.returncode}:\n{done.stderr}")
         say("content: two persons (author, reviewer) must sign; root and targets offline; rollout, policy, snapshot, timestamp online in creance-signer")
 
-    def serve(self):
+    def serve(self, *more):
         head("Server on loopback, SQLite in a folder of its own")
         port_file = self.data / "port"
-        self.start("server", [str(self.bin / "creance-server"), "run", "--data", str(self.data / "server"), "--listen", f"127.0.0.1:{self.options.port}", "--port-file", str(port_file)])
+        self.start("server", [str(self.bin / "creance-server"), "run", "--data", str(self.data / "server"), "--listen", f"127.0.0.1:{self.options.port}", "--port-file", str(port_file), *more])
         port = self.wait("the server's port", lambda: port_file.exists() and port_file.read_text().strip())
         self.url = f"http://127.0.0.1:{port}"
         self.wait("the server", lambda: self.creance("sensor", "list", check=False, remote=True).returncode == 0)
@@ -431,4 +435,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
