@@ -19,7 +19,7 @@ class LateLiterals {
 
   bool empty() const noexcept { return entries_.empty(); }
   bool may_have(uint32_t gram) const noexcept {
-    const uint32_t bit = channel::gram_bit(gram & 0xffffff, kKnownLog2);
+    const uint32_t bit = channel::gram_bit(gram & 0xffffff, known_log2_);
     return (known_[bit / 64] >> (bit % 64) & 1) != 0;
   }
   // Those that are found by the first three bytes of `gram`, others among them.
@@ -30,8 +30,8 @@ class LateLiterals {
 
  private:
   friend struct LateLiteralsMaker;
-  static constexpr uint32_t kKnownLog2 = 15;
-  std::vector<uint64_t> known_;   // 2^kKnownLog2 bits
+  std::vector<uint64_t> known_;   // 2^known_log2_ bits
+  uint32_t known_log2_ = 6;
   uint32_t log2_ = 1;
   std::vector<uint32_t> starts_;  // by bucket, and one more
   std::vector<Entry> entries_;

@@ -56,7 +56,8 @@ bool compare(Context& c, PredicateKind kind, std::string_view text, bool goes_on
   }
 }
 
-constexpr uint32_t kAskedOneByOne = 8;  // looking for all at once costs about as much a byte as a dozen searches
+constexpr uint32_t kAskedOneByOne = 16;  // looking for all at once costs about as much a byte as so many searches
+constexpr uint32_t kLateBytesMin = 512;   // of a value: in shorter ones no number of searches hurts
 
 // Marks each late literal that stands in `text` (folded, with its margins).
 void mark_late(Context& c, const LateLiterals& late, std::string_view text) noexcept {
@@ -78,6 +79,7 @@ void mark_late(Context& c, const LateLiterals& late, std::string_view text) noex
 
 // True: all late literals of the input were looked for in this event, and the memo has those that hold.
 bool looked_for_late(Context& c, uint32_t input) noexcept {
+  if (c.inputs.values[input].size < kLateBytesMin && c.further_count == 0) return false;
   LateProgress& progress = c.s.late_progress[input];
   if (progress.epoch != c.s.epoch) progress = {c.s.epoch, 0, false};
   if (progress.looked) return true;
