@@ -56,8 +56,8 @@ bool compare(Context& c, PredicateKind kind, std::string_view text, bool goes_on
   }
 }
 
-constexpr uint32_t kAskedOneByOne = 16;  // looking for all at once costs about as much a byte as so many searches
-constexpr uint32_t kLateBytesMin = 512;   // of a value: in shorter ones no number of searches hurts
+constexpr uint32_t kAskedOneByOne = 8;  // looking for all at once costs about as much a byte as a dozen searches
+constexpr uint32_t kLateBytesMin = 512;  // of a value: in shorter ones no number of searches hurts
 
 // Marks each late literal that stands in `text` (folded, with its margins).
 void mark_late(Context& c, const LateLiterals& late, std::string_view text) noexcept {
