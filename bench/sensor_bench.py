@@ -277,10 +277,43 @@ class Bench:
             self.prepare()  # the first set is the good one again
 
     def memory(self):
-        with self.sensor() as supervisor:
-            self.load("mknod", RATES["mknod"], 1, marks=MARKS_PER_SECOND)
-            time.sleep(1)
-            self.show("memory_kib", "loaded", memory_of(self.processes(supervisor)))
+        """With the real updater, enrolled at a real server, and the worker under load. admit is there for a moment at a time."""
+        keys = self.work / "keys"
+        keys.mkdir()
+        run = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for person in ("a", "b"):
+            run(str(self.bin / "creance"), "keys", "create", "--out", str(keys / person), "--no-passphrase")
+        data, port = self.work / "server", self.work / "port"
+        run(str(self.bin / "creance-server"), "init", "--data", str(data), "--content-threshold", "2", "--content-key", str(keys / "a.pub"), "--content-key", str(keys / "b.pub"))
+        server = subprocess.Popen([str(self.bin / "creance-server"), "run", "--data", str(data), "--listen", "127.0.0.1:0", "--port-file", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            url = "http://127.0.0.1:" + until("the server", lambda: port.exists() and port.read_text().strip())
+            token = run(str(self.bin / "creance"), "sensor", "token", "--tenant", "bench", "--count", "1", "--server", url, "--token-file", str(data / "operator.token")).split()[0]
+            before, self.state = self.state, self.work / "enrolled"
+            self.state.mkdir()
+            run(str(self.bin / "creance-sensor"), "enrol", "--state", str(self.state), "--server", url, "--token", token, "--hostname", "bench")
+            identity = (self.state / "identity.json").read_bytes()
+            self.prepare()
+            (self.state / "identity.json").write_bytes(identity)
+            log = open(self.work / "log", "ab")
+            sensor = subprocess.Popen([str(self.bin / "creance-sensor"), "run", "--state", str(self.state), "--live"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            try:
+                until("the worker", lambda: {"creance-sensor-worker", "creance-sensor-updater"} <= set(self.processes(sensor.pid)))
+                time.sleep(2)
+                for kind in self.options.loads:
+                    self.load(kind, RATES[kind], 1, marks=MARKS_PER_SECOND)
+                time.sleep(2)
+                told = memory_of(self.processes(sensor.pid))
+                for name, values in told.items():
+                    self.show("memory_kib", name, values)
+                self.show("memory_kib", "together", {key: sum(values[key] for values in told.values()) for key in ("Rss", "Pss", "Private_Dirty")})
+            finally:
+                sensor.terminate()
+                sensor.wait()
+                self.state = before
+        finally:
+            server.terminate()
+            server.wait()
 
     def smoke(self):
         self.options.seconds, self.options.rounds, self.options.times = 0.3, 1, [1]

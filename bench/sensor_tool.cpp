@@ -2,6 +2,7 @@
 //   set STATE FOLDER...      compiles the rules of the folders, and those that the loads below ask for, into two good sets of a sensor's state folder; prints one line of JSON
 //   load KIND ...            exec, connect, mknod: so many a second, whatever each takes; prints one line of JSON
 //   run --state STATE ...    as the sensor's updater: notes when each marked detection came, and what the supervisor reports
+//   swaps FOLDER... --events FILE...   what a swap does to events, in this process (sensor_swap.hpp)
 //   floor                    a BPF program that only says that there was an event, and its reader
 //   bpf                      processor time and runs of all loaded BPF programs by name, as JSON; until standard input ends they are counted
 #include <bpf/bpf.h>
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -32,6 +34,7 @@
 #include "base/os/real.hpp"
 #include "compiler/build.hpp"
 #include "creance_bench_floor_object.hpp"  // generated: kBpfObject
+#include "sensor_swap.hpp"
 #include "sigma/parser.hpp"
 #include "streams.hpp"
 
@@ -364,6 +367,11 @@ int run(const std::vector<std::string>& given) {
   if (given[0] == "bpf") return print_bpf();
   if (given[0] == "set" && given.size() >= 2) return make_sets(given[1], {given.begin() + 2, given.end()});
   if (given[0] == "run" && given.size() >= 3 && given[1] == "--state") return read_detections(given[2]);
+  if (given[0] == "swaps") {
+    const auto events = std::ranges::find(given, "--events");
+    if (events == given.end()) return usage();
+    return measure_swaps({given.begin() + 1, events}, {events + 1, given.end()}, 100);
+  }
   if (given[0] != "load" || given.size() < 2) return usage();
   Load load;
   load.kind = given[1];
