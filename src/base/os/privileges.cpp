@@ -56,8 +56,10 @@ struct CloseFolder {
 };
 using Folder = std::unique_ptr<DIR, CloseFolder>;
 
+bool is_of(const struct stat& info, const Owner& owner) { return info.st_uid == owner.user.uid && info.st_gid == owner.user.gid; }
+
 Status give(int fd, const struct stat& info, const Owner& owner, const std::filesystem::path& path) {
-  if (info.st_uid == owner.user.uid && info.st_gid == owner.user.gid) return {};
+  if (is_of(info, owner)) return {};
   if (::fchown(fd, owner.user.uid, owner.user.gid) != 0 || ::fchmod(fd, S_ISDIR(info.st_mode) ? owner.folder_mode : owner.file_mode) != 0) return fail(errno_error(errno, "cannot give to its user", path));
   return {};
 }
@@ -165,7 +167,9 @@ Status give_folder(const std::filesystem::path& folder, const Owner& owner) {
     }
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    // What is neither file nor folder is not opened for anything: no link is followed, no FIFO waited for.
+    // Opened only to be given: content that is its owner's already is not touched, what is neither file nor folder never (no link is followed, no FIFO waited for).
+    struct stat seen {};
+    if (::fstatat(::dirfd(at), entry->d_name, &seen, AT_SYMLINK_NOFOLLOW) != 0 || (!S_ISDIR(seen.st_mode) && (!S_ISREG(seen.st_mode) || is_of(seen, owner)))) continue;
     const int fd = ::openat(::dirfd(at), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) continue;
     struct stat info {};
