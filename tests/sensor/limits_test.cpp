@@ -7,6 +7,13 @@
 namespace creance::sensor {
 namespace {
 
+// Little, so that growing takes a moment on a slow machine too; a sanitizer needs more to begin with.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+const std::vector<std::string> kLittleMemory = {"--memory-mib", "512"};
+#else
+const std::vector<std::string> kLittleMemory = {"--memory-mib", "96"};
+#endif
+
 TEST(Statm, GivesTheResidentPagesAndNothingOfAnotherText) {
   EXPECT_EQ(os::resident_pages("1234 56 7 8 0 9 0\n"), 56u);
   for (const char* text : {"", "1234", "1234 ", "a b c", "1 -2"}) EXPECT_FALSE(os::resident_pages(text)) << text;
@@ -111,12 +118,75 @@ TEST_F(CgroupFolder, ALeafWithoutAMemoryLimitIsNone) {
   EXPECT_FALSE(tree->leaf("worker", {.memory_bytes = 1000}));
 }
 
+// A control group of the kernel's for one test, where this host has cgroup v2 with a memory controller and lets us make one.
+class OwnGroup {
+ public:
+  OwnGroup() {
+    const auto mount = os::cgroup_mount(text_of("/proc/self/mounts"));
+    if (!mount || text_of(fs::path(*mount) / "cgroup.subtree_control").find("memory") == std::string::npos) return;
+    const fs::path folder = fs::path(*mount) / fmt::format("creance-test-{}", ::getpid());
+    std::error_code refused;
+    if (fs::create_directory(folder, refused)) folder_ = folder;
+  }
+  ~OwnGroup() {
+    if (folder_.empty()) return;
+    std::error_code refused;
+    for (const auto& entry : fs::directory_iterator(folder_, refused))
+      if (entry.is_directory()) ::rmdir(entry.path().c_str());
+    ::rmdir(folder_.c_str());
+  }
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+TEST(Cgroup, OfTheKernelEndsWhatIsOverItsMemoryAndCountsIt) {
+  const OwnGroup group;
+  if (group.folder().empty()) GTEST_SKIP() << "no cgroup v2 with a memory controller that this test may use";
+  const auto tree = os::CgroupTree::at(group.folder());
+  ASSERT_TRUE(tree) << tree.error().detail;
+  const auto procs = tree->leaf("worker", {.memory_bytes = 32u << 20, .processes = 4, .cpu_weight = 25, .cpu_percent = 50});
+  ASSERT_TRUE(procs) << procs.error().detail;
+  EXPECT_EQ(text_of(group.folder() / "worker/memory.max"), "33554432\n");
+  EXPECT_EQ(text_of(group.folder() / "worker/pids.max"), "4\n");
+  EXPECT_EQ(text_of(group.folder() / "worker/cpu.max"), "50000 100000\n");
+  const auto end_of = [&](const char* block) {
+    auto child = os::ChildProcess::start({.program = "/bin/dd", .arguments = {"if=/dev/zero", "of=/dev/null", block, "count=1"}, .cgroup = procs->get()});
+    EXPECT_TRUE(child);
+    return child ? child->wait() : os::ExitStatus{};
+  };
+  EXPECT_TRUE(end_of("bs=1048576").clean());
+  EXPECT_EQ(tree->oom_kills("worker"), 0u);
+  EXPECT_EQ(end_of("bs=268435456").signal, SIGKILL);
+  EXPECT_GT(tree->oom_kills("worker"), 0u);
+}
+
+TEST_F(Processes, OfASensorInAGroupOfItsOwnAreEachInALeaf) {
+  const OwnGroup group;
+  if (group.folder().empty()) GTEST_SKIP() << "no cgroup v2 with a memory controller that this test may use";
+  cgroup_ = ipc::Descriptor(::open((group.folder() / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(cgroup_);
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set leaky = make_set(2, {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, "PipeName|contains: good_1", "creance.fault-point.worker-leak")});
+  good({base});
+  start("creance-sensor-worker-demo", "boot-1", 60'000, kLittleMemory);
+  ASSERT_TRUE(await([&] { return runs(base) && worker_pid() > 0; }, 60)) << log();
+  EXPECT_NE(status().find("\"limits\":\"cgroup v2 `"), std::string::npos) << status();
+  EXPECT_TRUE(text_of(fmt::format("/proc/{}/cgroup", worker_pid())).ends_with("/worker\n"));
+  EXPECT_TRUE(text_of(fmt::format("/proc/{}/cgroup", sensor_.pid())).ends_with("/supervisor\n"));
+  offer(leaky, "go");
+  ASSERT_TRUE(await([&] { return event("memory_over_budget", leaky) && event("returned", leaky) && runs(base); }, 90)) << log();
+  sensor_.signal(SIGTERM);
+  EXPECT_EQ(sensor_.wait().code, 0);
+}
+
 // What grows in its memory is ended for that, by whatever measures it here, and the host goes back.
 TEST_F(Processes, AWorkerThatGrowsIsEndedForItsMemory) {
   const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
   const Set leaky = make_set(2, {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, "PipeName|contains: good_1", "creance.fault-point.worker-leak")});
   good({base});
-  start("creance-sensor-worker-demo", "boot-1", 60'000);
+  start("creance-sensor-worker-demo", "boot-1", 60'000, kLittleMemory);
   ASSERT_TRUE(await([&] { return runs(base); })) << log();
   offer(leaky, "go");
   ASSERT_TRUE(await([&] { return event("memory_over_budget", leaky) && event("returned", leaky) && runs(base); }, 60)) << log();

@@ -113,6 +113,7 @@ class Processes : public testing::Test {
                         "--boot-id", boot, "--probation-ms", std::to_string(probation_ms)};
     launch.arguments.insert(launch.arguments.end(), more.begin(), more.end());
     launch.log = state_ / "log";
+    launch.cgroup = cgroup_.get();
     if (!fs::exists(state_ / "identity.json")) std::ofstream(state_ / "identity.json") << "{}";
     auto child = os::ChildProcess::start(launch);
     ASSERT_TRUE(child) << child.error().detail;
@@ -161,6 +162,7 @@ class Processes : public testing::Test {
   fs::path state_;
   os::RealFileSystem files_;
   ipc::Descriptor watch_;
+  ipc::Descriptor cgroup_;  // cgroup.procs of the control group that start() puts the sensor in; none: this process's
   os::ChildProcess sensor_;
 };
 

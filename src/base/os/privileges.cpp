@@ -56,11 +56,12 @@ struct CloseFolder {
 };
 using Folder = std::unique_ptr<DIR, CloseFolder>;
 
-bool is_of(const struct stat& info, const Owner& owner) { return info.st_uid == owner.user.uid && info.st_gid == owner.user.gid; }
-
+// `fd` need not be open for anything (O_PATH): nothing of the file is read, and nobody who watches who opens files sees one.
 Status give(int fd, const struct stat& info, const Owner& owner, const std::filesystem::path& path) {
-  if (is_of(info, owner)) return {};
-  if (::fchown(fd, owner.user.uid, owner.user.gid) != 0 || ::fchmod(fd, S_ISDIR(info.st_mode) ? owner.folder_mode : owner.file_mode) != 0) return fail(errno_error(errno, "cannot give to its user", path));
+  if (info.st_uid == owner.user.uid && info.st_gid == owner.user.gid) return {};
+  const std::string by_number = fmt::format("/proc/self/fd/{}", fd);  // the file itself, whatever its name means by now
+  if (::fchownat(fd, "", owner.user.uid, owner.user.gid, AT_EMPTY_PATH) != 0 || ::chmod(by_number.c_str(), S_ISDIR(info.st_mode) ? owner.folder_mode : owner.file_mode) != 0)
+    return fail(errno_error(errno, "cannot give to its user", path));
   return {};
 }
 
@@ -167,17 +168,12 @@ Status give_folder(const std::filesystem::path& folder, const Owner& owner) {
     }
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    // Opened only to be given: content that is its owner's already is not touched, what is neither file nor folder never (no link is followed, no FIFO waited for).
-    struct stat seen {};
-    if (::fstatat(::dirfd(at), entry->d_name, &seen, AT_SYMLINK_NOFOLLOW) != 0 || (!S_ISDIR(seen.st_mode) && (!S_ISREG(seen.st_mode) || is_of(seen, owner)))) continue;
-    const int fd = ::openat(::dirfd(at), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int fd = ::openat(::dirfd(at), entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) continue;
     struct stat info {};
-    if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
-      TRY_VOID(enter(fd, folder / name));
-      continue;
-    }
-    const auto given = S_ISREG(info.st_mode) && info.st_nlink == 1 ? give(fd, info, owner, folder / name) : Status();
+    auto given = ::fstat(fd, &info) == 0 ? Status() : fail(errno_error(errno, "cannot read", folder / name));
+    if (given && S_ISDIR(info.st_mode)) given = enter(::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder / name);
+    else if (given && S_ISREG(info.st_mode) && info.st_nlink == 1) given = give(fd, info, owner, folder / name);
     ::close(fd);
     TRY_VOID(given);
   }

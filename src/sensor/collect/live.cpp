@@ -185,7 +185,7 @@ class LiveCollector final : public Collector {
 }  // namespace
 
 Result<std::unique_ptr<Collector>> make_live_collector(const LiveOptions& options, const Clock& clock) {
-  if (options.from == LiveOptions::From::kNothing) return std::make_unique<LiveCollector>(std::make_unique<FromNothing>(), options, clock);
+  if (options.from == LiveOptions::From::kNothing || options.ring_descriptor < 0) return std::make_unique<LiveCollector>(std::make_unique<FromNothing>(), options, clock);
   TRY(SharedPage shared, SharedPage::map(options.shared_descriptor));
   if (options.from == LiveOptions::From::kConnector) return std::make_unique<LiveCollector>(std::make_unique<FromSocket>(options.ring_descriptor, std::move(shared)), options, clock);
   TRY(RingBuffer ring, RingBuffer::map(options.ring_descriptor, options.ring_bytes));

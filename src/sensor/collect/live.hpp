@@ -11,7 +11,7 @@ namespace creance::sensor {
 struct LiveOptions {
   enum class From : uint8_t { kRingBuffer, kConnector /* a socket (ring_descriptor); executed programs alone */, kNothing /* this host cannot be watched */ };
   From from = From::kRingBuffer;
-  int ring_descriptor = -1;
+  int ring_descriptor = -1;    // -1: supplies what `from` supplies, and gives no event (a rehearsal)
   uint32_t ring_bytes = 0;
   int shared_descriptor = -1;  // a page: ce_shared of ebpf/kernel_event.h
   std::string host;

@@ -149,18 +149,14 @@ Result<Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
   std::vector<std::pair<int, int>> descriptors = {{sets_.get(), 6}};
   if (rehearse) descriptors.emplace_back(memory_to_read_.get(), 5);
   else descriptors.insert(descriptors.end(), {{detections_out_.get(), 4}, {memory_.get(), 5}});
-  if (input_) {
+  if (input_ && options_.input == Input::kReplay) {
     descriptors.emplace_back(input_.get(), 7);
-    if (options_.input == Input::kReplay) {
-      arguments.insert(arguments.end(), {"--input", "replay", "--name", options_.events.string(), "--rate", std::to_string(options_.rate)});
-      if (options_.loop) arguments.emplace_back("--loop");
-    } else if (options_.input == Input::kConnector) {
-      arguments.insert(arguments.end(), {"--input", "connector"});
-      descriptors.emplace_back(lost_.get(), 8);
-    } else {
-      arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
-      descriptors.emplace_back(lost_.get(), 8);
-    }
+    arguments.insert(arguments.end(), {"--input", "replay", "--name", options_.events.string(), "--rate", std::to_string(options_.rate)});
+    if (options_.loop) arguments.emplace_back("--loop");
+  } else if (input_) {
+    if (options_.input == Input::kConnector) arguments.insert(arguments.end(), {"--input", "connector"});
+    else arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
+    if (!rehearse) descriptors.insert(descriptors.end(), {{input_.get(), 7}, {lost_.get(), 8}});
   }
   if (set != kNoSet || rehearse) arguments.insert(arguments.end(), {rehearse ? "--rehearse" : "--set", to_hex(set)});
   const ipc::Refusals& refusals = conductor_.activation().refusals();  // of channel files; those of releases match none
@@ -314,7 +310,7 @@ Supervisor::Ended Supervisor::how_ended(const Child& child, const os::ExitStatus
 }
 
 void Supervisor::watch_memory() {
-  for (Child* const child : {&worker_, &rehearsal_, &updater_, &admit_}) {
+  for (Child* const child : {&worker_, &rehearsal_, &updater_, &admit_, &connector_}) {
     if (!*child || !child->over.empty()) continue;
     child->over = launcher_.over_memory(*child);
     if (child->over.empty()) continue;
@@ -520,7 +516,7 @@ int Supervisor::run() {
     if (is_ready(orders_.get())) take_orders();
     if (connector_ && is_ready(connector_.process.pidfd()))
       if (const auto status = connector_.process.exited()) {
-        detect("collector-ended", "The sensor's collector ended", "the process connector's reader ended with " + status->text() + "; this host is not watched any more until the sensor is started again");
+        detect("collector-ended", "The sensor's collector ended", "the process connector's reader ended with " + how_ended(connector_, *status).text + "; this host is not watched any more until the sensor is started again");
         connector_ = Child{};
       }
     // First the last words, then the end of whoever spoke them.

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, Rec
   if (from == From::kNothing && arguments.input != "none") return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
   os::RealFileSystem files;
   auto passwd = files.read("/etc/passwd", 4u << 20);
-  return make_live_collector({from, 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
+  return make_live_collector({from, arguments.rehearse ? -1 : 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
 }
 
 // Files and privileges first, as `start` may make the one other thread, which takes over what it finds; then the calls of both.
