@@ -44,7 +44,7 @@ struct Harm {
   const char* event;
 };
 
-// Growth is harm because it meets a limit, and sanitizers reserve terabytes of address space (supervisor.cpp).
+// Growth is harm because it meets a limit, and sanitizers reserve terabytes of address space (launcher.cpp).
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMemoryIsLimited = false;
 #else

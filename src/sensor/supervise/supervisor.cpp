@@ -24,7 +24,7 @@ constexpr milliseconds kUpdaterDelayMax{30'000};
 constexpr MonotonicTime kSetupMax{20'000};
 constexpr int kMessagesPerTurn = 256;            // of one child; then the others, the timers and the signals have their turn
 constexpr MonotonicTime kMemoryEvery{250};
-constexpr MonotonicTime kDeafMax{180'000};       // an updater is at most a minute or two within one request
+constexpr MonotonicTime kDeafMax{1'800'000};     // over a slow line, an updater fetches all that a plan names before it listens again
 constexpr MonotonicTime kMinute{60'000};
 constexpr uint64_t kCounterMax = ipc::kCounterMax;
 
