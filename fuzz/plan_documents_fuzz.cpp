@@ -39,6 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check_document<DenyList>(bytes);
   (void)LocalPolicy::parse(bytes).has_value();
   check_message<EnrolRequest>(bytes);
+  check_message<EnrolAgain>(bytes);
   check_message<EnrolResponse>(bytes);
   check_message<Announce>(bytes);
   check_message<Wait>(bytes);

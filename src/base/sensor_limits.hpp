@@ -9,5 +9,9 @@ inline constexpr uint32_t kOrdersMax = 64;                          // of the ho
 inline constexpr uint32_t kInstanceBytesPerMinuteMax = 4u << 20;    // of detections of one instance; above, it is suspended until the next minute
 
 inline constexpr uint64_t kProcessMemoryBytesMax = 512u << 20;      // resident, of each of the supervisor's children; above, it is ended, with that reason
+inline constexpr size_t kStormRulesMax = 256;                       // rules that stormed, counted by themselves; above, together
+
+inline constexpr size_t kRefusalsRememberedMax = 256;                // of one sensor, by the server; above, the oldest leave (a host itself remembers 64)
+inline constexpr size_t kSuccessorsMax = 1'024;                     // sensors that leave one identity without a token: copies of one machine image; above: somebody plays with a stolen key
 
 }  // namespace creance::limits

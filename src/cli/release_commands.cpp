@@ -166,7 +166,12 @@ int list_sensors(const Session& session, const RemoteOptions& options, const std
     return kOk;
   }
   Table table({"SENSOR", "HOST", "RING", "STATE", "RELEASE", "LAST REPORT"});
-  for (const Json& s : answer->at("sensors")) table.row({text(s, "sensor_id").substr(0, 12), text(s, "hostname"), text(s, "ring"), text(s, "state"), text(s, "running_release"), text(s, "last_report")});
+  const auto state_of = [&](const Json& s) {
+    if (const std::string retired = text(s, "retired"); !retired.empty()) return fmt::format("given up: {}", retired);
+    const auto paused = s.find("paused");
+    return paused == s.end() || !paused->is_object() ? text(s, "state") : fmt::format("{}, paused until {}", text(s, "state"), text(*paused, "until"));
+  };
+  for (const Json& s : answer->at("sensors")) table.row({text(s, "sensor_id").substr(0, 12), text(s, "hostname"), text(s, "ring"), state_of(s), text(s, "running_release"), text(s, "last_report")});
   session.terminal.data(table.text(session.terminal));
   return kOk;
 }

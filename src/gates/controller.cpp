@@ -17,12 +17,22 @@ std::string number(double log_value) {
   return value < 100 ? fmt::format("{:.3g}", value) : fmt::format("{:.0f}", value);
 }
 
-std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, const SilenceRule& rule, WallTime now) {
+using MetricMask = uint32_t;
+static_assert(kMetrics <= 32);
+constexpr MetricMask bit(Metric metric) { return MetricMask{1} << static_cast<unsigned>(metric); }
+constexpr MetricMask kVitals = (bit(static_cast<Metric>(kMetrics - 1)) << 1) - bit(Metric::kPressure);
+
+// Without the metrics in `excused`. Vitals of the host count once the other arm has had the time to say the same.
+constexpr Milliseconds kVitalsGrace{30'000};
+std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, const SilenceRule& rule, WallTime now, MetricMask excused) {
   std::optional<std::pair<Metric, WallTime>> first;
   for (size_t m = 1; m < kMetrics; ++m) {
+    const Metric metric = static_cast<Metric>(m);
     auto at = host.first_event[m];
-    if (static_cast<Metric>(m) == Metric::kSilence && !at) at = silent_since(host, rule, now);
-    if (at && *at >= host.entered && (!first || *at < first->second)) first = {static_cast<Metric>(m), *at};
+    if (metric == Metric::kSilence && !at) at = silent_since(host, rule, now);
+    if (!at || *at < host.entered || (excused & bit(metric)) != 0) continue;
+    if (of_host(metric) && now - *at < kVitalsGrace) continue;
+    if (!first || *at < first->second) first = {metric, *at};
   }
   return first;
 }
@@ -32,7 +42,44 @@ bool has(const HostHistory& host, Metric metric) {
   return at && *at >= host.entered;
 }
 
-void add(StageCounts& counts, const HostHistory& host, const std::optional<std::pair<Metric, WallTime>>& first, Milliseconds soak, const SilenceRule& rule,
+// A vital that does not count yet, and may in a moment: nobody is promoted over it.
+bool may_yet_count(const HostHistory& host, WallTime now, MetricMask excused) {
+  for (size_t m = 1; m < kMetrics; ++m) {
+    const Metric metric = static_cast<Metric>(m);
+    if (of_host(metric) && has(host, metric) && (excused & bit(metric)) == 0 && now - *host.first_event[m] < kVitalsGrace) return true;
+  }
+  return false;
+}
+
+// What presses on both arms is not the content: a vital of a treated host is excused while the held hosts of its stratum had the same, in proportion to their number. In order of onset, so that
+// what the treated have on top of it counts. E itself needs no excuse, it compares. By host of `hosts`.
+std::vector<MetricMask> excused_vitals(std::span<const HostHistory> hosts, size_t stages) {
+  std::vector<MetricMask> excused(hosts.size());
+  for (size_t m = 1; m < kMetrics; ++m) {
+    const Metric metric = static_cast<Metric>(m);
+    if (!of_host(metric)) continue;
+    std::vector<Counts> all(stages), had(stages);
+    std::vector<std::pair<WallTime, size_t>> treated;
+    for (size_t i = 0; i < hosts.size(); ++i) {
+      const bool go = hosts[i].arm == Arm::kGo;
+      (go ? all[hosts[i].stage].go : all[hosts[i].stage].hold) += 1;
+      if (!has(hosts[i], metric)) continue;
+      if (go) treated.emplace_back(*hosts[i].first_event[m], i);
+      else ++had[hosts[i].stage].hold;
+    }
+    std::ranges::sort(treated);
+    for (const auto& [onset, i] : treated) {
+      const Counts& of = all[hosts[i].stage];
+      Counts& so_far = had[hosts[i].stage];
+      if (uint64_t{so_far.go} * of.hold >= uint64_t{so_far.hold} * of.go) continue;
+      ++so_far.go;
+      excused[i] |= bit(metric);
+    }
+  }
+  return excused;
+}
+
+void add(StageCounts& counts, const HostHistory& host, const std::optional<std::pair<Metric, WallTime>>& first, bool pending, Milliseconds soak, const SilenceRule& rule,
          WallTime now, WallTime horizon) {
   if (host.arm == Arm::kHold) {
     counts.held += !host.left;
@@ -43,10 +90,10 @@ void add(StageCounts& counts, const HostHistory& host, const std::optional<std::
   counts.returned += has(host, Metric::kReturn);
   const bool silent = silent_since(host, rule, now).has_value();
   counts.silent += silent;
-  const bool failed_and_told = first && !silent;
+  const bool failed_and_told = first_of(host, rule, now, kVitals) && !silent;  // how the host fares says nothing of how its probation ends
   counts.confirmed += host.confirmed && !first;
   counts.unknown += !host.confirmed && !failed_and_told;
-  counts.soaked += host.confirmed && !first && horizon - host.entered >= soak;
+  counts.soaked += host.confirmed && !first && !pending && horizon - host.entered >= soak;
 }
 
 // What the test can do with the hosts that there are or will be.
@@ -145,10 +192,12 @@ Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, st
   summary.stages.resize(rollout.stages.size());
   summary.present = std::move(present);
   summary.comparison = compare(hosts, rule, now);
-  for (const HostHistory& host : hosts) {
-    CHECK(host.stage < rollout.stages.size());
-    const auto first = first_of(host, rule, now);
-    add(summary.stages[host.stage], host, first, rollout.stages[host.stage].soak, rule, now, summary.comparison.horizon);
+  for (const HostHistory& host : hosts) CHECK(host.stage < rollout.stages.size());
+  const std::vector<MetricMask> excused = excused_vitals(hosts, rollout.stages.size());
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const HostHistory& host = hosts[i];
+    const auto first = first_of(host, rule, now, excused[i]);
+    add(summary.stages[host.stage], host, first, may_yet_count(host, now, excused[i]), rollout.stages[host.stage].soak, rule, now, summary.comparison.horizon);
     if (host.arm != Arm::kGo || !first) continue;
     const std::string named = fmt::format("{}: {}", host.sensor_id, to_string(first->first));
     ++summary.failed;

@@ -50,7 +50,7 @@ double below(uint32_t n, uint32_t m, double p) {
 }  // namespace
 
 std::string_view to_string(Metric metric) {
-  constexpr std::array<std::string_view, kMetrics> kNames = {"any", "crash", "fault", "return", "reboot", "over_budget", "silence", "refused"};
+  constexpr std::array<std::string_view, kMetrics> kNames = {"any", "crash", "fault", "return", "reboot", "over_budget", "silence", "refused", "pressure", "oom_kill", "disk", "others_crashed", "slow_boot"};
   return kNames[static_cast<size_t>(metric)];
 }
 

@@ -13,13 +13,15 @@
 namespace creance::gates {
 
 // What can go wrong on a host. kAny is the first of all others: it lets a small fleet speak, whatever the kind of harm.
-enum class Metric : uint8_t { kAny, kCrash, kFault, kReturn, kReboot, kOverBudget, kSilence, kRefused };
-inline constexpr size_t kMetrics = 8;
+// From kPressure on they are vitals of the whole host, which have causes of their own besides the sensor (comparison.hpp, `of_host`).
+enum class Metric : uint8_t { kAny, kCrash, kFault, kReturn, kReboot, kOverBudget, kSilence, kRefused, kPressure, kOomKill, kDisk, kOthersCrashed, kSlowBoot };
+inline constexpr size_t kMetrics = 13;
+constexpr bool of_host(Metric metric) { return metric >= Metric::kPressure; }
 std::string_view to_string(Metric metric);
 
 // Weights of the metrics in the average of their E; they sum to 1 and are fixed before any data.
 // INVARIANT: each kind together with kAny carries at least .54, so that 8 against 8 (E of 4037 at most) can reach 1/alpha = 2000.
-inline constexpr std::array<double, kMetrics> kWeights = {0.5, 0.1, 0.06, 0.1, 0.06, 0.04, 0.1, 0.04};
+inline constexpr std::array<double, kMetrics> kWeights = {0.5, 0.05, 0.04, 0.05, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04};
 
 // The largest tenants stand for themselves in slots 0..7, all others share the last slot.
 inline constexpr size_t kTenantsNamed = 8;

@@ -228,7 +228,7 @@ class Decider {
         return out;
       }
     } else if (granted) {
-      return about(Action::kHold, Reason::kGrantedHold, rollout, "the server said hold");
+      return about(Action::kHold, Reason::kGrantedHold, rollout, state_.grant->reason.empty() ? std::string("the server said hold") : "the server said hold: " + state_.grant->reason);
     }
     return about(Action::kAnnounce, Reason::kGrantNeeded, rollout, "would take it now; asks the server");
   }

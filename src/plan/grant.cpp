@@ -21,12 +21,18 @@ Result<Grant> Grant::parse(const Json& signed_part) {
   if (text != "go" && text != "hold") return fail(verdict.error("must be go or hold"));
   grant.verdict = text == "go" ? Verdict::kGo : Verdict::kHold;
   TRY(grant.expires, document.time_at("expires"));
+  TRY(const auto reason, document.find("reason"));
+  if (reason) {
+    TRY(grant.reason, reason->text(0, 256));
+  }
   return grant;
 }
 
 Json Grant::to_json() const {
-  return Json::object({{"_type", "grant"}, {"sensor_id", sensor_id}, {"boot_epoch", boot_epoch}, {"release_digest", release_digest.hex()}, {"verdict", to_string(verdict)},
-                       {"expires", format_time(expires)}});
+  Json json = Json::object({{"_type", "grant"}, {"sensor_id", sensor_id}, {"boot_epoch", boot_epoch}, {"release_digest", release_digest.hex()}, {"verdict", to_string(verdict)},
+                            {"expires", format_time(expires)}});
+  if (!reason.empty()) json.set("reason", reason);
+  return json;
 }
 
 Status Grant::check(std::string_view sensor, std::string_view epoch, const Digest& release, WallTime now) const {

@@ -17,6 +17,7 @@ struct Grant {
   Digest release_digest;
   Verdict verdict = Verdict::kHold;
   WallTime expires{};
+  std::string reason;  // of a hold that is no placebo: why this host gets nothing else; at most 256 bytes
   friend bool operator==(const Grant&, const Grant&) = default;
 
   // The "signed" part of the envelope.

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view kSensorStates[] = {"steady", "announcing", "rehearsing", "probation", "returning", "safe_mode", "waiting"};
 constexpr std::string_view kEventKinds[] = {"activated", "held", "probation_passed", "worker_crash", "worker_stall", "fault", "returned", "unclean_reboot",
-                                            "rehearsal_failed", "verify_failed", "refused", "hits_over_budget", "memory_over_budget", "safe_mode"};
+                                            "rehearsal_failed", "verify_failed", "refused", "hits_over_budget", "memory_over_budget", "safe_mode",
+                                            "cpu_over_budget", "pressure", "oom_kill", "disk_low", "others_crashed", "slow_boot",
+                                            "content_refused", "refusal_lifted"};
 constexpr size_t kEventsPerReportMax = 512;
 constexpr size_t kHeldMax = 65'536;
 constexpr int64_t kIntervalMax = 24LL * 3600 * 1000;
@@ -78,6 +80,19 @@ Result<Counters> parse_counters(const JsonField& field) {
   return counters;
 }
 
+Result<std::map<std::string, int64_t>> parse_vitals(const JsonField& document) {
+  std::map<std::string, int64_t> vitals;
+  TRY(const auto field, document.find("vitals"));
+  if (!field) return vitals;
+  TRY(const auto members, field->members(64));
+  for (const auto& [name, value] : members) {
+    if (name.empty() || name.size() > 64) return fail(field->error("a name has 1 to 64 bytes"));
+    TRY(const int64_t count, value.integer());
+    vitals.emplace(name, count);
+  }
+  return vitals;
+}
+
 Json counters_json(const Counters& counters) {
   Json json = Json::object({{"events", counters.events}, {"matches", counters.matches}, {"faults", counters.faults}, {"events_lost", counters.events_lost}, {"worker_rss_kib", counters.worker_rss_kib}});
   for (const auto& [name, count] : counters.more) json.set(name, count);
@@ -124,11 +139,10 @@ Json Manifest::to_json() const {
   return Json::object({{"build", build}, {"types", std::move(list)}});
 }
 
-Result<EnrolRequest> EnrolRequest::parse(BytesView body) {
-  TRY(const Json json, read_body(body));
-  const JsonField document(json);
+namespace {
+
+Result<EnrolRequest> enrol_request_at(const JsonField& document) {
   EnrolRequest request;
-  TRY(request.token, document.text_at("token", 1, 256));
   TRY(const Digest public_key, detail::digest_at(document, "public_key"));  // the same shape: 64 hexadecimal digits
   request.public_key = public_key.hex();
   TRY(request.hostname, document.text_at("hostname", 0, 255));
@@ -143,8 +157,36 @@ Result<EnrolRequest> EnrolRequest::parse(BytesView body) {
   TRY(request.manifest, Manifest::parse(manifest));
   return request;
 }
+
+}  // namespace
+
+Result<EnrolRequest> EnrolRequest::parse(BytesView body) {
+  TRY(const Json json, read_body(body));
+  const JsonField document(json);
+  TRY(EnrolRequest request, enrol_request_at(document));
+  TRY(request.token, document.text_at("token", 1, 256));
+  return request;
+}
+
+Result<EnrolAgain> EnrolAgain::parse(BytesView body) {
+  TRY(const Json json, read_body(body));
+  const JsonField document(json);
+  EnrolAgain again;
+  TRY(again.sensor_id, detail::id_at(document, "sensor_id"));
+  TRY(again.boot_epoch, detail::id_at(document, "boot_epoch"));
+  TRY(again.request, enrol_request_at(document));
+  return again;
+}
+Json EnrolAgain::to_json() const {
+  Json json = request.to_json();
+  json.set("sensor_id", sensor_id);
+  json.set("boot_epoch", boot_epoch);
+  return json;
+}
+
 Json EnrolRequest::to_json() const {
-  Json json = Json::object({{"token", token}, {"public_key", public_key}, {"hostname", hostname}, {"machine_id", machine_id}, {"platform", platform}, {"manifest", manifest.to_json()}});
+  Json json = Json::object({{"public_key", public_key}, {"hostname", hostname}, {"machine_id", machine_id}, {"platform", platform}, {"manifest", manifest.to_json()}});
+  if (!token.empty()) json.set("token", token);
   if (!seal_key.empty()) json.set("seal_key", seal_key);
   return json;
 }
@@ -227,6 +269,15 @@ Result<Report> Report::parse(BytesView body) {
   if (counters) {
     TRY(report.counters, parse_counters(*counters));
   }
+  TRY(report.vitals, parse_vitals(document));
+  TRY(const auto pause, document.find("pause"));
+  if (pause) {
+    LocalPause value;
+    TRY(const int64_t remaining, pause->integer_at("remaining_ms", 1, int64_t{366} * 24 * 3600 * 1000));
+    value.remaining = std::chrono::milliseconds(remaining);
+    TRY(value.reason, optional_text_at(*pause, "reason", 512));
+    report.pause = std::move(value);
+  }
   TRY(const auto manifest, document.find("manifest"));
   if (manifest) {
     TRY(Manifest value, Manifest::parse(*manifest));
@@ -266,6 +317,12 @@ Json Report::to_json() const {
                             {"arm_age_ms", arm_age_ms},
                             {"events", std::move(event_list)},
                             {"counters", counters_json(counters)}});
+  if (!vitals.empty()) {
+    Json values = Json::object();
+    for (const auto& [name, value] : vitals) values.set(name, value);
+    json.set("vitals", std::move(values));
+  }
+  if (pause) json.set("pause", Json::object({{"remaining_ms", pause->remaining.count()}, {"reason", pause->reason}}));
   if (manifest) json.set("manifest", manifest->to_json());
   if (!held.empty()) {
     Json list = Json::array();

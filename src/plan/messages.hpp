@@ -32,6 +32,13 @@ struct EnrolRequest {
   static Result<EnrolRequest> parse(BytesView body);
   Json to_json() const;
 };
+// Of a sensor whose identity two use, or that runs on another machine than the one that enrolled: no token, but the signature of the identity that it gives up (docs/reference/protocol.md).
+struct EnrolAgain {
+  std::string sensor_id, boot_epoch;
+  EnrolRequest request;  // without a token
+  static Result<EnrolAgain> parse(BytesView body);
+  Json to_json() const;
+};
 std::string tenant_key_name(std::string_view tenant, std::string_view sensor_id);
 struct EnrolResponse {
   std::string sensor_id, tenant;
@@ -59,6 +66,8 @@ enum class SensorState : uint8_t { kSteady, kAnnouncing, kRehearsing, kProbation
 enum class EventKind : uint8_t {
   kActivated, kHeld, kProbationPassed, kWorkerCrash, kWorkerStall, kFault, kReturned, kUncleanReboot,
   kRehearsalFailed, kVerifyFailed, kRefused, kHitsOverBudget, kMemoryOverBudget, kSafeMode,
+  kCpuOverBudget, kPressure, kOomKill, kDiskLow, kOthersCrashed, kSlowBoot,
+  kContentRefused, kRefusalLifted,  // a digest went into this host's memory of what it takes no more, or out of it
 };
 std::string_view to_string(SensorState state);
 std::string_view to_string(EventKind kind);
@@ -81,6 +90,11 @@ struct HeldInstance {
   std::string rule_id, input;
   friend bool operator==(const HeldInstance&, const HeldInstance&) = default;
 };
+struct LocalPause {  // the host's owner wants nothing new
+  std::chrono::milliseconds remaining{0};
+  std::string reason;
+  friend bool operator==(const LocalPause&, const LocalPause&) = default;
+};
 struct Report {
   std::string sensor_id, machine_id, boot_id, boot_epoch;
   int64_t sequence = 0;
@@ -94,6 +108,8 @@ struct Report {
   int64_t arm_age_ms = 0;
   std::vector<SensorEvent> events;
   Counters counters;
+  std::map<std::string, int64_t> vitals;  // how the host fares (docs/reference/sensor.md); what it cannot say is not there
+  std::optional<LocalPause> pause;
   std::optional<Manifest> manifest;
   std::vector<HeldInstance> held;
   static Result<Report> parse(BytesView body);
@@ -125,6 +141,10 @@ struct DetectionsResponse {
   static Result<DetectionsResponse> parse(BytesView body);
   Json to_json() const;
 };
+
+// Types of problems to which a sensor has an answer of its own.
+inline constexpr std::string_view kProblemNewEpoch = "urn:creance:problem:new-epoch";      // begin a new boot epoch and go on
+inline constexpr std::string_view kProblemEnrolAgain = "urn:creance:problem:enrol-again";  // this identity is not yours alone: EnrolAgain
 
 // RFC 9457 problem document.
 struct Problem {

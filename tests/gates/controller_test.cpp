@@ -39,6 +39,7 @@ struct Scene {
     hosts[index].first_event[static_cast<size_t>(Metric::kCrash)] = at(second);
     hosts[index].first_event[static_cast<size_t>(Metric::kReturn)] = at(second);
   }
+  void vital(size_t index, Metric metric, double second) { hosts[index].first_event[static_cast<size_t>(metric)] = at(second); }
   Summary summary() const { return summarise(rollout, hosts, present, {}, at(now)); }
   Decision decision() const { return decide(rollout, summary(), at(now)); }
 };
@@ -57,7 +58,7 @@ TEST(Controller, HaltsTenAgainstTenWhenAllTreatedCrash) {
   EXPECT_TRUE(d.statistical);
   EXPECT_GE(d.log_e, std::log(2000));
   EXPECT_NE(d.words.find("passed 2000"), std::string::npos) << d.words;
-  EXPECT_EQ(failed, failures_to_halt(10, 10, 0.7, std::log(2000)));
+  EXPECT_EQ(failed, failures_to_halt(10, 10, kWeights[0] + kWeights[1] + kWeights[3], std::log(2000)));
 }
 
 TEST(Controller, DoesNotHaltWhenBothArmsCrashAlike) {
@@ -183,6 +184,54 @@ TEST(Controller, InconclusiveWaitsForAPersonAndApprovalNeverSkipsTheSoak) {
   EXPECT_EQ(scene.decision().verdict, Verdict::kPromote);
   scene.rollout.stage_opened = at(20);
   EXPECT_EQ(scene.decision().verdict, Verdict::kKeep);
+}
+
+TEST(Controller, MemoryPressureInTheTreatedArmHalts) {
+  Scene scene(10, 10);
+  scene.now = 90;
+  for (HostHistory& host : scene.hosts) host.last_report = at(scene.now);
+  for (size_t i = 0; i < 10; ++i) scene.vital(i, Metric::kPressure, 40 + static_cast<double>(i));
+  const Decision d = scene.decision();
+  EXPECT_EQ(d.verdict, Verdict::kHalt) << d.words;
+  EXPECT_TRUE(d.statistical);
+  EXPECT_GE(d.log_e_star, d.log_e_halt);
+  for (const Metric metric : {Metric::kOomKill, Metric::kDisk, Metric::kOthersCrashed, Metric::kSlowBoot}) {  // each kind alone, with kAny, is enough
+    Scene one(8, 8);
+    for (size_t i = 0; i < 8; ++i) one.vital(i, metric, 5);
+    EXPECT_EQ(one.decision().verdict, Verdict::kHalt) << to_string(metric) << one.decision().words;
+  }
+}
+
+TEST(Controller, APressureOnBothArmsIsNotTheContents) {
+  for (const bool internal : {false, true}) {
+    for (const uint32_t size : {10u, 2u}) {  // with a statistical gate, and without one
+      Scene scene(size, size);
+      scene.now = 120;
+      for (HostHistory& host : scene.hosts) host.last_report = at(scene.now), host.internal = internal;
+      for (size_t i = 0; i < 2 * size; ++i) scene.vital(i, Metric::kPressure, 40 + static_cast<double>(i % size));
+      const Decision d = scene.decision();
+      EXPECT_NE(d.verdict, Verdict::kHalt) << d.words;
+      EXPECT_EQ(scene.summary().failed, 0u);
+      EXPECT_EQ(d.verdict, Verdict::kPromote) << "and stops nobody: " << d.words;
+    }
+  }
+}
+
+TEST(Controller, WhatTheTreatedHaveOnTopCounts) {
+  Scene scene(3, 3);
+  scene.now = 120;
+  for (HostHistory& host : scene.hosts) host.last_report = at(scene.now);
+  scene.vital(0, Metric::kPressure, 40);
+  scene.vital(3, Metric::kPressure, 41);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kPromote) << scene.decision().words;
+  scene.vital(1, Metric::kPressure, 42);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << scene.decision().words;
+  scene.vital(1, Metric::kPressure, 110);  // lately: the other arm may say the same in a moment
+  EXPECT_EQ(scene.decision().verdict, Verdict::kKeep) << "neither halted nor promoted: " << scene.decision().words;
+  scene.vital(4, Metric::kPressure, 118);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kPromote) << scene.decision().words;
+  scene.crash(1, 5);  // no excuse for what is the sensor's own
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt);
 }
 
 TEST(Controller, OnlyARollingRolloutIsJudged) {

@@ -81,7 +81,7 @@ TEST(EValue, AveragesMetricsByWeight) {
   EXPECT_NEAR(weights, 1, 1e-12);
   const std::vector<RiskEvent> events = {event(true, 8, 8, 0, Metric::kCrash)};
   const double one = std::exp(log_e(events, Metric::kCrash));
-  EXPECT_NEAR(std::exp(log_e(events, SlotMask{0})), 0.1 * one + 0.9, 1e-12);
+  EXPECT_NEAR(std::exp(log_e(events, SlotMask{0})), kWeights[1] * one + (1 - kWeights[1]), 1e-12);
 }
 
 TEST(EValue, HaltsEightAgainstEightWhateverTheKindOfHarm) {

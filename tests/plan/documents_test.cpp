@@ -219,10 +219,23 @@ TEST(Messages, RoundTrip) {
   report.counters.events = 100;
   report.counters.more["psi"] = 3;
   report.held = {{"r", "Image"}};
+  report.vitals = {{"memory_some", 12}, {"oom_kills", 0}};
+  report.pause = LocalPause{std::chrono::hours(1), "lunch"};
   const auto report2 = Report::parse(as_bytes(to_json(report.to_json())));
   ASSERT_TRUE(report2) << report2.error().detail;
   EXPECT_EQ(report2->to_json(), report.to_json());
   EXPECT_EQ(report2->events, report.events);
+  EXPECT_EQ(report2->vitals, report.vitals);
+  EXPECT_EQ(report2->pause, report.pause);
+  for (int kind = 0; kind <= static_cast<int>(EventKind::kRefusalLifted); ++kind) EXPECT_EQ(*parse_event_kind(to_string(static_cast<EventKind>(kind))), static_cast<EventKind>(kind));
+
+  EnrolAgain again{id('7'), id('8'), enrol};
+  again.request.token.clear();
+  const auto again2 = EnrolAgain::parse(as_bytes(to_json(again.to_json())));
+  ASSERT_TRUE(again2) << again2.error().detail;
+  EXPECT_EQ(again2->to_json(), again.to_json());
+  Grant held{id('1'), id('2'), digest(1), Verdict::kHold, WallTime{}, "this sensor refused it"};
+  EXPECT_EQ(*Grant::parse(held.to_json()), held);
   EXPECT_FALSE(report2->lkg_digest);
 
   Detection detection{"2026-11-23T10:00:00.123Z", "rule", "Pipe", "high", {"attack.t1055"}, "me", "windows.pipe_created", {"https://example.org/a"}, digest(1), digest(2), "host", {{"PipeName", "\\msagent_1"}}, {"PipeName"}};

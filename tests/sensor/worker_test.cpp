@@ -94,7 +94,7 @@ class WorkerParts : public testing::Test {
     return values;
   }
   Evaluation make_evaluation() {
-    return Evaluation(supplied_, "host-1", {[this](std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& s) { suspensions_.push_back(s); }});
+    return Evaluation(supplied_, "host-1", {[this](std::string_view, std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& s) { suspensions_.push_back(s); }, [this](std::string_view) { ++left_out_; }});
   }
   std::vector<schema::InputValue> event(std::string_view pipe) {
     std::vector<schema::InputValue> values(supplied_[0].type->inputs.size());
@@ -108,6 +108,7 @@ class WorkerParts : public testing::Test {
   std::vector<Supplied> supplied_;
   std::vector<std::string> lines_;
   std::vector<Suspension> suspensions_;
+  uint64_t left_out_ = 0;
 };
 
 TEST_F(WorkerParts, ADetectionIsWhatTheProtocolSaysWhateverTheEventHolds) {
@@ -259,7 +260,7 @@ TEST_F(WorkerParts, ARefusedChannelIsLeftOutAndTheRestOfTheSetRuns) {
 
 TEST_F(WorkerParts, WhatIsEvaluatedIsSaidBeforeAndAfter) {
   std::vector<uint64_t> said;
-  Evaluation evaluation(supplied_, "host-1", {[](std::string_view) {}, [](const Suspension&) {}, [&](uint64_t file) { said.push_back(file); }});
+  Evaluation evaluation(supplied_, "host-1", {[](std::string_view, std::string_view) {}, [](const Suspension&) {}, {}, [&](uint64_t file) { said.push_back(file); }});
   (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n"), supplied_)));
   evaluation.evaluate({0, {event("evil"), {}, {}}, WallTime{}}, MonotonicTime(1), true);
   EXPECT_EQ(said, (std::vector<uint64_t>{1, 0})) << "the first file of the set, then none";
@@ -318,7 +319,7 @@ TEST_F(WorkerParts, RehearsesOverTheReleasesOwnCasesWhereTheHostHasTooFewEvents)
 
 TEST_F(WorkerParts, WithoutAnyCollectorNothingIsRehearsedAndSoNothingPasses) {
   const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
-  Evaluation evaluation({}, "h", {[](std::string_view) {}, [](const Suspension&) {}});
+  Evaluation evaluation({}, "h", {[](std::string_view, std::string_view) {}, [](const Suspension&) {}});
   (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, {})));
   EXPECT_EQ(rehearse(evaluation, {}, {}).passed, 0);
 }

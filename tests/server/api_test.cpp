@@ -68,8 +68,40 @@ TEST(Api, TakesReportsInOrderOnceAndNotesClones) {
   s.sequence = 0;
   EXPECT_EQ(s.report().status, 200);  // it started anew
   s.boot_epoch = old_epoch;
-  EXPECT_TRUE(is_problem(s.report(), 409));  // and its former self still speaks
+  EXPECT_TRUE(is_problem(s.report(), 409));  // an echo of its former self, maybe
+  EXPECT_EQ(world.operate("GET", "/api/v1/sensors").body.find("sensors")->elements()[0].find("clones")->integer(), 0);
+  EXPECT_TRUE(is_problem(s.report(), 409));  // and it goes on speaking: two use this identity (identity_test.cpp)
   EXPECT_EQ(world.operate("GET", "/api/v1/sensors").body.find("sensors")->elements()[0].find("clones")->integer(), 1);
+}
+
+TEST(Api, ShowsHowHostsFareAndWhoIsPausedUntilWhen) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 1);
+  plan::Report report = sensors[0].next_report();
+  report.vitals = {{"memory_some", 340}, {"oom_kills", 2}};
+  report.pause = plan::LocalPause{std::chrono::hours(2), "maintenance \"on\" host"};
+  const std::string until = format_time(world.clock.wall() + std::chrono::hours(2));
+  ASSERT_EQ(sensors[0].send("/api/v1/report", to_json(report.to_json())).status, 200);
+  const auto shown = [&] { return world.operate("GET", "/api/v1/sensors").body.find("sensors")->elements()[0]; };
+  Json seen = shown();
+  EXPECT_EQ(seen.find("vitals")->find("memory_some")->integer(), 340);
+  EXPECT_EQ(seen.find("vitals")->find("oom_kills")->integer(), 2);
+  EXPECT_EQ(seen.find("vitals")->find("io_full"), nullptr) << "what the host cannot say is not there";
+  EXPECT_EQ(seen.find("paused")->find("until")->string(), until);
+  EXPECT_EQ(seen.find("paused")->find("reason")->string(), "maintenance \"on\" host");
+  ASSERT_EQ(sensors[0].report().status, 200);
+  seen = shown();
+  EXPECT_EQ(seen.find("paused")->kind(), Json::Kind::kNull) << "the pause is over";
+  report = sensors[0].next_report();
+  for (const std::pair<const char*, const char*>& bad : {std::pair("\"vitals\":{\"oom_kills\":-1}", "vitals"), std::pair("\"vitals\":[]", "vitals"), std::pair("\"vitals\":{\"x\":\"y\"}", "vitals"),
+                                                        std::pair("\"pause\":{\"remaining_ms\":0}", "pause"), std::pair("\"pause\":{}", "pause"), std::pair("\"pause\":{\"remaining_ms\":99999999999999}", "pause")}) {
+    std::string body = to_json(report.to_json());
+    body.insert(1, std::string(bad.first) + ",");
+    const Answer refused = sensors[0].send("/api/v1/report", body);
+    EXPECT_TRUE(is_problem(refused, 400)) << bad.first;
+    EXPECT_NE(refused.string("detail").find(bad.second), std::string::npos) << refused.text;
+  }
 }
 
 TEST(Api, RefusesMalformedBodies) {

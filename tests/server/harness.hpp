@@ -12,6 +12,7 @@
 #include "base/http_client.hpp"
 #include "base/os/real.hpp"
 #include "plan/messages.hpp"
+#include "plan/policy.hpp"
 #include "plan/release.hpp"
 #include "server/api/server.hpp"
 #include "server/control/ceremony.hpp"
@@ -131,8 +132,12 @@ class World {
     ref.type = "windows.pipe_created", ref.path = "content/" + name + "/windows.pipe_created.channel", ref.sha256 = sha256(channel), ref.length = 3, ref.instances = 1;
     release.channels.push_back(ref);
     const Bytes document = release.to_bytes();
-    const std::vector<trust::TargetFile> files_of = {{release.path(), document, std::nullopt}, {ref.path, channel, std::nullopt}};
-    const auto part = trust::next_targets(content ? std::optional<BytesView>(*content) : std::nullopt, files_of, {}, release.created + std::chrono::hours(24 * 90));
+    publish({{release.path(), document, std::nullopt}, {ref.path, channel, std::nullopt}});
+    return plan::release_digest(document);
+  }
+  void push_deny(const plan::DenyList& list) { publish({{std::string(plan::DenyList::kPath), list.to_bytes(), std::nullopt}}); }
+  void publish(const std::vector<trust::TargetFile>& files_of) {
+    const auto part = trust::next_targets(content ? std::optional<BytesView>(*content) : std::nullopt, files_of, {}, std::chrono::floor<std::chrono::seconds>(clock.wall()) + std::chrono::hours(24 * 90));
     EXPECT_TRUE(part);
     trust::Signer* const signers[] = {&author};
     content = *trust::sign_document(*part, signers);
@@ -140,7 +145,6 @@ class World {
     for (const trust::TargetFile& file : files_of) targets.push(Json::object({{"path", file.path}, {"data", to_base64(file.bytes)}}));
     const Answer pushed = operate("PUT", "/api/v1/content", Json::object({{"metadata", to_base64(*content)}, {"targets", targets}}));
     EXPECT_EQ(pushed.status, 201) << pushed.text;
-    return plan::release_digest(document);
   }
   static Json stage(const char* ring, int share_percent, double soak_s, int unknown_max = 100) {
     return Json::object({{"ring", ring}, {"share", share_percent * 10'000}, {"soak_s", soak_s}, {"unknown_max", unknown_max}});
@@ -150,6 +154,11 @@ class World {
     EXPECT_EQ(begun.status, 201) << begun.text;
     clock.advance(std::chrono::seconds(1));
     return begun.string("rollout");
+  }
+  int64_t ticks() {  // how often open rollouts were judged
+    const std::string text = call("GET", "/metrics").text;
+    const size_t at = text.find("\ncreance_ticks_total ");
+    return at == std::string::npos ? -1 : std::stoll(text.substr(at + 21));
   }
   Answer status(const std::string& rollout) { return operate("GET", "/api/v1/rollouts/" + rollout); }
   // Polls, with a deadline for a run that hangs.
@@ -195,21 +204,21 @@ class World {
 
 class Sensor {
  public:
-  Sensor(World& world, const std::string& token, const std::string& hostname) : world_(&world), key_(std::move(*trust::KeyPair::generate_ed25519())) {
+  Sensor(World& world, const std::string& token, const std::string& hostname) : world_(&world), key_(std::make_shared<trust::KeyPair>(std::move(*trust::KeyPair::generate_ed25519()))) {
     std::array<uint8_t, 16> noise{};
     world.random.fill(noise);
     machine_id = to_hex(noise);
     world.random.fill(noise);
     boot_epoch = to_hex(noise);
     plan::EnrolRequest request;
-    request.token = token, request.public_key = key_.public_key().ed25519_hex(), request.hostname = hostname, request.machine_id = machine_id, request.platform = "linux";
+    request.token = token, request.public_key = key_->public_key().ed25519_hex(), request.hostname = hostname, request.machine_id = machine_id, request.platform = "linux";
     request.manifest.build = "0.1.0";
-    request.seal_key = to_hex(seal_key.public_key());
+    request.seal_key = to_hex(sealed_to->public_key());
     enrolled = world.call("POST", "/api/v1/enrol", to_json(request.to_json()));
     id = enrolled.string("sensor_id");
   }
   Answer send(const std::string& path, const std::string& body) {
-    const auto signature = key_.sign(plan::signed_message("POST", path, as_bytes(body)));
+    const auto signature = key_->sign(plan::signed_message("POST", path, as_bytes(body)));
     return world_->call("POST", path, body, {{"Creance-Sensor", id}, {"Creance-Signature", to_hex(*signature)}});
   }
   Answer announce(const Digest& release) {
@@ -224,6 +233,7 @@ class Sensor {
       const auto fits = grant->check(id, boot_epoch, release, world_->clock.wall());
       EXPECT_TRUE(fits) << fits.error().detail;
       arm = grant->verdict;
+      reason = grant->reason;
       arm_release = release;
     }
     return answer;
@@ -242,18 +252,38 @@ class Sensor {
     const auto kind = arm == plan::Verdict::kGo ? plan::EventKind::kProbationPassed : plan::EventKind::kHeld;
     EXPECT_EQ(report({{kind, arm_release, 10'000, ""}}).status, 200);
   }
-  void crash() { EXPECT_EQ(report({{plan::EventKind::kWorkerCrash, arm_release, 10'000, "signal 11"}, {plan::EventKind::kReturned, arm_release, 10'000, ""}}).status, 200); }
+  void crash() {
+    EXPECT_EQ(report({{plan::EventKind::kWorkerCrash, arm_release, 10'000, "signal 11"}, {plan::EventKind::kContentRefused, arm_release, 10'000, "worker_crash: signal 11"}, {plan::EventKind::kReturned, arm_release, 10'000, ""}}).status, 200);
+  }
+  // As it would after it was told so: a key of its own, signed with the one that it gives up. 201: it is that sensor from now on.
+  Answer enrol_again(std::shared_ptr<trust::KeyPair> next = nullptr) {
+    if (next == nullptr) next = std::make_shared<trust::KeyPair>(std::move(*trust::KeyPair::generate_ed25519()));
+    plan::EnrolAgain message;
+    message.sensor_id = id, message.boot_epoch = boot_epoch;
+    message.request.public_key = next->public_key().ed25519_hex(), message.request.hostname = "again", message.request.machine_id = machine_id, message.request.platform = "linux";
+    message.request.manifest.build = "0.1.0";
+    message.request.seal_key = to_hex(sealed_to->public_key());
+    const Answer answer = send("/api/v1/enrol-again", to_json(message.to_json()));
+    if (answer.status == 201) enrolled = answer, id = answer.string("sensor_id"), key_ = next, arm.reset(), arm_release.reset();
+    return answer;
+  }
+  void new_epoch(World& world) {
+    std::array<uint8_t, 16> noise{};
+    world.random.fill(noise);
+    boot_epoch = to_hex(noise);
+  }
 
   // The key of the sensor's tenant, as it came with the enrolment.
   Result<trust::SealKey> tenant_key() const {
     TRY(const auto response, plan::EnrolResponse::parse(as_bytes(enrolled.text)));
     if (!response.tenant_key) return fail(ErrorCode::kNotFound, "no tenant's key came");
     TRY(const Bytes sealed, canonical_json(*response.tenant_key));
-    TRY(const auto opened, trust::open_document_sealed_as(plan::tenant_key_name(response.tenant, id), sealed, seal_key));
+    TRY(const auto opened, trust::open_document_sealed_as(plan::tenant_key_name(response.tenant, id), sealed, *sealed_to));
     return trust::SealKey::from_raw(opened.plain);
   }
 
-  trust::SealKey seal_key = trust::SealKey::generate();
+  std::shared_ptr<trust::SealKey> sealed_to = std::make_shared<trust::SealKey>(trust::SealKey::generate());
+  std::string reason;  // of the last grant
   std::string id, machine_id, boot_epoch;
   int64_t sequence = 0;
   std::optional<plan::Verdict> arm;
@@ -262,7 +292,7 @@ class Sensor {
 
  private:
   World* world_;
-  trust::KeyPair key_;
+  std::shared_ptr<trust::KeyPair> key_;  // a copy of a Sensor is a clone of it
 };
 
 inline std::vector<Sensor> enrol(World& world, const std::string& ring, int count, const std::string& tenant = "demo") {

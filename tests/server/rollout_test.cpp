@@ -160,6 +160,34 @@ TEST(Rollout, CapsTheHostsWithUnknownOutcome) {
   EXPECT_EQ(more, 1u);
 }
 
+TEST(Rollout, MemoryPressureInTheTreatedArmHaltsAndOnBothArmsDoesNot) {
+  for (const bool everywhere : {false, true}) {
+    World world;
+    ASSERT_TRUE(world.start());
+    std::vector<Sensor> sensors = enrol(world, "canary", 20);
+    const Digest release = world.push("hungry-1");
+    const std::string rollout = world.begin("hungry-1", Json::array({World::stage("canary", 50, 3600)}));
+    ASSERT_TRUE(world.plan());
+    announce_all(sensors, release);
+    for (Sensor& sensor : sensors) sensor.settle();
+    live(world, sensors, 2);
+    for (Sensor& sensor : sensors) {
+      if (!everywhere && sensor.arm != plan::Verdict::kGo) continue;
+      ASSERT_EQ(sensor.report({{plan::EventKind::kPressure, sensor.running, 10'000, "some task waited for memory 34 % of the last minute"}}).status, 200);
+    }
+    live(world, sensors, 40);
+    if (!everywhere) {
+      ASSERT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text << world.log;
+      EXPECT_GE(stage_of(world.status(rollout), 0).find("e")->real(), stage_of(world.status(rollout), 0).find("e_halt")->real());
+      continue;
+    }
+    const int64_t ticks = world.ticks();
+    ASSERT_TRUE(world.wait([&] { return world.ticks() >= ticks + 3; }));  // judged with all of it
+    EXPECT_EQ(world.status(rollout).string("state"), "rolling") << world.status(rollout).text;
+    EXPECT_LT(stage_of(world.status(rollout), 0).find("e")->real(), 10);
+  }
+}
+
 TEST(Rollout, TripwireOnAnInternalHostHaltsAtOnce) {
   World world;
   ASSERT_TRUE(world.start());
@@ -249,6 +277,8 @@ TEST(Rollout, HoldsWhoCameBackFromItOnce) {
   hurt->crash();
   EXPECT_EQ(hurt->announce(release).status, 200);
   EXPECT_EQ(hurt->arm, plan::Verdict::kHold);
+  EXPECT_NE(hurt->reason.find("this sensor refused it at 2026-"), std::string::npos) << hurt->reason;
+  EXPECT_NE(hurt->reason.find("worker_crash: signal 11"), std::string::npos) << hurt->reason;
 }
 
 }  // namespace creance::server::testing

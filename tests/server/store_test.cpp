@@ -2,6 +2,7 @@
 #include "server/store/store.hpp"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -189,6 +190,27 @@ TEST_P(StoreContract, SurvivesReopening) {
   EXPECT_EQ(*store_->get("k"), "v");
 }
 
+TEST_P(StoreContract, KeepsVitalsAndPauses) {
+  SensorRecord s = sensor("s1");
+  s.vitals = R"({"oom_kills":2})";
+  s.paused_until = at(4711);
+  s.pause_reason = "r";
+  ASSERT_TRUE(store_->put_sensor(s));
+  ASSERT_TRUE(store_->put_sensor(sensor("s2")));
+  EXPECT_EQ(store_->sensor("s1")->vitals, s.vitals);
+  EXPECT_EQ(store_->sensor("s1")->paused_until, at(4711));
+  EXPECT_EQ(store_->sensor("s1")->pause_reason, "r");
+  EXPECT_EQ(store_->sensor("s2")->paused_until, std::nullopt);
+  SpellRecord spoken = spell("s1", gates::Arm::kGo);
+  for (size_t m = 1; m < gates::kMetrics; ++m) spoken.first_event[m] = at(static_cast<int64_t>(1'000 + m));
+  ASSERT_TRUE(store_->put_spell(spoken));
+  EXPECT_EQ(store_->spells("r1", "s1")->at(0).first_event, spoken.first_event);
+  SpellRecord pressed = spell("s2", gates::Arm::kGo);
+  pressed.first_event[static_cast<size_t>(gates::Metric::kPressure)] = at(300);
+  ASSERT_TRUE(store_->put_spell(pressed));
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 1u) << "a host under pressure has not said how its probation ended";
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, ::testing::Values(Maker{"memory", false}, Maker{"file", true}), [](const auto& maker) { return maker.param.name; });
 
 TEST(SqliteStore, SaysThatItIsFullAndGoesOnWhenThereIsRoom) {
@@ -209,6 +231,40 @@ TEST(SqliteStore, SaysThatItIsFullAndGoesOnWhenThereIsRoom) {
   EXPECT_TRUE((*store)->set("big0", "small"));
   EXPECT_TRUE((*store)->set("big1", "small"));
   EXPECT_TRUE((*store)->set("fits", std::string(8'000, 'x')));
+}
+
+TEST(SqliteStore, TakesADatabaseOfTheFirstVersion) {
+  std::string pattern = (fs::temp_directory_path() / "creance-store-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+  const fs::path path = fs::path(pattern) / "server.db";
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, R"(
+    CREATE TABLE sensors(id TEXT PRIMARY KEY, public_key TEXT NOT NULL, hostname TEXT NOT NULL, machine_id TEXT NOT NULL, platform TEXT NOT NULL, tenant TEXT NOT NULL,
+      tags TEXT NOT NULL, enrolled INTEGER NOT NULL, last_report INTEGER, boot_epoch TEXT NOT NULL, boot_id TEXT NOT NULL, past_epochs TEXT NOT NULL, sequence INTEGER NOT NULL,
+      state TEXT NOT NULL, running_release TEXT NOT NULL, running_digest TEXT NOT NULL, lkg_digest TEXT NOT NULL, plan_sequence INTEGER NOT NULL, clones INTEGER NOT NULL,
+      arm TEXT NOT NULL, arm_digest TEXT NOT NULL, manifest TEXT NOT NULL, held TEXT NOT NULL, counters TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE spells(rollout TEXT NOT NULL, sensor TEXT NOT NULL, number INTEGER NOT NULL, tenant TEXT NOT NULL, stage INTEGER NOT NULL, generation INTEGER NOT NULL,
+      internal INTEGER NOT NULL, arm INTEGER NOT NULL, entered INTEGER NOT NULL, left_at INTEGER, confirmed INTEGER,
+      e1 INTEGER, e2 INTEGER, e3 INTEGER, e4 INTEGER, e5 INTEGER, e6 INTEGER, e7 INTEGER, PRIMARY KEY(rollout, sensor, number)) WITHOUT ROWID;
+    INSERT INTO sensors VALUES('s1','ab','host','m','linux','demo','["canary"]',17,18,'e','b','["x"]',5,'steady','','','',3,0,'','','{}','[]','{}');
+    INSERT INTO spells VALUES('r1','s1',0,'demo',0,0,0,1,100,NULL,NULL,NULL,NULL,200,NULL,NULL,NULL,NULL);
+    PRAGMA user_version=1;)", nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  sqlite3_close(db);
+  for (int opened = 0; opened < 2; ++opened) {  // and again as it is now
+    auto store = open_sqlite_store(path);
+    ASSERT_TRUE(store) << store.error().detail;
+    auto sensor = (*store)->sensor("s1");
+    ASSERT_TRUE(sensor);
+    EXPECT_EQ(sensor->counters, "{}");
+    EXPECT_EQ(sensor->sequence, 5);
+    ASSERT_TRUE((*store)->put_sensor(*sensor));
+    const auto spells = (*store)->spells("r1");
+    ASSERT_EQ(spells->size(), 1u);
+    EXPECT_EQ((*spells)[0].first_event[static_cast<size_t>(gates::Metric::kReturn)], at(200));
+    ASSERT_TRUE((*store)->put_spell((*spells)[0]));
+  }
+  fs::remove_all(pattern);
 }
 
 TEST(SqliteStore, SaysWhatIsWrongWithADamagedOrForeignFile) {

@@ -1,5 +1,5 @@
 // A whole host in one object and in pretended time: the sensor's own Conductor, Activation, StallJudge, Store, clear_sets and admit's judge over a disk that forgets what was
-// not synced; worker, rehearsal, updater and server are pretended. Faults come from a seed. The invariants are checked whenever content is read, and after every step.
+// not synced, and the server's judge of voices; worker, rehearsal, updater and the rest of the server are pretended. Faults come from a seed. The invariants are checked whenever content is read, and after every step.
 #pragma once
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -16,6 +16,7 @@
 #include "sensor/admit/judge.hpp"
 #include "sensor/supervise/conductor.hpp"
 #include "sensor/supervise/sets.hpp"
+#include "server/control/voices.hpp"
 
 namespace creance::sensor::simulated {
 
@@ -57,6 +58,7 @@ struct Published {
 class Host final : private Hands {
  public:
   explicit Host(uint64_t seed) : random_(seed) {
+    record_.machine_id = kMachine;
     server_.plan.sequence = 1;
     server_.deny.version = 1;
     for (const char* folder : {"/s/state", "/s/sets", "/s/trusted"}) CHECK(disk_.make_directories(folder).has_value());
@@ -170,12 +172,45 @@ class Host final : private Hands {
     power_loss();
     disk_ = snapshot_->image();
     must_refuse_.reset();
+    became_of_then();
+  }
+  // A second machine with a copy of this disk, under the same identity, both alive. Both must be found within a few reports, and each goes on under an identity of its own; the story goes on with one
+  // of them.
+  void clone() {
+    if (!conductor_ || record_.boot_epoch.empty()) return;
+    fake::Disk copy = disk_.image();
+    const std::string other_epoch = draw_id();
+    int64_t other_sequence = 0;
+    bool found = false;
+    for (int i = 0; i < 8 && !found; ++i) {
+      found = speak(other_epoch, ++other_sequence, milliseconds(1'000 * i)) == server::Voice::kClone;
+      found = found || speak(epoch_, ++sequence_, clock_.monotonic() - booted_at_) == server::Voice::kClone;
+    }
+    EXPECT_TRUE(found) << "two hosts under one identity are not told apart\n" << story_;
+    EXPECT_TRUE(speak(epoch_, ++sequence_, milliseconds(0)) == server::Voice::kRetired);
+    EXPECT_TRUE(speak(other_epoch, ++other_sequence, milliseconds(0)) == server::Voice::kRetired);
+    ++clones_;
+    tell("is a clone: enrols again");
+    record_ = {};  // of the new identity, which takes over what the old one refused (came_back_)
+    record_.machine_id = kMachine;
+    id_ = draw_id();
+    epoch_ = draw_id();
+    booted_at_ = clock_.monotonic();
+    granted_.reset();
+    if (chance(2)) return;
+    power_loss();
+    disk_ = std::move(copy);
+    must_refuse_.reset();
+    became_of_then();
+  }
+  void became_of_then() {
     // What its disk of then runs as good is what it has; the server remembers what it was told, and lets it take none of that again.
     std::erase_if(hurt_, [this](const auto& entry) { return !came_back_.contains(entry.first); });
     if (const auto ladder = ipc::read_record<ipc::Ladder>(disk_, "/s/state/ladder.bin"))
       for (size_t i = 0; i < ladder->count; ++i) hurt_.erase(ladder->sets[i]);
     if (const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin"); marker && marker->arm == Arm::kGo) hurt_.erase(marker->release);
   }
+  uint64_t clones() const { return clones_; }
   void kill_worker() {
     if (worker_.lives) worker_dies("signal 9");
   }
@@ -234,14 +269,46 @@ class Host final : private Hands {
     tell(fmt::format("starts, boot {}", boot_));
     last_answer_.reset();
     granted_.reset();
+    unsent_.clear();
+    epoch_ = draw_id();
+    sequence_ = 0;
+    booted_at_ = clock_.monotonic();
     conductor_.emplace(ConductorSettings{}, "/s/state", disk_, clock_, static_cast<Hands&>(*this));
     conductor_->start(ipc::BootId(fmt::format("boot-{}", boot_)));
     if (must_refuse_) {
       EXPECT_TRUE(machine().refusals().contains(*must_refuse_)) << "the machine went down in its probation";
       must_refuse_.reset();
     }
+    for (size_t i = 0; i < machine().refusals().count; ++i) unsent_.push_back({EventKind::kContentRefused, machine().refusals().list[i].release, {}});
     fetch();
+    reports();
     if (!disk_.on()) power_loss();
+  }
+  std::string draw_id() { return fmt::format("{:016x}{:016x}", random_(), random_()); }
+
+  // What the server hears, by its own clock, and the real judge of voices.
+  server::Voice speak(const std::string& epoch, int64_t sequence, milliseconds uptime) {
+    plan::Report report;
+    report.machine_id = kMachine;
+    report.boot_epoch = epoch;
+    report.sequence = sequence;
+    report.uptime_ms = uptime.count();
+    const std::string digest = sha256(as_bytes(to_json(report.to_json()))).hex();
+    const WallTime now(clock_.monotonic());
+    const server::Heard heard = server::hear(record_, report, digest, now);
+    server::remember(record_, report, digest, heard.voice, now);
+    return heard.voice;
+  }
+  void reports() {
+    later(milliseconds(20'000 + below(80'000)), [this] { reports(); });
+    if (!network_) return;
+    const server::Voice voice = speak(epoch_, ++sequence_, clock_.monotonic() - booted_at_);
+    EXPECT_TRUE(voice == server::Voice::kNext) << "a host that is alone is taken for two (" << static_cast<int>(voice) << ")\n" << story_;
+    for (const Emit& event : unsent_) {
+      if (event.kind == EventKind::kContentRefused) came_back_[event.release] = server_.deny.version;
+      else came_back_.erase(event.release);
+    }
+    unsent_.clear();
   }
   void forget_children() {
     worker_ = {false, false, false, worker_.generation + 1, kNoSet, MonotonicTime(0), kNoSet};
@@ -322,8 +389,7 @@ class Host final : private Hands {
   void report(const Emit& event) override {
     tell(fmt::format("{} {} {}", to_string(event.kind), to_hex(event.release).substr(0, 8), event.detail));
     activations_ += event.kind == EventKind::kActivated;
-    constexpr EventKind kHurt[] = {EventKind::kReturned, EventKind::kUncleanReboot, EventKind::kRehearsalFailed, EventKind::kVerifyFailed, EventKind::kWorkerCrash, EventKind::kWorkerStall};
-    if (std::ranges::find(kHurt, event.kind) != std::end(kHurt) && event.detail.find("damaged") == std::string::npos) came_back_.insert(event.release);
+    if (event.kind == EventKind::kContentRefused || event.kind == EventKind::kRefusalLifted) unsent_.push_back(event);
     returns_ += event.kind == EventKind::kReturned;
   }
   void note(std::string text) override { tell(text); }
@@ -360,11 +426,12 @@ class Host final : private Hands {
       if (announced_ != release) return;
       if (!network_) return ask_for_grant(release);
       plan::Grant grant;
-      grant.sensor_id = kId;
-      grant.boot_epoch = "epoch";
+      grant.sensor_id = id_;
+      grant.boot_epoch = epoch_;
       grant.release_digest = {release};
-      const bool hold = came_back_.contains(release) || (hold_one_in_ > 0 && chance(hold_one_in_));  // whoever came back from it is told hold from then on
-      grant.verdict = hold && !lifted(release) ? plan::Verdict::kHold : plan::Verdict::kGo;
+      const auto refused = came_back_.find(release);  // what it refused it is told hold from then on, until a retry that is newer
+      const bool hurt = refused != came_back_.end() && !(lifted(release) && server_.deny.version > refused->second);
+      grant.verdict = hurt || (hold_one_in_ > 0 && chance(hold_one_in_)) ? plan::Verdict::kHold : plan::Verdict::kGo;
       grant.expires = clock_.wall() + 24h * 365;
       granted_ = grant;
       conductor_->grant_came(release);
@@ -384,7 +451,7 @@ class Host final : private Hands {
     if (spool_.deny.version < trusted_deny_) return because("older than what is trusted");
     trusted_deny_ = spool_.deny.version;
     Question question;
-    question.boot_epoch = "epoch";
+    question.boot_epoch = epoch_;
     if (asked.running != kNoSet) question.running = asked.running;
     for (size_t i = 0; i < asked.ladder.count; ++i) question.rungs.push_back(asked.ladder.sets[i]);
     if (asked.held_back) question.held_back = asked.held_back->release;
@@ -393,7 +460,7 @@ class Host final : private Hands {
     HostMemory memory;
     if (const auto refusals = ipc::read_record<ipc::Refusals>(disk_, "/s/state/refusals.bin")) memory.refusals = *refusals;
     if (const auto seen = ipc::read_record<ipc::PlanSeen>(disk_, "/s/trusted/plan.bin")) memory.plan_seen = seen->sequence;
-    if (question.announced && granted_ && granted_->check(kId, "epoch", {*question.announced}, clock_.wall())) memory.grant = granted_;
+    if (question.announced && granted_ && granted_->check(id_, epoch_, {*question.announced}, clock_.wall())) memory.grant = granted_;
     plan::Documents documents;
     documents.plan = &spool_.plan;
     documents.deny = &spool_.deny;
@@ -401,7 +468,7 @@ class Host final : private Hands {
       const auto found = contents_.find(digest.bytes);
       return found == contents_.end() ? nullptr : &found->second.document;
     };
-    Judgement judgement = judge(question, documents, {kId, WallTime{}, {}, "demo"}, memory, clock_.wall());
+    Judgement judgement = judge(question, documents, {id_, WallTime{}, {}, "demo"}, memory, clock_.wall());
     if (judgement.answer.plan_sequence > memory.plan_seen)
       if (const auto kept = ipc::write_record(disk_, "/s/trusted/plan.bin", ipc::PlanSeen{judgement.answer.plan_sequence}); !kept) return because(kept.error().detail);
     if (judgement.offers()) {
@@ -470,7 +537,7 @@ class Host final : private Hands {
     ASSERT_FALSE(worker_.loaded != kNoSet && m.phase() != Phase::kReturning /* told to swap */ && m.refusals().contains(worker_.loaded)) << "refused content runs\n" << story_;
   }
 
-  static constexpr const char* kId = "0123456789abcdef0123456789abcdef";
+  static constexpr const char* kMachine = "0123456789abcdef0123456789abcdef";
   std::mt19937_64 random_;
   PretendedClock clock_;
   fake::Disk disk_;
@@ -491,7 +558,13 @@ class Host final : private Hands {
   std::optional<Published> old_, last_answer_;
   int64_t trusted_deny_ = 0;
   bool network_ = true, forging_ = false, replaying_ = false;
-  std::set<Set> came_back_;           // as the server remembers
+  server::SensorRecord record_;       // as the server has it
+  std::string id_ = "0123456789abcdef0123456789abcdef", epoch_;
+  int64_t sequence_ = 0;
+  MonotonicTime booted_at_{0};
+  uint64_t clones_ = 0;
+  std::vector<Emit> unsent_;          // what the server does not know yet
+  std::map<Set, int64_t> came_back_;  // what the server remembers that this id refused, and the deny list of then
   std::map<Set, int64_t> hurt_;       // refused here, durably; and the deny list that was known then
   std::optional<Set> must_refuse_;
   std::map<Set, MonotonicTime> first_runs_;

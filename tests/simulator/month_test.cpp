@@ -11,7 +11,7 @@ constexpr auto kDay = std::chrono::hours(24);
 
 void random_fault(Host& host) {
   if (!host.up()) return;
-  switch (host.below(26)) {
+  switch (host.below(27)) {
     case 0: case 1: host.kill_worker(); break;
     case 2: host.silence_worker(); break;
     case 3: host.power_loss(); break;
@@ -29,6 +29,7 @@ void random_fault(Host& host) {
     case 19: host.chance(3) ? host.damage_a_set() : host.lie(); break;
     case 20: host.chance(4) ? host.snapshot() : host.lie(); break;
     case 21: host.chance(20) ? host.restore() : host.lie(); break;
+    case 26: host.chance(10) ? host.clone() : host.lie(); break;
     case 22: host.order(static_cast<ipc::Order::What>(host.below(4))); break;
     default: host.lie(); break;
   }
@@ -77,7 +78,7 @@ TEST(Month, OfRandomFaultsKeepsTheInvariantsAndEndsAtRest) {
   const char* wanted = std::getenv("CREANCE_SEED");
   const uint64_t first = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
   const uint64_t count = wanted != nullptr ? 1 : std::getenv("CREANCE_FULL") != nullptr ? 200 : 3;
-  uint64_t steps = 0, activations = 0, returns = 0, boots = 0;
+  uint64_t steps = 0, activations = 0, returns = 0, boots = 0, clones = 0;
   for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(fmt::format("replay: CREANCE_SEED={} creance_simulator_tests --gtest_filter='Month.*'", seed));
     Host host(seed);
@@ -94,8 +95,10 @@ TEST(Month, OfRandomFaultsKeepsTheInvariantsAndEndsAtRest) {
     activations += host.activations();
     returns += host.returns();
     boots += host.boots();
+    clones += host.clones();
   }
-  fmt::print("{} months: {} steps, {} activations, {} returns, {} starts\n", count, steps, activations, returns, boots);
+  fmt::print("{} months: {} steps, {} activations, {} returns, {} starts, {} clones\n", count, steps, activations, returns, boots, clones);
+  EXPECT_GE(clones, count);
   EXPECT_GE(activations, 30 * count);
   EXPECT_GE(returns, 10 * count) << "faults that do nothing show nothing";
 }

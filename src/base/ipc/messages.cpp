@@ -24,6 +24,7 @@ Status prove_kind(const Frame& frame) {
     case Kind::kHeldInstance: return prove<HeldInstance>(frame);
     case Kind::kFaultSeen: return prove<FaultSeen>(frame);
     case Kind::kRehearsed: return prove<Rehearsed>(frame);
+    case Kind::kLeftOut: return prove<LeftOut>(frame);
     case Kind::kAnnounce: return prove<Announce>(frame);
     case Kind::kReport: return prove<Report>(frame);
     case Kind::kReportEvent: return prove<ReportEvent>(frame);
@@ -110,6 +111,14 @@ std::string_view to_string(EventKind kind) {
     case EventKind::kHitsOverBudget: return "hits_over_budget";
     case EventKind::kMemoryOverBudget: return "memory_over_budget";
     case EventKind::kSafeMode: return "safe_mode";
+    case EventKind::kCpuOverBudget: return "cpu_over_budget";
+    case EventKind::kPressure: return "pressure";
+    case EventKind::kOomKill: return "oom_kill";
+    case EventKind::kDiskLow: return "disk_low";
+    case EventKind::kOthersCrashed: return "others_crashed";
+    case EventKind::kSlowBoot: return "slow_boot";
+    case EventKind::kContentRefused: return "content_refused";
+    case EventKind::kRefusalLifted: return "refusal_lifted";
   }
   return "unknown";
 }

@@ -60,6 +60,7 @@ enum class Kind : uint16_t {
   kHeldInstance = 0x0205,
   kFaultSeen = 0x0206,
   kRehearsed = 0x0207,
+  kLeftOut = 0x0208,
   kAnnounce = 0x0102,          // supervisor -> updater
   kReport = 0x0103,
   kReportEvent = 0x0104,
@@ -87,7 +88,8 @@ enum class Arm : uint8_t { kNone = 0, kGo = 1, kHold = 2, kLast = kHold };
 
 enum class EventKind : uint8_t {
   kActivated = 0, kHeld, kProbationPassed, kWorkerCrash, kWorkerStall, kFault, kReturned, kUncleanReboot, kRehearsalFailed, kVerifyFailed, kRefused,
-  kHitsOverBudget, kMemoryOverBudget, kSafeMode, kLast = kSafeMode
+  kHitsOverBudget, kMemoryOverBudget, kSafeMode, kCpuOverBudget, kPressure, kOomKill, kDiskLow, kOthersCrashed, kSlowBoot,
+  kContentRefused /* a digest went into this host's memory of what it takes no more */, kRefusalLifted /* or out of it */, kLast = kRefusalLifted
 };
 std::string_view to_string(EventKind kind);  // as docs/reference/protocol.md writes it
 
@@ -141,12 +143,31 @@ struct Health {  // at least every kHealthIntervalMs while the worker's loop tur
   uint64_t lost_detections = 0;
   uint64_t lost_correlated = 0;  // groups and events that left the memory of correlations early
   uint64_t rss_kib = 0;
+  int64_t crashed = -1;  // processes of this host that ended by a signal that dumps core, since the collector was attached; -1: the collector cannot say
   uint8_t ended = 0;     // the input has no more events
   uint8_t padding[7]{};
   bool valid() const {
     for (const uint64_t counter : {events, matches, faults, lost_events, lost_detections, lost_correlated, rss_kib})
       if (counter > kCounterMax) return false;
-    return is_bool(ended);
+    return is_bool(ended) && crashed >= -1 && crashed <= static_cast<int64_t>(kCounterMax);
+  }
+};
+
+struct LeftOut {  // detections over the budget, since the last message of this kind
+  static constexpr Kind kKind = Kind::kLeftOut;
+  struct Rule {
+    Text<96> rule_id;
+    uint64_t count = 0;
+  };
+  uint32_t rules = 0;    // named, those with the most first
+  uint32_t padding = 0;
+  uint64_t others = 0;   // of rules that are not named
+  std::array<Rule, 9> list{};
+  bool valid() const {
+    if (rules > list.size() || others > kCounterMax) return false;
+    for (size_t i = 0; i < rules; ++i)
+      if (!list[i].rule_id.valid() || list[i].count == 0 || list[i].count > kCounterMax) return false;
+    return true;
   }
 };
 
@@ -182,6 +203,25 @@ struct Rehearsed {
   bool valid() const { return is_bool(passed) && in_range(reason) && detail.valid() && (passed == 0 || own_events + case_events + sample_events > 0 || set == kNoSet); }
 };
 
+// How the host fares (sensor/supervise/vitals.hpp). kUnknown: this host cannot say, or not yet.
+struct Vitals {
+  static constexpr int64_t kUnknown = -1;
+  int64_t cpu_some = kUnknown, memory_some = kUnknown, memory_full = kUnknown, io_full = kUnknown;  // thousandths of the last minute in which tasks waited for it (PSI)
+  int64_t oom_kills = kUnknown;      // since boot
+  int64_t disk_free_mib = kUnknown, disk_mib = kUnknown;  // of the file system of the sensor's state
+  int64_t others_crashed = kUnknown; // other processes that ended by a signal that dumps core, since the collector was attached
+  int64_t boots = kUnknown;          // in which this sensor has started
+  int64_t boot_ms = kUnknown;        // from this boot's begin to the sensor's first start in it
+  int64_t sensor_cpu_ms = kUnknown, sensor_rss_kib = kUnknown;  // of all processes of the sensor
+  bool valid() const {
+    for (const int64_t share : {cpu_some, memory_some, memory_full, io_full})
+      if (share > 1'000) return false;
+    for (const int64_t value : {cpu_some, memory_some, memory_full, io_full, oom_kills, disk_free_mib, disk_mib, others_crashed, boots, boot_ms, sensor_cpu_ms, sensor_rss_kib})
+      if (value < kUnknown) return false;
+    return true;
+  }
+};
+
 // --- supervisor -> updater
 
 struct Announce {  // kNoSet: stop announcing
@@ -191,8 +231,11 @@ struct Announce {  // kNoSet: stop announcing
   bool valid() const { return true; }
 };
 
+using Epoch = std::array<uint8_t, 16>;  // random, of one start of the supervisor; or of its life since the server asked for a new one
+
 struct Report {  // what the next report to the server says; the updater adds identity and sequence
   static constexpr Kind kKind = Kind::kReport;
+  Epoch epoch{};
   SensorState state = SensorState::kSteady;
   Arm arm = Arm::kNone;
   Set running{};
@@ -209,8 +252,11 @@ struct Report {  // what the next report to the server says; the updater adds id
   uint64_t lost_correlated = 0;
   uint64_t clock_behind_ms = 0;
   uint64_t worker_rss_kib = 0;
+  uint64_t paused_ms = 0;            // for so long the host's owner wants nothing new; 0: not paused
+  Vitals vitals;
   Text<72> running_release;
-  bool valid() const { return in_range(state) && in_range(arm) && arm_age_ms >= 0 && running_release.valid(); }
+  Text<160> pause_reason;
+  bool valid() const { return in_range(state) && in_range(arm) && arm_age_ms >= 0 && vitals.valid() && running_release.valid() && pause_reason.valid(); }
 };
 
 struct ReportEvent {
@@ -246,12 +292,16 @@ struct GrantFetched {  // its bytes lie in the spool; admit judges them
   bool valid() const { return release != kNoSet; }
 };
 
+// What the server wants of a sensor whose voice it cannot tell from another one's.
+enum class Wants : uint8_t { kNothing = 0, kNewEpoch, kEnrolAgain, kLast = kEnrolAgain };
+
 struct ReportAnswered {
   static constexpr Kind kKind = Kind::kReportAnswered;
   uint32_t report_interval_ms = 1000;
   uint8_t reached = 0;  // the server answered
-  uint8_t padding[3]{};
-  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached); }
+  Wants wants = Wants::kNothing;
+  uint8_t padding[2]{};
+  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached) && in_range(wants); }
 };
 
 // --- admit -> supervisor
@@ -294,14 +344,14 @@ struct Admitted {
   }
 };
 
-// --- collect-setup -> supervisor, with descriptors beside it: ring buffer, loss counter, then the links that keep the programs attached
+// --- collect-setup -> supervisor, with descriptors beside it: ring buffer, counters (ce_shared), then the links that keep the programs attached
 
 struct CollectReady {
   static constexpr Kind kKind = Kind::kCollectReady;
   uint32_t ring_bytes = 0;
   uint32_t descriptors = 0;
   uint8_t attached = 0;  // 0: cannot watch; `detail` says why
-  uint8_t connector = 0; // 1: no kernel programs, but a socket on which the sender goes on giving records of executed programs, and the page with the count of lost ones
+  uint8_t connector = 0; // 1: no kernel programs, but a socket on which the sender goes on giving records of executed programs, and the page with its counters
   uint8_t padding[2]{};
   Text<200> detail;
   bool valid() const {

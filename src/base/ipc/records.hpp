@@ -16,7 +16,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, kNextIdentity = 12 };
 
 using BootId = Text<40>;
 
@@ -75,6 +75,22 @@ struct Session {  // the supervisor's last run
   uint8_t clean_stop = 0;
   uint8_t padding[7]{};
   bool valid() const { return boot_id.valid() && is_bool(clean_stop); }
+};
+
+struct Boots {  // of the machine, as far as this sensor has started in them
+  static constexpr RecordKind kKind = RecordKind::kBoots;
+  BootId boot_id;         // the last one
+  uint64_t count = 0;
+  uint64_t boot_ms = 0;   // from its begin to the sensor's first start in it
+  bool valid() const { return boot_id.valid() && count < (uint64_t{1} << 53) && boot_ms < (uint64_t{1} << 53); }
+};
+
+struct NextIdentity {  // taken, and on its way to its places (sensor/supervise/next_identity.hpp)
+  static constexpr RecordKind kKind = RecordKind::kNextIdentity;
+  uint32_t key_bytes = 0, identity_bytes = 0;
+  std::array<uint8_t, 4'096> key{};
+  std::array<uint8_t, 32'768> identity{};
+  bool valid() const { return key_bytes > 0 && key_bytes <= key.size() && identity_bytes > 0 && identity_bytes <= identity.size(); }
 };
 
 struct Pause {  // nothing new is taken, says the host's owner: for so much of the supervisor's own time, so that no clock ends it early

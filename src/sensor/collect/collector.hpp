@@ -40,6 +40,7 @@ class Collector {
   // Which of supplied() the content looks at from now on. Of the others a source may leave events out, or all but a sample; such events were not lost.
   virtual void wants(const std::function<bool(uint32_t type)>& wanted) { (void)wanted; }
   virtual uint64_t lost() = 0;                                   // events that the source could not deliver, so far
+  virtual std::optional<uint64_t> crashed() { return std::nullopt; }  // processes of this host that ended by a signal that dumps core, so far; nothing: it cannot say
   // The collector's own way of filling inputs, over an event that it makes up, into `out`; writes nothing else. For the self-check.
   virtual Status fill_synthetic(uint32_t type, std::span<schema::InputValue> out) = 0;
 };

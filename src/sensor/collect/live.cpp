@@ -39,6 +39,7 @@ class RecordSource {
   virtual std::optional<BytesView> peek() = 0;
   virtual void advance() = 0;
   virtual uint64_t lost() const = 0;
+  virtual std::optional<uint64_t> crashed() const = 0;
   virtual void set_unwanted(uint64_t kinds) { (void)kinds; }  // bits of ce_kind
 };
 
@@ -47,7 +48,7 @@ class SharedPage {
  public:
   static Result<SharedPage> map(int descriptor) {
     void* at = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    if (at == MAP_FAILED) return fail(os::errno_error(errno, "cannot map", "loss counter"));
+    if (at == MAP_FAILED) return fail(os::errno_error(errno, "cannot map", "the collector's counters"));
     return SharedPage(static_cast<ce_shared*>(at));
   }
   SharedPage(SharedPage&& other) noexcept : at_(std::exchange(other.at_, nullptr)) {}
@@ -56,6 +57,7 @@ class SharedPage {
     if (at_ != nullptr) ::munmap(at_, static_cast<size_t>(::sysconf(_SC_PAGESIZE)));
   }
   uint64_t lost() const { return std::atomic_ref(at_->lost).load(std::memory_order_relaxed); }
+  uint64_t crashed() const { return std::atomic_ref(at_->crashed).load(std::memory_order_relaxed); }
   void set_unwanted(unsigned long long kinds) { std::atomic_ref(at_->unwanted).store(kinds, std::memory_order_relaxed); }
 
  private:
@@ -69,6 +71,7 @@ class FromRing final : public RecordSource {
   std::optional<BytesView> peek() override { return ring_.peek(); }
   void advance() override { ring_.advance(); }
   uint64_t lost() const override { return shared_.lost(); }
+  std::optional<uint64_t> crashed() const override { return shared_.crashed(); }
   void set_unwanted(uint64_t kinds) override { shared_.set_unwanted(kinds); }
 
  private:
@@ -86,6 +89,7 @@ class FromSocket final : public RecordSource {  // a datagram is taken out only 
   }
   void advance() override { receive(0); }
   uint64_t lost() const override { return shared_.lost(); }
+  std::optional<uint64_t> crashed() const override { return shared_.crashed(); }
 
  private:
   ssize_t receive(int flags) {
@@ -105,6 +109,7 @@ class FromNothing final : public RecordSource {
   std::optional<BytesView> peek() override { return std::nullopt; }
   void advance() override {}
   uint64_t lost() const override { return 0; }
+  std::optional<uint64_t> crashed() const override { return std::nullopt; }
 };
 
 class LiveCollector final : public Collector {
@@ -126,6 +131,7 @@ class LiveCollector final : public Collector {
   int descriptor() const override { return descriptor_; }
   std::optional<MonotonicTime> due() const override { return std::nullopt; }
   uint64_t lost() override { return malformed_ + source_->lost(); }
+  std::optional<uint64_t> crashed() override { return source_->crashed(); }
 
   Next next(MonotonicTime now, Event& out) override {
     for (;;) {

@@ -160,16 +160,17 @@ int Connector::serve(ipc::Socket& supervisor, const std::string& why_not_ebpf) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return 2;
   ipc::Descriptor ours(ends[0]), theirs(ends[1]);
-  const ipc::Descriptor lost_page(::memfd_create("creance-lost", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!lost_page || ::ftruncate(lost_page.get(), ::sysconf(_SC_PAGESIZE)) != 0 || ::fcntl(lost_page.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) return 2;
-  void* const mapped = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, lost_page.get(), 0);
+  const ipc::Descriptor page(::memfd_create("creance-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!page || ::ftruncate(page.get(), ::sysconf(_SC_PAGESIZE)) != 0 || ::fcntl(page.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) return 2;
+  void* const mapped = ::mmap(nullptr, static_cast<size_t>(::sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED, page.get(), 0);
   if (mapped == MAP_FAILED) return 2;
-  const std::atomic_ref<uint64_t> lost(*static_cast<uint64_t*>(mapped));
+  auto* const shared = static_cast<ce_shared*>(mapped);
+  const std::atomic_ref lost(shared->lost), crashed(shared->crashed);
   ipc::CollectReady ready;
   ready.attached = ready.connector = 1;
   ready.descriptors = 2;
   ready.detail.assign(fmt::format("executed programs alone; eBPF cannot be used: {}", why_not_ebpf));
-  const int given[] = {theirs.get(), lost_page.get()};
+  const int given[] = {theirs.get(), page.get()};
   if (!supervisor.send_frame(ipc::encode(ready, ipc::Process::kCollectSetup), given)) return 2;
   theirs.reset();
   for (;;) {
@@ -179,7 +180,12 @@ int Connector::serve(ipc::Socket& supervisor, const std::string& why_not_ebpf) {
     int error = 0;
     const auto event = next_event(netlink_.get(), error);
     if (error == ENOBUFS) ++lost;
-    if (!event || event->what != proc_event::PROC_EVENT_EXEC) continue;
+    if (!event) continue;
+    if (event->what == proc_event::PROC_EVENT_EXIT && event->event_data.exit.process_pid == event->event_data.exit.process_tgid) {
+      const uint32_t signal = event->event_data.exit.exit_code & 0x7f;
+      if (signal < 32 && ((CE_CRASH_SIGNALS >> signal) & 1) != 0) ++crashed;
+    }
+    if (event->what != proc_event::PROC_EVENT_EXEC) continue;
     const auto record = record_from_proc(event->event_data.exec.process_tgid);
     if (!record || ::send(ours.get(), record->data(), record->size(), MSG_NOSIGNAL) < 0) ++lost;
   }

@@ -12,7 +12,7 @@ class Connector {
  public:
   // Ready when the kernel has answered. kDenied; kUnsupported where the kernel does not answer (within a container it is silent, and no event would ever come).
   static Result<Connector> open();
-  // Tells the supervisor, hands it the socket on which records come and a page with the count of lost ones, and goes on until nobody holds the other end.
+  // Tells the supervisor, hands it the socket on which records come and a page with its counters (ce_shared), and goes on until nobody holds the other end.
   int serve(ipc::Socket& supervisor, const std::string& why_not_ebpf);
 
  private:

@@ -352,6 +352,7 @@ void Activation::on(Turn& turn, const OwnerRetries& seen) {
   if (next.count == refusals_.count) return;
   refusals_ = next;
   turn.actions.push_back(StoreRefusals{refusals_});
+  turn.actions.push_back(Emit{EventKind::kRefusalLifted, seen.refused, "the host's owner"});
 }
 
 void Activation::restart(Turn& turn) {
@@ -382,6 +383,7 @@ void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_v
   entry.detail.assign(detail);
   refusals_ = next;
   turn.actions.push_back(StoreRefusals{refusals_});
+  turn.actions.push_back(Emit{EventKind::kContentRefused, set, with_reason(reason, detail)});
   drop_from_ladder(turn, set);
 }
 
@@ -393,7 +395,10 @@ void Activation::lift(Turn& turn, const ipc::Admitted& answer) {
   next.deny_version = std::max(refusals_.deny_version, version);
   for (size_t i = 0; i < refusals_.count; ++i) {
     const ipc::Refusal& entry = refusals_.list[i];
-    if (entry.deny_version < version && std::ranges::find(lifted, entry.release) != lifted.end()) continue;
+    if (entry.deny_version < version && std::ranges::find(lifted, entry.release) != lifted.end()) {
+      turn.actions.push_back(Emit{EventKind::kRefusalLifted, entry.release, "a signed retry"});
+      continue;
+    }
     next.list[next.count++] = entry;
   }
   if (next.count == refusals_.count && next.deny_version == refusals_.deny_version) return;

@@ -14,6 +14,7 @@
 #include <cstdio>
 
 #include "base/os/real.hpp"
+#include "sensor/supervise/next_identity.hpp"
 #include "sensor/supervise/sets.hpp"
 
 namespace creance::sensor {
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kForUpdaterMax = 2'048;
 constexpr milliseconds kUpdaterDelayMax{30'000};
+constexpr milliseconds kAgainDelayMax{600'000};
 constexpr MonotonicTime kSetupMax{20'000};
 constexpr int kMessagesPerTurn = 256;            // of one child; then the others, the timers and the signals have their turn
 constexpr MonotonicTime kMemoryEvery{250};
@@ -58,9 +60,8 @@ Status Supervisor::start() {
   detections_out_ = ipc::Descriptor(ends[1]);
   const int buffer = 1 << 20;
   ::setsockopt(detections_out_.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-  std::array<uint8_t, 16> epoch;
-  random_.fill(epoch);
-  epoch_ = to_hex(epoch);
+  if (const auto finished = finish_next_identity(files_, options_.state); !finished) note("a new identity is left alone: " + finished.error().detail);
+  random_.fill(epoch_);
 
   sigset_t handled;
   ::sigemptyset(&handled);
@@ -76,7 +77,10 @@ Status Supervisor::start() {
   if (!orders_ || ::inotify_add_watch(orders_.get(), (options_.state / "state/orders").c_str(), IN_MOVED_TO) < 0) return fail(os::errno_error(errno, "cannot watch", options_.state / "state/orders"));
   started_ = clock_.monotonic();
   clock_offset_ = clock_.wall().time_since_epoch() - started_;
-  watch_due_ = started_ + milliseconds(60'000);
+  watch_due_ = started_ + options_.watch_every;
+  const std::filesystem::path boots = options_.state / "state/boots.bin";
+  const auto last_boot = ipc::read_record<ipc::Boots>(files_, boots);
+  if (const auto kept = ipc::write_record(files_, boots, vitals_.start(last_boot ? std::optional(*last_boot) : std::nullopt, ipc::BootId(options_.boot_id), started_)); !kept) note("cannot record this boot: " + kept.error().detail);
   conductor_.start(ipc::BootId(options_.boot_id));
   if (!conductor_.last_stop_was_clean()) detect("unclean-stop", "The sensor was not stopped cleanly", "it was killed, or the machine went down under it; what happened meanwhile was not seen");
   take_orders();
@@ -122,7 +126,7 @@ Status Supervisor::attach_kernel() {
     return open_input();
   }
   input_ = std::move(descriptors[0]);
-  lost_ = std::move(descriptors[1]);
+  counters_ = std::move(descriptors[1]);
   if (ready.connector == 1) {
     options_.input = Input::kConnector;
     connector_ = std::move(*child);
@@ -156,7 +160,7 @@ Result<Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
   } else if (input_) {
     if (options_.input == Input::kConnector) arguments.insert(arguments.end(), {"--input", "connector"});
     else arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
-    if (!rehearse) descriptors.insert(descriptors.end(), {{input_.get(), 7}, {lost_.get(), 8}});
+    if (!rehearse) descriptors.insert(descriptors.end(), {{input_.get(), 7}, {counters_.get(), 8}});
   }
   if (set != kNoSet || rehearse) arguments.insert(arguments.end(), {rehearse ? "--rehearse" : "--set", to_hex(set)});
   const ipc::Refusals& refusals = conductor_.activation().refusals();  // of channel files; those of releases match none
@@ -223,12 +227,13 @@ Status Supervisor::start_rehearsal(const Set& set) {
 void Supervisor::start_updater() {
   updater_due_.reset();
   if (options_.offline) return;
-  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", epoch_, "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", "root.json", "manifest.json"}});
+  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", "root.json", "manifest.json"}});
   if (child) {
     updater_ = std::move(*child);
     updater_budget_ = {};
     updater_ready_ = false;
     updater_deaf_.reset();
+    tell_refusals();
     if (conductor_.announcing() != kNoSet) announce(conductor_.announcing(), conductor_.activation().running());
     return;
   }
@@ -237,8 +242,53 @@ void Supervisor::start_updater() {
   updater_due_ = clock_.monotonic() + updater_delay_;
 }
 
+// The server remembers them for a host whose disk forgets: told with each updater, since one that ended may not have got them through.
+void Supervisor::tell_refusals() {
+  const ipc::Refusals& refusals = conductor_.activation().refusals();
+  for (size_t i = 0; i < refusals.count; ++i) {
+    ipc::ReportEvent message;
+    message.kind = EventKind::kContentRefused;
+    message.release = refusals.list[i].release;
+    message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
+    message.detail.assign(fmt::format("{}: {}", to_string(refusals.list[i].reason), refusals.list[i].detail.view()));
+    to_updater(ipc::encode(message, ipc::Process::kSupervisor));
+  }
+}
+
+// The server cannot tell this sensor's voice from another one's: as after a snapshot that was restored with its memory.
+void Supervisor::begin_epoch() {
+  random_.fill(epoch_);
+  started_ = clock_.monotonic();  // what a report calls uptime is this epoch's
+}
+
+// This identity is used elsewhere too, says the server. The updater makes room for a process of its kind that asks for another one, and goes on under it. What runs here goes on meanwhile.
+void Supervisor::enrol_again() {
+  const MonotonicTime now = clock_.monotonic();
+  if (again_ || now < again_due_) return;
+  again_delay_ = std::clamp(again_delay_ * 2, milliseconds(1'000), kAgainDelayMax);
+  again_due_ = now + again_delay_;
+  updater_ = Child{};
+  auto child = launch(Role::kUpdater, {options_.updater, {"enrol-again", "--state", ".", "--epoch", to_hex(epoch_)}, {}, {"identity.json", "sensor.key", "manifest.json"}});
+  if (child) again_ = std::move(*child);
+  else note("cannot enrol again: " + child.error().detail);
+  if (!again_) updater_due_ = now + again_delay_;
+}
+
+void Supervisor::enrolled_again(const os::ExitStatus& status) {
+  again_ = Child{};
+  const Status taken = status.clean() ? take_next_identity(files_, options_.state) : Status(fail(ErrorCode::kUnavailable, "it ended with " + status.text()));
+  if (taken) {
+    note("this sensor's identity was used by another one too: it has a new one from the server");
+    again_delay_ = milliseconds(0);
+    begin_epoch();
+  } else {
+    note("cannot enrol again: " + taken.error().detail);
+  }
+  start_updater();
+}
+
 Status Supervisor::ask_admit(const AdmitQuestion& question) {
-  std::vector<std::string> arguments = {"--state", ".", "--epoch", epoch_, "--boot-id", options_.boot_id};
+  std::vector<std::string> arguments = {"--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id};
   if (question.running != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(question.running)});
   for (size_t i = 0; i < question.ladder.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(question.ladder.sets[i])});
   if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
@@ -330,6 +380,15 @@ void Supervisor::hear_worker() {
       note(fmt::format("worker ready: collector {}, {} types, {} inputs written", collector_, frame->as<ipc::WorkerReady>().types, frame->as<ipc::WorkerReady>().inputs));
     } else if (frame->is<ipc::Health>()) {
       health_ = frame->as<ipc::Health>();
+      if (health_.crashed >= 0) crashed_ = health_.crashed;
+    } else if (frame->is<ipc::LeftOut>()) {
+      const auto left_out = frame->as<ipc::LeftOut>();
+      left_out_unnamed_ += left_out.others;
+      for (uint32_t i = 0; i < left_out.rules; ++i) {
+        const std::string rule(left_out.list[i].rule_id.view());
+        if (left_out_.size() < limits::kStormRulesMax || left_out_.contains(rule)) left_out_[rule] += left_out.list[i].count;
+        else left_out_unnamed_ += left_out.list[i].count;
+      }
     } else if (frame->is<ipc::Activated>()) {
       const auto activated = frame->as<ipc::Activated>();
       instances_ = activated.instances;
@@ -413,6 +472,8 @@ void Supervisor::hear_updater() {
     } else if (frame->is<ipc::ReportAnswered>()) {
       report_interval_ = milliseconds(frame->as<ipc::ReportAnswered>().report_interval_ms);
       reached_ = frame->as<ipc::ReportAnswered>().reached == 1;
+      if (frame->as<ipc::ReportAnswered>().wants == ipc::Wants::kNewEpoch) begin_epoch();
+      if (frame->as<ipc::ReportAnswered>().wants == ipc::Wants::kEnrolAgain) return enrol_again();
     } else if (frame->is<ipc::SpoolChanged>()) {
       conductor_.spool_changed();
     } else if (frame->is<ipc::GrantFetched>()) {
@@ -462,6 +523,10 @@ void Supervisor::timers(MonotonicTime now) {
   if (updater_.socket && updater_deaf_ && now - *updater_deaf_ > kDeafMax) lied(updater_, "takes no messages any more");
   conductor_.timers();
   watch_itself(now);
+  if (now >= vitals_due_) {
+    vitals_due_ = now + kVitalsEvery;
+    measure(now);
+  }
   if (now >= report_due_) {
     report_due_ = now + report_interval_;
     send_report(now);
@@ -473,7 +538,7 @@ void Supervisor::timers(MonotonicTime now) {
 }
 
 MonotonicTime Supervisor::next_timer() const {
-  MonotonicTime next = std::min({status_due_, report_due_, memory_due_, conductor_.next_timer()});
+  MonotonicTime next = std::min({status_due_, report_due_, memory_due_, vitals_due_, watch_due_, conductor_.next_timer()});
   if (updater_due_) next = std::min(next, *updater_due_);
   return next;
 }
@@ -487,7 +552,7 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
   add(signals_.get());
   add(orders_.get());
   if (connector_) add(connector_.process.pidfd());
-  for (const Child* child : {&worker_, &rehearsal_, &updater_, &admit_}) {
+  for (const Child* child : {&worker_, &rehearsal_, &updater_, &admit_, &again_}) {
     if (!*child) continue;
     add(child->socket.fd());
     add(child->process.pidfd());
@@ -525,6 +590,7 @@ int Supervisor::run() {
       if (const auto status = worker_.process.exited()) {
         hear_worker();
         const Ended ended = how_ended(worker_, *status);
+        count_crash(*status);
         worker_ = Child{};
         sum_up();
         conductor_.worker_ended(ended.text, ended.reason);
@@ -533,6 +599,7 @@ int Supervisor::run() {
     if (rehearsal_ && is_ready(rehearsal_.process.pidfd()))
       if (const auto status = rehearsal_.process.exited()) {
         const Ended ended = how_ended(rehearsal_, *status);
+        count_crash(*status);
         if (!hear_rehearsal()) {
           const Set set = rehearsal_set_;
           rehearsal_ = Child{};
@@ -543,14 +610,21 @@ int Supervisor::run() {
     if (updater_ && is_ready(updater_.process.pidfd()))
       if (const auto status = updater_.process.exited()) {
         const std::string ended = how_ended(updater_, *status).text;
+        count_crash(*status);
         updater_ = Child{};
         updater_delay_ = std::clamp(updater_delay_ * 2, milliseconds(500), kUpdaterDelayMax);
         updater_due_ = clock_.monotonic() + updater_delay_;
         note(fmt::format("the updater ended with {}; again in {} ms", ended, updater_delay_.count()));
       }
+    if (again_ && is_ready(again_.process.pidfd()))
+      if (const auto status = again_.process.exited()) {
+        count_crash(*status);
+        enrolled_again(*status);
+      }
     if (admit_ && is_ready(admit_.socket.fd())) hear_admit();
     if (admit_ && is_ready(admit_.process.pidfd()))
       if (const auto status = admit_.process.exited()) {
+        count_crash(*status);
         if (!status->clean()) note("admit ended with " + how_ended(admit_, *status).text);
         if (!hear_admit()) {
           admit_ = Child{};
@@ -570,6 +644,7 @@ void Supervisor::shut_down() {
   worker_ = Child{};
   rehearsal_ = Child{};
   admit_ = Child{};
+  again_ = Child{};
   if (updater_) {  // it may still say goodbye; not for long
     updater_.socket.close();
     pollfd waiting{updater_.process.pidfd(), POLLIN, 0};

@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "sensor/supervise/conductor.hpp"
 #include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/talk.hpp"
+#include "sensor/supervise/vitals.hpp"
 
 namespace creance::sensor {
 
@@ -32,6 +34,7 @@ struct SupervisorOptions {
   uint64_t memory_bytes_max = limits::kProcessMemoryBytesMax;  // of each child
   ActivationSettings activation;
   StallJudge::Settings stall;
+  milliseconds watch_every{60'000};  // how often it looks at its own sight
 };
 
 class Supervisor final : private Hands {
@@ -88,6 +91,10 @@ class Supervisor final : private Hands {
   Ended how_ended(const Child& child, const os::ExitStatus& status) const;
   void watch_memory();
   ipc::Health totals() const;             // of this worker and those before
+  void tell_refusals();
+  void begin_epoch();
+  void enrol_again();
+  void enrolled_again(const os::ExitStatus& status);
   void hear_worker();
   bool hear_rehearsal();
   void hear_updater();
@@ -99,6 +106,9 @@ class Supervisor final : private Hands {
   void to_updater(const ipc::Frame& frame);
   void detect(std::string_view what, std::string_view title, const std::string& detail);  // a detection of the sensor's own, about itself
   void watch_itself(MonotonicTime now);
+  void tell_storm(uint64_t dropped);
+  void measure(MonotonicTime now);        // the host's vitals
+  void count_crash(const os::ExitStatus& status) { own_crashes_ += os::dumps_core(status.signal); }  // a child of ours; not "another process that crashed"
   void suspended(const ipc::FaultSeen& seen);
   void take_orders();
   void write_status();
@@ -113,13 +123,16 @@ class Supervisor final : private Hands {
   Launcher launcher_;
 
   std::optional<os::Lock> lock_;
-  ipc::Descriptor signals_, memory_, memory_to_read_, sets_, input_, lost_;
+  ipc::Descriptor signals_, memory_, memory_to_read_, sets_, input_, counters_;
   std::vector<ipc::Descriptor> links_;  // keep the kernel programs attached; never looked into
   uint32_t ring_bytes_ = 0;
   ipc::Descriptor detections_in_, detections_out_;
-  std::string epoch_;
+  ipc::Epoch epoch_{};
 
   Child worker_, rehearsal_, updater_, admit_;
+  Child again_;                          // an updater that enrols this sensor again
+  MonotonicTime again_due_{0};
+  milliseconds again_delay_{0};
   Child connector_;                      // collect-setup, where it stays to give records
   Set rehearsal_set_{};
   std::optional<MonotonicTime> updater_due_;
@@ -149,6 +162,12 @@ class Supervisor final : private Hands {
   std::chrono::milliseconds clock_offset_{0};  // wall clock less monotonic clock
   MonotonicTime watch_due_{0};
   uint64_t lost_told_ = 0, dropped_told_ = 0, seen_ = 0;
+  std::map<std::string, uint64_t> left_out_;  // detections over the budget by rule, since the last word about it
+  uint64_t left_out_unnamed_ = 0;
+  VitalsWatch vitals_;
+  MonotonicTime vitals_due_{0};
+  uint64_t own_crashes_ = 0;
+  int64_t crashed_ = -1;                 // as the worker said last; -1: never
   uint32_t started_unseen_ = 0;          // programs that were started since the collector last saw anything
   bool reached_ = false;
   bool stopping_ = false;

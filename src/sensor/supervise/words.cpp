@@ -1,6 +1,7 @@
 // What the supervisor says: to people (status, why), to the server (reports), and about itself in detections of its own.
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,6 +34,7 @@ std::string json_text(std::string_view text) {  // texts here are printable alre
 void Supervisor::send_report(MonotonicTime now) {
   const Activation& activation = conductor_.activation();
   ipc::Report report;
+  report.epoch = epoch_;
   report.state = activation.state();
   report.arm = activation.arm();
   report.running = activation.running();
@@ -51,6 +53,9 @@ void Supervisor::send_report(MonotonicTime now) {
   report.lost_correlated = all.lost_correlated;
   report.worker_rss_kib = worker_.process.resident_bytes().value_or(health_.rss_kib * 1024) / 1024;
   report.running_release = activation.name_of(report.running);
+  report.vitals = vitals_.vitals();
+  report.paused_ms = conductor_.pause().remaining_ms;
+  report.pause_reason = conductor_.pause().reason;
   to_updater(ipc::encode(report, ipc::Process::kSupervisor));
 }
 
@@ -68,6 +73,41 @@ void Supervisor::detect(std::string_view what, std::string_view title, const std
   if (::send(detections_out_.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++before_.lost_detections;
 }
 
+// Which rules stormed, as far as they were named: those with the most first.
+void Supervisor::tell_storm(uint64_t dropped) {
+  constexpr size_t kNamed = 3;
+  std::vector<std::pair<uint64_t, std::string>> order;
+  for (const auto& [rule, count] : left_out_) order.emplace_back(count, rule);
+  std::ranges::sort(order, std::greater<>());
+  std::string names;
+  uint64_t named = 0;
+  for (size_t i = 0; i < order.size() && i < kNamed; ++i) {
+    names += fmt::format("{}{} of {}", names.empty() ? ": " : ", ", order[i].first, order[i].second);
+    named += order[i].first;
+  }
+  if (dropped > named && named > 0) names += fmt::format(", {} of {}", dropped - named, order.size() > kNamed ? fmt::format("{} other rules", order.size() - kNamed + (left_out_unnamed_ > 0)) : "others");
+  detect("storm", "Detections over the budget", fmt::format("{} detections were left out since the last look at it{}", dropped, names));
+  left_out_.clear();
+  left_out_unnamed_ = 0;
+}
+
+// How the host fares. Where content is the cause, only the comparison with hosts that hold can say so; told alike in both arms.
+void Supervisor::measure(MonotonicTime now) {
+  VitalsSample sample;
+  sample.host = os::read_host_counters(files_, options_.state);
+  if (crashed_ >= 0) sample.others_crashed = static_cast<uint64_t>(crashed_) - std::min(static_cast<uint64_t>(crashed_), own_crashes_);
+  auto cpu = os::cpu_time_so_far();
+  uint64_t resident = os::resident_bytes(files_, ::getpid()).value_or(0);
+  for (const Child* child : {&worker_, &rehearsal_, &updater_, &admit_, &again_, &connector_}) {
+    if (!*child) continue;
+    cpu += child->process.cpu_time().value_or(std::chrono::nanoseconds(0));
+    resident += os::resident_bytes(files_, child->process.pid()).value_or(0);
+  }
+  sample.sensor_cpu_ms = static_cast<uint64_t>(std::chrono::duration_cast<milliseconds>(cpu).count());
+  sample.sensor_rss_kib = resident >> 10;
+  for (const Crossing& crossing : vitals_.take(sample, now)) report({crossing.kind, conductor_.activation().running(), crossing.detail});
+}
+
 // What this process notices about its own sight, at most once a minute.
 void Supervisor::watch_itself(MonotonicTime now) {
   const auto offset = clock_.wall().time_since_epoch() - now;
@@ -76,12 +116,12 @@ void Supervisor::watch_itself(MonotonicTime now) {
     clock_offset_ = offset;
   }
   if (now < watch_due_) return;
-  watch_due_ = now + milliseconds(60'000);
+  watch_due_ = now + options_.watch_every;
   clock_offset_ = offset;  // slow drift is no jump
   const ipc::Health all = totals();
   const uint64_t lost = all.lost_events, dropped = all.lost_detections, seen = all.events;
-  if (lost > lost_told_) detect("events-lost", "The sensor loses events", fmt::format("{} events were lost within the last minute; collector {}", lost - lost_told_, collector_));
-  if (dropped > dropped_told_) detect("storm", "Detections over the budget", fmt::format("{} detections were left out within the last minute, being more than {} bytes a second or more than were taken", dropped - dropped_told_, limits::kDetectionBytesPerSecondMax));
+  if (lost > lost_told_) detect("events-lost", "The sensor loses events", fmt::format("{} events were lost since the last look at it; collector {}", lost - lost_told_, collector_));
+  if (dropped > dropped_told_) tell_storm(dropped - dropped_told_);
   lost_told_ = std::max(lost, lost_told_);
   dropped_told_ = std::max(dropped, dropped_told_);
   // This process starts programs itself; a collector that watches programs and has not seen one of several is blind.
@@ -115,6 +155,10 @@ void Supervisor::write_status() {
   json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},\"paused_ms\":{},",
                       reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, all.events,
                       all.matches, all.faults, all.lost_events, all.lost_detections, health_.rss_kib, clock_behind_ms_, conductor_.pause().remaining_ms);
+  const ipc::Vitals& v = vitals_.vitals();
+  const auto known = [](int64_t value) { return value < 0 ? std::string("null") : std::to_string(value); };
+  json += fmt::format("\"vitals\":{{\"cpu_some\":{},\"memory_some\":{},\"memory_full\":{},\"io_full\":{},\"oom_kills\":{},\"disk_free_mib\":{},\"disk_mib\":{},\"others_crashed\":{},\"boots\":{},\"boot_ms\":{},\"sensor_cpu_ms\":{},\"sensor_rss_kib\":{}}},", known(v.cpu_some),
+                      known(v.memory_some), known(v.memory_full), known(v.io_full), known(v.oom_kills), known(v.disk_free_mib), known(v.disk_mib), known(v.others_crashed), known(v.boots), known(v.boot_ms), known(v.sensor_cpu_ms), known(v.sensor_rss_kib));
   std::string refusals, held, suspended, notes, why;
   if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
@@ -138,9 +182,15 @@ void Supervisor::write_status() {
   json += fmt::format("\"users\":{},\"limits\":{},\"lies\":{},", json_text(launcher_.users_text()), json_text(launcher_.limits_text()), lies_);
   json += fmt::format("\"admit\":{},\"refusals\":[{}],\"held\":[{}],\"suspended\":[{}],\"notes\":[{}]}}\n", json_text(conductor_.admit_detail()), refusals, held, suspended, notes);
   const std::string running = activation.running() == kNoSet ? "no content" : fmt::format("{} ({})", name(activation.running()), hex_or_none(activation.running()).substr(0, 12));
-  const std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\nprocesses  {}; limited by {}\n", to_string(activation.state()),
-                                       running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, all.events, all.lost_events,
-                                       all.matches, all.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail(), launcher_.users_text(), launcher_.limits_text());
+  std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\nprocesses  {}; limited by {}\n", to_string(activation.state()),
+                                 running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, all.events, all.lost_events,
+                                 all.matches, all.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail(), launcher_.users_text(), launcher_.limits_text());
+  const auto share = [](int64_t thousandths) { return thousandths < 0 ? std::string("?") : fmt::format("{}.{}", thousandths / 10, thousandths % 10); };
+  const auto count = [](int64_t value) { return value < 0 ? std::string("?") : std::to_string(value); };
+  text += fmt::format("host       waits of the last minute: cpu {} %, memory {} % (all tasks {} %), input and output {} %; {} OOM kills, {} MiB free, {} other processes crashed, boot {} took {} s\n", share(v.cpu_some), share(v.memory_some),
+                      share(v.memory_full), share(v.io_full), count(v.oom_kills), count(v.disk_free_mib), count(v.others_crashed), count(v.boots), count(v.boot_ms < 0 ? v.boot_ms : v.boot_ms / 1'000));
+  text += fmt::format("sensor     {} MiB resident, {} s of CPU time, all its processes\n", count(v.sensor_rss_kib < 0 ? v.sensor_rss_kib : v.sensor_rss_kib >> 10), count(v.sensor_cpu_ms < 0 ? v.sensor_cpu_ms : v.sensor_cpu_ms / 1'000));
+  if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}})
     if (const auto written = os::write_unsynced(options_.state / file, content, 0644); !written) fmt::print(stderr, "creance-sensor: {}\n", written.error().detail);
 }

@@ -7,6 +7,9 @@
 #include "base/seams/clock.hpp"
 #include "base/seams/files.hpp"
 #include "base/seams/random.hpp"
+#include "plan/messages.hpp"
+#include "sensor/admit/identity.hpp"
+#include "trust/keys/signer.hpp"
 
 namespace creance::sensor {
 
@@ -17,5 +20,21 @@ struct Enrolment {
 };
 // The text tells people what was agreed. kExists: enrolled already.
 Result<std::string> enrol(const Enrolment& enrolment, FileSystem& files, Random& random, WallTime now);
+
+Result<plan::Manifest> manifest_in(FileSystem& files, const std::filesystem::path& state);  // what the worker of this build supplies, as it said itself
+// The id of the machine that this runs on (machine-id(5)); `otherwise` where it has none.
+std::string machine_id(FileSystem& files, const std::string& otherwise);
+
+// For a sensor whose identity is not its alone: a new key and a new id from the server, left in spool/again, from where the supervisor takes both or neither. The tenant stays, and so its key.
+struct EnrolmentAgain {
+  std::filesystem::path state;
+  std::string boot_epoch, machine_id;  // as this host reports them
+  std::string hostname;                // of this host as it calls itself; taken where the machine is another one
+  Identity identity;                   // that is given up
+  trust::KeyPair& key;                 // of it
+  plan::Manifest manifest;
+};
+// kDenied: the server sees no cause, or the permission was used; kUnavailable.
+Result<std::string> enrol_again(const EnrolmentAgain& again, FileSystem& files, WallTime now);
 
 }  // namespace creance::sensor

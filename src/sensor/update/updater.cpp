@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/sensor_limits.hpp"
 #include "plan/evidence.hpp"
 #include "plan/plan.hpp"
 #include "plan/policy.hpp"
@@ -24,6 +25,14 @@ constexpr MonotonicTime kPruneAfter{120'000};
 std::optional<Digest> digest_of(const ipc::Set& set) {
   if (set == ipc::kNoSet) return std::nullopt;
   return Digest{set};
+}
+
+std::map<std::string, int64_t> vitals_of(const ipc::Vitals& v) {
+  std::map<std::string, int64_t> out = {{"cpu_some", v.cpu_some},           {"memory_some", v.memory_some}, {"memory_full", v.memory_full},       {"io_full", v.io_full},
+                                        {"oom_kills", v.oom_kills},         {"disk_free_mib", v.disk_free_mib}, {"disk_mib", v.disk_mib},         {"others_crashed", v.others_crashed},
+                                        {"boots", v.boots},                 {"boot_ms", v.boot_ms},         {"sensor_cpu_ms", v.sensor_cpu_ms},   {"sensor_rss_kib", v.sensor_rss_kib}};
+  std::erase_if(out, [](const auto& entry) { return entry.second == ipc::Vitals::kUnknown; });
+  return out;
 }
 
 trust::HttpOptions tree_options(const std::string& server) {
@@ -68,6 +77,7 @@ bool Updater::listen() {
       announce_due_ = MonotonicTime(0);
     } else if (frame->is<ipc::Report>()) {
       latest_ = frame->as<ipc::Report>();
+      options_.boot_epoch = to_hex(latest_->epoch);
     } else if (frame->is<ipc::ReportEvent>()) {
       const auto seen = frame->as<ipc::ReportEvent>();
       plan::SensorEvent event;
@@ -222,6 +232,8 @@ void Updater::report() {
     report.counters.more["clock_behind_ms"] = static_cast<int64_t>(latest_->clock_behind_ms);
     report.counters.more["correlated_lost"] = static_cast<int64_t>(latest_->lost_correlated);
     report.counters.more["detections_lost"] = static_cast<int64_t>(latest_->lost_detections + outbox_.lost());
+    report.vitals = vitals_of(latest_->vitals);
+    if (latest_->paused_ms > 0) report.pause = plan::LocalPause{std::chrono::milliseconds(static_cast<int64_t>(std::min<uint64_t>(latest_->paused_ms, limits::kPauseMsMax))), std::string(latest_->pause_reason.view())};
     report.manifest = manifest_;
     if (held_changed_) report.held = held_;
     unanswered_events_ = events_.size();
@@ -235,12 +247,12 @@ void Updater::report() {
     away_ = std::clamp(away_ * 2, interval_, kAwayMax);
     report_due_ = clock_.monotonic() + away_;
     complain(fmt::format("cannot report: {}", answer ? problem_of(*answer) : answer.error().detail));
-    say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 0, {}});
+    say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 0, ipc::Wants::kNothing, {}});
     return;
   }
   away_ = std::chrono::milliseconds(0);
-  // 200: the server has it. 409: it had it before, or another one lives under this name. Anything else: said again in the next report, but a report that is refused three times is let go.
-  refusals_ = answer->status == 200 || answer->status == 409 ? 0 : refusals_ + 1;
+  // 200: the server has it. Anything else: said again in the next report, but a report that is refused three times is let go.
+  refusals_ = answer->status == 200 ? 0 : refusals_ + 1;
   if (refusals_ == 0 || refusals_ >= 3) {
     refusals_ = 0;
     events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_events_, events_.size())));
@@ -248,10 +260,15 @@ void Updater::report() {
     if (unanswered_held_) held_changed_ = false;
   }
   unanswered_.reset();
+  if (answer->status == 409) {
+    const auto problem = plan::Problem::parse(as_bytes(answer->body));
+    const auto wants = !problem ? ipc::Wants::kNothing : problem->type == plan::kProblemNewEpoch ? ipc::Wants::kNewEpoch : problem->type == plan::kProblemEnrolAgain ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing;
+    say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 1, wants, {}});
+  }
   if (answer->status != 200) return complain(fmt::format("the server does not take the report: {}", problem_of(*answer)));
   if (const auto response = plan::ReportResponse::parse(as_bytes(answer->body))) interval_ = std::clamp(response->report_interval, std::chrono::milliseconds(100), std::chrono::milliseconds(86'400'000));
   last_complaint_.clear();
-  say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 1, {}});
+  say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 1, ipc::Wants::kNothing, {}});
 }
 
 void Updater::deliver() {

@@ -1,4 +1,4 @@
-// creance-sensor-updater: `enrol` once, `run` under creance-sensor (descriptor 3: supervisor, 4: detections). Exit codes: 0 ok, 2 not reached or not readable, 3 usage, refused.
+// creance-sensor-updater: `enrol` once, `run` and (once, if the identity is not this host's alone) `enrol-again` under creance-sensor (descriptor 3: supervisor, 4: detections). Exit codes: 0 ok, 2 not reached or not readable, 3 usage, refused.
 #include <fmt/format.h>
 #include <netdb.h>
 #include <signal.h>
@@ -59,6 +59,26 @@ Status confine(const std::filesystem::path& state, const std::string& server) {
   return os::confine_calls(confinement);
 }
 
+int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
+  const os::RealClock clock;
+  const std::filesystem::path state = given["--state"];
+  auto identity = Identity::read(files, state);
+  if (!identity) return complain(identity.error());
+  auto key = trust::load_key(files, state / "sensor.key");
+  if (!key) return complain(key.error());
+  files.close(state / "sensor.key");
+  const auto manifest = manifest_in(files, state);
+  if (!manifest) return complain(manifest.error());
+  char hostname[256] = {};
+  if (::gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
+  const std::string machine = machine_id(files, identity->machine_id);
+  if (const auto confined = confine(state, identity->server); !confined) return complain(confined.error());
+  const auto done = enrol_again({state, given["--epoch"], machine, hostname, *identity, *key, *manifest}, files, clock.wall());
+  if (!done) return complain(done.error());
+  fmt::print(stderr, "creance-sensor-updater: {}\n", *done);
+  return 0;
+}
+
 int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
@@ -70,6 +90,7 @@ int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);
   if (!root) return complain(root.error());
   const std::string server = identity->server;
+  identity->machine_id = machine_id(files, identity->machine_id);  // of where it runs now, which need not be where it enrolled
   const uint64_t stamp = os::resolver_stamp();
   Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(*identity), *key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
   if (const auto started = updater.start(*root); !started) return complain(started.error());
@@ -92,9 +113,9 @@ int main(int argc, char** argv) {
     if (argv[i] == std::string_view("--given")) right = files.take(argv[i + 1]) && right;
     else given[argv[i]] = argv[i + 1];
   }
-  if (!right || given["--state"].empty() || (command != "enrol" && command != "run")) {
+  if (!right || given["--state"].empty() || (command != "enrol" && command != "enrol-again" && command != "run")) {
     std::fputs("creance-sensor-updater is started by creance-sensor; see creance-sensor --help\n", stderr);
     return 3;
   }
-  return command == "enrol" ? creance::sensor::enrol_now(given) : creance::sensor::run_now(given, files);
+  return command == "enrol" ? creance::sensor::enrol_now(given) : command == "enrol-again" ? creance::sensor::enrol_again_now(given, files) : creance::sensor::run_now(given, files);
 }

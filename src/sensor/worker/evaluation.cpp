@@ -43,6 +43,10 @@ void Evaluation::new_minute() {
   }
 }
 
+void Evaluation::leave_out(std::string_view rule_id) {
+  if (sinks_.left_out) sinks_.left_out(rule_id);
+}
+
 void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
   ++totals_.events;
   if (now - minute_ >= MonotonicTime(60'000)) {
@@ -63,7 +67,10 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
   }
   sources_.clear();
   for (const uint32_t instance : outcome.matches) {
-    if (loaded->suspended[instance] != 0) continue;
+    if (loaded->suspended[instance] != 0) {
+      if (report && loaded->suspended[instance] == kByHits) leave_out(loaded->channel.instance(instance).rule_id);
+      continue;
+    }
     if (!loaded->sources.empty() && loaded->sources[instance] != kNoSource) {
       if (std::ranges::find(sources_, loaded->sources[instance]) == sources_.end()) sources_.push_back(loaded->sources[instance]);
       if (loaded->silent[instance] != 0) continue;  // there for correlations alone: it may match as often as it likes
@@ -74,6 +81,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     if (report && loaded->hits[instance] > limits::kHitsPerMinuteMax) {
       loaded->suspended[instance] = kByHits;
       sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
+      leave_out(info.rule_id);
       continue;
     }
     if (!report) continue;
@@ -82,9 +90,10 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     if (loaded->bytes[instance] > limits::kInstanceBytesPerMinuteMax) {
       loaded->suspended[instance] = kByHits;
       sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next", limits::kInstanceBytesPerMinuteMax)});
+      leave_out(info.rule_id);
       continue;
     }
-    sinks_.detection(line_);
+    sinks_.detection(info.rule_id, line_);
   }
   if (!sources_.empty()) correlate(*loaded, event, report);
 }
@@ -100,11 +109,16 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
   }
   for (const interpreter::CorrelationHit& hit : outcome.hits) {
     const channel::CorrelationInfo info = correlations.file.correlation(hit.correlation);
-    if (info.silent || correlations.suspended[hit.correlation] != 0) continue;
+    if (info.silent) continue;
+    if (correlations.suspended[hit.correlation] != 0) {
+      if (report && correlations.suspended[hit.correlation] == kByHits) leave_out(info.rule_id);
+      continue;
+    }
     ++totals_.matches;
     if (report && ++correlations.hits[hit.correlation] > limits::kHitsPerMinuteMax) {
       correlations.suspended[hit.correlation] = kByHits;
       sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
+      leave_out(info.rule_id);
       continue;
     }
     if (!report) continue;
@@ -116,7 +130,7 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     group_.erase(std::ranges::unique(group_).begin(), group_.end());
     const channel::InstanceInfo as_rule{.rule_id = info.rule_id, .title = info.title, .level = info.level, .author = info.author, .tags = info.tags, .references = info.references, .inputs = group_};
     write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_->hex(), correlations.sha256, host_, event.time, members_}, line_);
-    sinks_.detection(line_);
+    sinks_.detection(info.rule_id, line_);
   }
 }
 

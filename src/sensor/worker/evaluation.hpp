@@ -25,8 +25,9 @@ struct Suspension {
 class Evaluation {
  public:
   struct Sinks {
-    std::function<void(std::string_view line)> detection;
+    std::function<void(std::string_view rule_id, std::string_view line)> detection;
     std::function<void(const Suspension&)> suspension;
+    std::function<void(std::string_view rule_id)> left_out = {};         // a hit of what is suspended for its hits or bytes
     std::function<void(uint64_t file)> evaluating = {};  // 1 + the file of the set whose channel is evaluated now; 0: none
   };
   Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
@@ -40,6 +41,7 @@ class Evaluation {
 
  private:
   void new_minute();
+  void leave_out(std::string_view rule_id);
   void correlate(const LoadedChannel& loaded, const Event& event, bool report);
   std::span<const Supplied> supplied_;
   std::string host_;

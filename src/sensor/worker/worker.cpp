@@ -29,7 +29,7 @@ constexpr size_t kOutboxMax = 4'096;     // above, health and notes are dropped:
 Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique_ptr<Collector> collector, RecentEvents recent, const Clock& clock)
     : options_(options), supervisor_(std::move(supervisor)), collector_(std::move(collector)), recent_(std::move(recent)), clock_(clock),
       evaluation_(collector_->supplied(), options.host,
-                  {[this](std::string_view line) { detect(line); },
+                  {[this](std::string_view rule_id, std::string_view line) { detect(rule_id, line); },
                    [this](const Suspension& suspension) {
                      ipc::FaultSeen seen;
                      seen.set = evaluation_.active().set();
@@ -38,6 +38,7 @@ Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique
                      seen.detail.assign(suspension.detail);
                      if (outbox_.size() < kOutboxMax) say(seen);
                    },
+                   [this](std::string_view rule_id) { budget_.left_out(rule_id); },
                    [this](uint64_t file) {
                      recent_.evaluating(file);
                      if (file != 0 && live_) fault_point();
@@ -121,31 +122,27 @@ uint64_t Worker::resident_kib() const {
 
 void Worker::send_health() {
   if (outbox_.size() >= kOutboxMax) return;
+  if (const auto left_out = budget_.summary(clock_.monotonic())) say(*left_out);
   ipc::Health health;
   health.set = evaluation_.active().set();
   health.events = evaluation_.totals().events;
   health.matches = evaluation_.totals().matches;
   health.faults = evaluation_.totals().faults;
   health.lost_events = collector_->lost();
-  health.lost_detections = lost_detections_;
+  health.lost_detections = budget_.total();
   health.lost_correlated = evaluation_.totals().lost_correlated;
   health.rss_kib = resident_kib();
+  if (const auto crashed = collector_->crashed()) health.crashed = static_cast<int64_t>(std::min<uint64_t>(*crashed, INT64_MAX));
   health.ended = ended_ ? 1 : 0;
   say(health);
 }
 
-void Worker::detect(std::string_view line) {
-  const MonotonicTime now = clock_.monotonic();
-  if (now - second_ >= MonotonicTime(1000)) {
-    second_ = now;
-    second_bytes_ = 0;
-  }
-  second_bytes_ += line.size();
+void Worker::detect(std::string_view rule_id, std::string_view line) {
   iovec part{const_cast<char*>(line.data()), line.size()};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;  // sendmsg, since the sandbox knows no other way to send
-  if (second_bytes_ > limits::kDetectionBytesPerSecondMax || ::sendmsg(options_.detections, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) ++lost_detections_;
+  if (!budget_.spend(clock_.monotonic(), line.size()) || ::sendmsg(options_.detections, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) budget_.left_out(rule_id);
 }
 
 void Worker::fault_point() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ipc/socket.hpp"
+#include "sensor/worker/budget.hpp"
 #include "sensor/worker/evaluation.hpp"
 #include "sensor/worker/preparer.hpp"
 #include "sensor/worker/recent_events.hpp"
@@ -42,7 +43,7 @@ class Worker {
   void say(const T& message) { outbox_.push_back(ipc::encode(message, ipc::Process::kWorker)); }
   bool work();               // a bounded number of events; false: no more now
   void remember(const Event& event, MonotonicTime now);
-  void detect(std::string_view line);
+  void detect(std::string_view rule_id, std::string_view line);
   void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation
   uint64_t resident_kib() const;
 
@@ -58,9 +59,7 @@ class Worker {
   MonotonicTime health_due_{0};
   std::vector<uint32_t> remembered_;  // per Type, within the second
   MonotonicTime remembered_second_{-1'000};
-  MonotonicTime second_{0};
-  uint64_t second_bytes_ = 0;
-  uint64_t lost_detections_ = 0;
+  DetectionBudget budget_;
   uint64_t since_activation_ = 0;
   bool ended_ = false;
   bool live_ = false;        // not a rehearsal

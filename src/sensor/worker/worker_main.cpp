@@ -1,5 +1,5 @@
 // creance-sensor-worker: started by creance-sensor, never by hand. Opens nothing of its own accord but what is named here, then gives up everything else.
-//   descriptors  3 supervisor  4 detections  5 worker memory  6 folder of sets  7 event file or ring buffer  8 loss counter
+//   descriptors  3 supervisor  4 detections  5 worker memory  6 folder of sets  7 event file or ring buffer  8 the collector's counters
 //   exit codes   0 the supervisor is gone, or rehearsed   2 something that was handed over cannot be used   3 usage   4 the collector does not write what the manifest says
 //                5 no memory left to it
 #include <fcntl.h>

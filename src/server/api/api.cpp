@@ -121,7 +121,7 @@ HttpResponse Api::handle(const HttpRequest& request) {
   if (request.path == "/readyz") return ready();
   if (request.path == "/metrics") return metrics();
   if (!request.path.starts_with(kApi)) return not_found();
-  for (const std::string_view call : {"enrol", "announce", "report"}) {
+  for (const std::string_view call : {"enrol", "enrol-again", "announce", "report"}) {
     if (request.path.substr(kApi.size()) == call) return request.method == "POST" ? sensor_call(request) : not_allowed();
   }
   if (request.path == "/api/v1/detections" && request.method == "POST") return sensor_call(request);
@@ -142,6 +142,7 @@ HttpResponse Api::sensor_call(const HttpRequest& request) {
     return problem(401, "Unauthorized", sensor.error().detail);
   }
   if (!sensor) return problem_of(sensor.error());
+  if (call == "enrol-again") return enrol_again(request, std::move(*sensor));
   if (call == "announce") return announce(request, *sensor);
   if (call == "report") return report(request, std::move(*sensor));
   const auto stored = fleet_.detections(*sensor, request.body);
@@ -159,10 +160,21 @@ HttpResponse Api::enrol(const HttpRequest& request) {
   return json(201, enrolled->to_json());
 }
 
+HttpResponse Api::enrol_again(const HttpRequest& request, SensorRecord sensor) {
+  const auto message = plan::EnrolAgain::parse(as_bytes(request.body));
+  if (!message) return problem_of(message.error());
+  if (message->sensor_id != sensor.sensor_id) return problem(403, "Refused", "sensor_id is not the one that signed");
+  const auto enrolled = fleet_.enrol_again(std::move(sensor), *message);
+  if (!enrolled) return problem_of(enrolled.error());
+  ++counters_.enrolled_again;
+  return json(201, enrolled->to_json());
+}
+
 HttpResponse Api::announce(const HttpRequest& request, const SensorRecord& sensor) {
   const auto message = plan::Announce::parse(as_bytes(request.body));
   if (!message) return problem_of(message.error());
   if (message->sensor_id != sensor.sensor_id) return problem(403, "Refused", "sensor_id is not the one that signed");
+  if (!sensor.retired.empty()) return problem(409, "Refused", fmt::format("this identity is given up ({}): enrol again", sensor.retired), plan::kProblemEnrolAgain);
   const auto told = rollouts_.announce(sensor, *message);
   if (!told) return problem_of(told.error());
   ++counters_.announcements;
@@ -178,10 +190,11 @@ HttpResponse Api::report(const HttpRequest& request, SensorRecord sensor) {
   const auto message = plan::Report::parse(as_bytes(request.body));
   if (!message) return problem_of(message.error());
   if (message->sensor_id != sensor.sensor_id) return problem(403, "Refused", "sensor_id is not the one that signed");
-  const auto taken = fleet_.report(std::move(sensor), *message);
-  if (!taken) return problem_of(taken.error());
+  const auto answer = fleet_.report(std::move(sensor), *message, as_bytes(request.body));
+  if (!answer) return problem_of(answer.error());
+  if (!answer->taken) return problem(409, "Refused", answer->words, answer->problem);
   ++counters_.reports;
-  return json(200, taken->to_json());
+  return json(200, answer->taken->to_json());
 }
 
 HttpResponse Api::operator_call(const HttpRequest& request) {
@@ -382,6 +395,7 @@ HttpResponse Api::metrics() const {
   };
   const auto counter = [&](std::string_view name, std::string_view help, uint64_t value) { metric(name, "counter", help, static_cast<double>(value)); };
   counter("enrolments_total", "Sensors enrolled since start.", counters_.enrolled);
+  counter("enrolments_again_total", "Sensors that gave up an identity that was not theirs alone.", counters_.enrolled_again);
   counter("announcements_total", "Announcements answered since start.", counters_.announcements);
   counter("announcements_waiting_total", "Announcements told to wait.", counters_.waits);
   counter("reports_total", "Reports taken since start.", counters_.reports);

@@ -5,13 +5,15 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
+#include "base/sensor_limits.hpp"
+#include "server/control/voices.hpp"
 #include "trust/core/key.hpp"
 
 namespace creance::server {
 namespace {
 
-constexpr size_t kEpochsRemembered = 8;
 constexpr uint32_t kEventsShown = 20;
+constexpr std::chrono::milliseconds kMovedAfter{60'000};  // not heard for so long, and another machine speaks: it was moved, not copied
 
 std::string digest_text(const std::optional<Digest>& digest) { return digest ? digest->hex() : std::string(); }
 
@@ -27,6 +29,16 @@ Json counters_json(const plan::Counters& c) {
   return counters;
 }
 
+Json vitals_json(const std::map<std::string, int64_t>& vitals) {
+  Json json = Json::object({});
+  for (const auto& [name, value] : vitals) json.set(name, value);
+  return json;
+}
+
+Json paused_json(const SensorRecord& sensor) {
+  return sensor.paused_until ? Json::object({{"until", format_time(*sensor.paused_until)}, {"reason", sensor.pause_reason}}) : Json();
+}
+
 Json parsed(const std::string& text) {
   auto value = parse_json(as_bytes(text), {.reals = true});
   return value ? std::move(*value) : Json();
@@ -36,16 +48,6 @@ Json text_list(const std::vector<std::string>& list) {
   Json array = Json::array();
   for (const std::string& item : list) array.push(item);
   return array;
-}
-
-// Everything but the id, in the order of who wins when two processes share one identity.
-enum class Order : uint8_t { kNext, kAgain, kOld, kClone };
-Order order_of(const SensorRecord& sensor, const plan::Report& report) {
-  if (report.boot_epoch == sensor.boot_epoch) {
-    if (report.sequence == sensor.sequence) return Order::kAgain;
-    return report.sequence > sensor.sequence ? Order::kNext : Order::kOld;
-  }
-  return std::ranges::find(sensor.past_epochs, report.boot_epoch) == sensor.past_epochs.end() ? Order::kNext : Order::kClone;
 }
 
 plan::Policy first_policy(const std::string& tenant) {
@@ -84,24 +86,34 @@ Result<std::vector<std::string>> Fleet::make_tokens(const TokenRequest& request)
   return tokens;
 }
 
-Result<plan::EnrolResponse> Fleet::enrol(const plan::EnrolRequest& request) {
+Status Fleet::check_keys(const plan::EnrolRequest& request) {
   TRY(const auto raw, from_hex(request.public_key));
   TRY([[maybe_unused]] const auto checked, trust::PublicKey::ed25519(raw));  // a key that verifies nothing must not use up a token
   if (!request.seal_key.empty()) {
     TRY(const Bytes recipient, from_hex(request.seal_key));
     TRY([[maybe_unused]] const auto tried, trust::seal_document("tried", 1, {}, recipient));  // nor one that nothing can be sealed to
   }
+  return {};
+}
+
+SensorRecord Fleet::new_sensor(const plan::EnrolRequest& request) {
   std::array<uint8_t, 16> id{};
   random_.fill(id);
   SensorRecord sensor;
   sensor.sensor_id = to_hex(id);
-  sensor.public_key = to_hex(raw);
+  sensor.public_key = request.public_key;
   sensor.hostname = request.hostname;
   sensor.machine_id = request.machine_id;
   sensor.platform = request.platform;
   sensor.manifest = to_json(request.manifest.to_json());
   sensor.enrolled = clock_.wall();
   sensor.state = "waiting";
+  return sensor;
+}
+
+Result<plan::EnrolResponse> Fleet::enrol(const plan::EnrolRequest& request) {
+  TRY_VOID(check_keys(request));
+  SensorRecord sensor = new_sensor(request);
   const Status stored = store_.transact([&]() -> Status {
     TRY(const auto token, store_.use_token(sha256(as_bytes(request.token)).hex(), clock_.wall()));
     sensor.tenant = token.tenant;
@@ -109,6 +121,50 @@ Result<plan::EnrolResponse> Fleet::enrol(const plan::EnrolRequest& request) {
     return store_.put_sensor(sensor);
   });
   if (!stored) return fail(stored.error());
+  return welcome(sensor, request);
+}
+
+// Each sensor that used an identity gets one of its own: the old one's tenant, tags and refusals, and an id that the server draws. What allows it is that the old identity is given up, or is used on
+// another machine than its own; each machine's start gets it once, and asked again with the same key it is the same answer.
+Result<plan::EnrolResponse> Fleet::enrol_again(SensorRecord old, const plan::EnrolAgain& message) {
+  const plan::EnrolRequest& request = message.request;
+  TRY_VOID(check_keys(request));
+  const WallTime now = clock_.wall();
+  const bool moved = request.machine_id != old.machine_id;
+  if (old.retired.empty() && !moved) return fail(ErrorCode::kDenied, "this identity is this sensor's alone; to enrol anew, use a token");
+  TRY(const auto successors, store_.successors(old.sensor_id));
+  for (const SuccessorRecord& known : successors) {
+    if (known.public_key == request.public_key) {  // our answer was lost
+      TRY(const auto sensor, store_.sensor(known.new_id));
+      return welcome(sensor, request);
+    }
+    if (known.machine_id == request.machine_id && known.boot_epoch == message.boot_epoch) return fail(ErrorCode::kDenied, "this start of the sensor has enrolled again already");
+  }
+  if (successors.size() >= limits::kSuccessorsMax) return fail(ErrorCode::kDenied, fmt::format("{} sensors have left this identity already: enrol with a token", successors.size()));
+  SensorRecord sensor = new_sensor(request);
+  sensor.tenant = old.tenant;
+  sensor.tags = old.tags;
+  sensor.from_sensor = old.sensor_id;
+  const Status stored = store_.transact([&]() -> Status {
+    TRY_VOID(store_.put_sensor(sensor));
+    TRY_VOID(store_.add_successor({old.sensor_id, request.machine_id, message.boot_epoch, request.public_key, sensor.sensor_id, now}));
+    TRY(const auto refusals, store_.refusals(old.sensor_id));
+    for (RefusalRecord refusal : refusals) {
+      refusal.sensor_id = sensor.sensor_id;
+      TRY_VOID(store_.put_refusal(refusal));
+    }
+    TRY_VOID(store_.add_event({0, sensor.sensor_id, "enrolled_again", "", fmt::format("was {}", old.sensor_id), now}));
+    TRY_VOID(store_.add_event({0, old.sensor_id, "enrolled_again", "", fmt::format("is {} on `{}`", sensor.sensor_id, request.hostname), now}));
+    if (!moved || !old.retired.empty() || (old.last_report && now - *old.last_report < kMovedAfter)) return {};
+    old.retired = "it moved to another machine";
+    TRY_VOID(store_.put_sensor(old));
+    return rollouts_.leave(old, now);
+  });
+  if (!stored) return fail(stored.error());
+  return welcome(sensor, request);
+}
+
+Result<plan::EnrolResponse> Fleet::welcome(const SensorRecord& sensor, const plan::EnrolRequest& request) {
   plan::EnrolResponse response;
   response.sensor_id = sensor.sensor_id;
   response.tenant = sensor.tenant;
@@ -137,32 +193,53 @@ Result<SensorRecord> Fleet::authenticate(std::string_view sensor_id, std::string
   return sensor;
 }
 
-Result<plan::ReportResponse> Fleet::report(SensorRecord sensor, const plan::Report& report) {
-  plan::ReportResponse response;
-  response.report_interval = report_interval_;
+// Of an identity that is not one host's: told once in the events, and answered with what the sensor is to do.
+Result<ReportAnswer> Fleet::not_taken(SensorRecord sensor, const plan::Report& report, const std::string& digest, const Heard& heard, WallTime now) {
+  ReportAnswer answer;
+  answer.words = heard.words;
+  const SensorRecord before = sensor;
+  remember(sensor, report, digest, heard.voice, now);
+  std::string_view event;
+  switch (heard.voice) {
+    case Voice::kWentBack: answer.problem = plan::kProblemNewEpoch, event = "went_back"; break;
+    case Voice::kClone: answer.problem = plan::kProblemEnrolAgain, event = "cloned"; break;
+    case Voice::kOtherMachine: answer.problem = plan::kProblemEnrolAgain, event = sensor.clones > before.clones ? "other_machine" : ""; break;
+    case Voice::kRetired: answer.problem = plan::kProblemEnrolAgain; break;
+    default: break;
+  }
+  const Status stored = store_.transact([&]() -> Status {
+    if (sensor.stray != before.stray || sensor.clones != before.clones) TRY_VOID(store_.put_sensor(sensor));
+    if (!event.empty()) TRY_VOID(store_.add_event({0, sensor.sensor_id, std::string(event), "", heard.words, now}));
+    return heard.voice == Voice::kClone ? rollouts_.leave(sensor, now) : Status{};
+  });
+  if (!stored) return fail(stored.error());
+  return answer;
+}
+
+// What it takes no more is remembered here too: its disk may be restored to a time before.
+Status Fleet::remember_refusal(const SensorRecord& sensor, const plan::SensorEvent& event, WallTime at, bool& news) {
+  if (!event.release_digest) return {};
+  const std::string digest = event.release_digest->hex();
+  TRY(const auto known, store_.refusals(sensor.sensor_id));
+  const bool there = std::ranges::find(known, digest, &RefusalRecord::digest) != known.end();
+  news = there == (event.kind == plan::EventKind::kRefusalLifted);
+  if (event.kind == plan::EventKind::kRefusalLifted) return store_.remove_refusal(sensor.sensor_id, digest);
+  if (!there && known.size() >= limits::kRefusalsRememberedMax) TRY_VOID(store_.remove_refusal(sensor.sensor_id, std::ranges::min_element(known, {}, &RefusalRecord::at)->digest));
+  TRY(const auto deny, publisher_.deny_list());
+  return store_.put_refusal({sensor.sensor_id, digest, event.detail, at, deny.version});
+}
+
+Result<ReportAnswer> Fleet::report(SensorRecord sensor, const plan::Report& report, BytesView body) {
   const WallTime now = clock_.wall();
-  switch (order_of(sensor, report)) {
-    case Order::kAgain:  // our answer was lost
-      response.accepted_sequence = sensor.sequence;
-      return response;
-    case Order::kOld: return fail(ErrorCode::kExists, fmt::format("report {} was followed by {} already", report.sequence, sensor.sequence));
-    case Order::kClone: {
-      ++sensor.clones;
-      TRY_VOID(store_.put_sensor(sensor));
-      return fail(ErrorCode::kExists, "two sensors use this identity: both must enrol again");
-    }
-    case Order::kNext: break;
-  }
-  if (report.machine_id != sensor.machine_id) ++sensor.clones;  // noted; who moved a disk may have good reasons
-  if (report.boot_epoch != sensor.boot_epoch && !sensor.boot_epoch.empty()) {
-    sensor.past_epochs.push_back(sensor.boot_epoch);
-    if (sensor.past_epochs.size() > kEpochsRemembered) sensor.past_epochs.erase(sensor.past_epochs.begin());
-  }
+  const std::string digest = sha256(body).hex();
+  const Heard heard = hear(sensor, report, digest, now);
+  ReportAnswer answer;
+  if (heard.voice == Voice::kNext || heard.voice == Voice::kAgain) answer.taken = plan::ReportResponse{report_interval_, sensor.sequence};
+  if (heard.voice == Voice::kAgain) return answer;
+  if (heard.voice != Voice::kNext) return not_taken(std::move(sensor), report, digest, heard, now);
   const auto heard_before = sensor.last_report;
-  sensor.last_report = now;
-  sensor.boot_epoch = report.boot_epoch;
+  remember(sensor, report, digest, heard.voice, now);
   sensor.boot_id = report.boot_id;
-  sensor.sequence = report.sequence;
   sensor.state = plan::to_string(report.state);
   sensor.running_release = report.running_release;
   sensor.running_digest = digest_text(report.running_digest);
@@ -173,17 +250,23 @@ Result<plan::ReportResponse> Fleet::report(SensorRecord sensor, const plan::Repo
   if (report.manifest) sensor.manifest = to_json(report.manifest->to_json());
   sensor.held = to_json(held_json(report.held));
   sensor.counters = to_json(counters_json(report.counters));
+  sensor.vitals = to_json(vitals_json(report.vitals));
+  sensor.paused_until = report.pause ? std::optional(now + report.pause->remaining) : std::nullopt;
+  sensor.pause_reason = report.pause ? report.pause->reason : std::string();
   const Status stored = store_.transact([&]() -> Status {
     TRY_VOID(store_.put_sensor(sensor));
     for (const plan::SensorEvent& event : report.events) {
       const auto age = std::chrono::milliseconds(std::max<int64_t>(0, report.uptime_ms - event.at_ms));
+      bool news = true;
+      if (event.kind == plan::EventKind::kContentRefused || event.kind == plan::EventKind::kRefusalLifted) TRY_VOID(remember_refusal(sensor, event, now - age, news));
+      if (!news) continue;
       TRY_VOID(store_.add_event({0, sensor.sensor_id, std::string(plan::to_string(event.kind)), digest_text(event.release_digest), event.detail, now - age}));
     }
     return rollouts_.take_report(sensor, heard_before, report, now);
   });
   if (!stored) return fail(stored.error());
-  response.accepted_sequence = report.sequence;
-  return response;
+  answer.taken->accepted_sequence = report.sequence;
+  return answer;
 }
 
 Result<int64_t> Fleet::detections(const SensorRecord& sensor, std::string_view lines) {
@@ -222,10 +305,14 @@ Result<Json> Fleet::list(std::string_view ring, std::string_view state) {
     for (const EventRecord& e : events) {
       shown.push(Json::object({{"time", format_time(e.at)}, {"kind", e.kind}, {"release_digest", e.release_digest}, {"detail", e.detail}}));
     }
+    TRY(const auto refusals, store_.refusals(s.sensor_id));
+    Json refused = Json::array();
+    for (const RefusalRecord& r : refusals) refused.push(Json::object({{"digest", r.digest}, {"reason", r.reason}, {"time", format_time(r.at)}}));
     list.push(Json::object({{"sensor_id", s.sensor_id}, {"hostname", s.hostname}, {"platform", s.platform}, {"tenant", s.tenant}, {"tags", text_list(s.tags)}, {"ring", in},
                             {"state", s.state}, {"running_release", s.running_release}, {"running_digest", s.running_digest}, {"lkg_digest", s.lkg_digest},
                             {"plan_sequence", s.plan_sequence}, {"enrolled", format_time(s.enrolled)}, {"last_report", s.last_report ? Json(format_time(*s.last_report)) : Json()},
-                            {"arm", s.arm}, {"clones", s.clones}, {"counters", parsed(s.counters)}, {"held", parsed(s.held)}, {"events", std::move(shown)}}));
+                            {"arm", s.arm}, {"clones", s.clones}, {"counters", parsed(s.counters)}, {"held", parsed(s.held)}, {"vitals", parsed(s.vitals)}, {"paused", paused_json(s)}, {"refused", std::move(refused)},
+                            {"retired", s.retired}, {"from_sensor", s.from_sensor}, {"events", std::move(shown)}}));
   }
   return Json::object({{"sensors", std::move(list)}});
 }

@@ -134,6 +134,13 @@ Result<Publisher::Found> Publisher::release(const std::string& name) {
   return found;
 }
 
+Result<plan::DenyList> Publisher::deny_list() {
+  const auto bytes = repository_.target(std::string(plan::DenyList::kPath));
+  if (!bytes && bytes.error().code == ErrorCode::kNotFound) return plan::DenyList{};
+  if (!bytes) return fail(bytes.error());
+  return plan::DenyList::parse(*bytes);
+}
+
 const plan::Policy& Publisher::policy(const std::string& tenant) {
   if (const auto known = policies_.find(tenant); known != policies_.end()) return known->second;
   plan::Policy& policy = policies_[tenant];

@@ -43,6 +43,7 @@ class Publisher {
     Bytes bytes;
   };
   Result<Found> release(const std::string& name);
+  Result<plan::DenyList> deny_list();  // as the content signers published it; version 0: there is none
   // The tenant's policy; default rules without groups if there is none.
   const plan::Policy& policy(const std::string& tenant);
   Status put_policy(plan::Policy policy);  // its version becomes the next; sealed to the tenant's key

@@ -47,20 +47,16 @@ std::optional<Metric> metric_of(plan::EventKind kind) {
     case EventKind::kFault: return Metric::kFault;
     case EventKind::kReturned: case EventKind::kSafeMode: return Metric::kReturn;
     case EventKind::kUncleanReboot: return Metric::kReboot;
-    case EventKind::kHitsOverBudget: case EventKind::kMemoryOverBudget: return Metric::kOverBudget;
+    case EventKind::kHitsOverBudget: case EventKind::kMemoryOverBudget: case EventKind::kCpuOverBudget: return Metric::kOverBudget;
+    case EventKind::kPressure: return Metric::kPressure;
+    case EventKind::kOomKill: return Metric::kOomKill;
+    case EventKind::kDiskLow: return Metric::kDisk;
+    case EventKind::kOthersCrashed: return Metric::kOthersCrashed;
+    case EventKind::kSlowBoot: return Metric::kSlowBoot;
     case EventKind::kRehearsalFailed: case EventKind::kVerifyFailed: return Metric::kRefused;
-    case EventKind::kActivated: case EventKind::kHeld: case EventKind::kProbationPassed: case EventKind::kRefused: return std::nullopt;
+    case EventKind::kActivated: case EventKind::kHeld: case EventKind::kProbationPassed: case EventKind::kRefused: case EventKind::kContentRefused: case EventKind::kRefusalLifted: return std::nullopt;
   }
   return std::nullopt;
-}
-
-// It came back from this content, or would not take it.
-bool hurt_by(const SpellRecord& spell, uint32_t generation) {
-  const auto had = [&](Metric metric) {
-    const auto at = spell.first_event[static_cast<size_t>(metric)];
-    return at && *at >= spell.entered;
-  };
-  return spell.arm == gates::Arm::kGo && spell.generation == generation && (had(Metric::kReturn) || had(Metric::kRefused));
 }
 
 gates::HostHistory history_of(const SpellRecord& spell, const SensorRecord* sensor, milliseconds interval) {
@@ -204,7 +200,7 @@ Status Rollouts::open_stage(Live& live, WallTime now) {
   std::vector<uint64_t> cohorts;
   for (const SensorRecord& sensor : sensors) {
     const plan::GroupRules& rules = publisher_.policy(sensor.tenant).rules_for(sensor.tags);
-    if (!expects(live, sensor) || rules.ring != stage.asked.ring || rules.paused || (rules.pin && *rules.pin != live.record.release) || sensor.enrolled >= live.record.ids_before) continue;
+    if (!sensor.retired.empty() || !expects(live, sensor) || rules.ring != stage.asked.ring || rules.paused || (rules.pin && *rules.pin != live.record.release) || sensor.enrolled >= live.record.ids_before) continue;
     cohorts.push_back(plan::cohort(live.salt, sensor.sensor_id));
   }
   const gates::Cut cut = gates::cut(std::move(cohorts), static_cast<double>(stage.asked.share) / plan::kShareWhole);
@@ -254,7 +250,7 @@ Result<gates::Summary> Rollouts::summarise(const Live& live, WallTime now) {
   for (const SensorRecord& sensor : sensors) {
     const bool entered = latest.contains(sensor.sensor_id);
     const bool heard = sensor.last_report && now - *sensor.last_report <= options_.present_within;
-    if ((!entered && !heard) || sensor.enrolled >= live.record.ids_before || !concerns(live, sensor)) continue;
+    if (!sensor.retired.empty() || (!entered && !heard) || sensor.enrolled >= live.record.ids_before || !concerns(live, sensor)) continue;
     if (!entered && !expects(live, sensor)) continue;
     const plan::GroupRules& rules = publisher_.policy(sensor.tenant).rules_for(sensor.tags);
     if (!entered && (rules.paused || (rules.pin && *rules.pin != live.record.release))) continue;
@@ -434,6 +430,7 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
   if (at == rollouts_.end() || !concerns(*at, sensor)) return fail(ErrorCode::kNotFound, "no rollout of this release");
   Live& live = *at;
   const plan::Wait wait{options_.wait};
+  if (message.boot_epoch != sensor.boot_epoch) return wait;  // whose voice this is, its report says first
   // What hosts can read of it decides: nothing is granted before its plan is published.
   const plan::Rollout* published = publisher_.plan().find(live.digest);
   const bool complete = live.state == RolloutState::kComplete;
@@ -452,8 +449,9 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
   const bool go = complete || plan::below(cohort, live.stages[*stage].go_below);
   TRY(auto spells, store_.spells(live.record.id, sensor.sensor_id));
   SpellRecord* last = spells.empty() ? nullptr : &spells.back();
-  // What this identity refused or came back from stays away from it, also when its machine was restored to a time before.
-  const bool hurt = std::ranges::any_of(spells, [&](const SpellRecord& s) { return hurt_by(s, live.record.resumes); });
+  // What this identity refused stays away from it, also when its machine was restored to a time before.
+  TRY(const std::string why_not, refused(live, sensor));
+  const bool hurt = !why_not.empty();
   const gates::Arm arm = go && !hurt ? gates::Arm::kGo : gates::Arm::kHold;
   const bool stays = last != nullptr && !last->left && last->generation == live.record.resumes && (last->stage == *stage || complete) && (last->arm == arm || hurt);
   if (!stays) {
@@ -486,9 +484,33 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
   grant.boot_epoch = message.boot_epoch;
   grant.release_digest = live.digest;
   grant.verdict = arm == gates::Arm::kGo ? plan::Verdict::kGo : plan::Verdict::kHold;
+  if (hurt) grant.reason = why_not;
   grant.expires = std::chrono::floor<std::chrono::seconds>(now + options_.grant_life);
   TRY(auto bytes, publisher_.sign_grant(grant));
   return bytes;
+}
+
+Result<std::string> Rollouts::refused(const Live& live, const SensorRecord& sensor) {
+  TRY(const auto refusals, store_.refusals(sensor.sensor_id));
+  if (refusals.empty()) return std::string();
+  TRY(const auto found, publisher_.release(live.record.release));
+  TRY(const auto deny, publisher_.deny_list());
+  for (const RefusalRecord& refusal : refusals) {
+    const bool of_this = refusal.digest == live.record.release_digest || std::ranges::any_of(found.release.channels, [&](const plan::ChannelRef& channel) { return channel.sha256.hex() == refusal.digest; });
+    const bool lifted = deny.version > refusal.deny_version && std::ranges::any_of(deny.retry, [&](const Digest& digest) { return digest.hex() == refusal.digest; });
+    if (of_this && !lifted) return fmt::format("this sensor refused it at {}: {}", format_time(refusal.at), refusal.reason).substr(0, 256);
+  }
+  return std::string();
+}
+
+Status Rollouts::leave(const SensorRecord& sensor, WallTime now) {
+  for (const Live& live : rollouts_) {
+    TRY(auto spells, store_.spells(live.record.id, sensor.sensor_id));
+    if (spells.empty() || spells.back().left) continue;
+    spells.back().left = now;
+    TRY_VOID(store_.put_spell(spells.back()));
+  }
+  return {};
 }
 
 Status Rollouts::take_report(const SensorRecord& sensor, std::optional<WallTime> heard_before, const plan::Report& report, WallTime now) {

@@ -47,6 +47,7 @@ class Rollouts {
   Result<std::variant<Bytes, plan::Wait>> announce(const SensorRecord& sensor, const plan::Announce& message);
   // What this report says about the sensor's stays. `heard_before`: when it was heard last. Call inside the transaction that stores the report.
   Status take_report(const SensorRecord& sensor, std::optional<WallTime> heard_before, const plan::Report& report, WallTime now);
+  Status leave(const SensorRecord& sensor, WallTime now);  // this identity is given up: its stays end, and nobody is blamed for its silence
   // Judges every open rollout, carries out verdicts, publishes what the plan should say. Called by a timer; an error is retried at the next call.
   Status tick();
 
@@ -79,6 +80,7 @@ class Rollouts {
   Status open_stage(Live& live, WallTime now);
   Status judge(Live& live, WallTime now);
   Status publish();
+  Result<std::string> refused(const Live& live, const SensorRecord& sensor);  // why this host must not be told to take it; "": it may be
   std::vector<plan::Rollout> wanted() const;
   Result<gates::Summary> summarise(const Live& live, WallTime now);
   gates::Rollout rollout_of(const Live& live) const;

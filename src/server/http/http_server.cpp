@@ -37,8 +37,8 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return at == headers.end() ? std::string_view() : std::string_view(at->second);
 }
 
-HttpResponse problem(int status, std::string_view title, std::string_view detail) {
-  const Json body = Json::object({{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}});
+HttpResponse problem(int status, std::string_view title, std::string_view detail, std::string_view type) {
+  const Json body = Json::object({{"type", type}, {"title", title}, {"status", status}, {"detail", detail}});
   return {status, "application/problem+json", to_json(body), {}};
 }
 

@@ -32,7 +32,7 @@ struct HttpResponse {
 };
 
 // RFC 9457.
-HttpResponse problem(int status, std::string_view title, std::string_view detail);
+HttpResponse problem(int status, std::string_view title, std::string_view detail, std::string_view type = "about:blank");
 
 class HttpHandler {
  public:

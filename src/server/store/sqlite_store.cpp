@@ -18,7 +18,11 @@ CREATE TABLE IF NOT EXISTS tokens(hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, t
 CREATE TABLE IF NOT EXISTS sensors(id TEXT PRIMARY KEY, public_key TEXT NOT NULL, hostname TEXT NOT NULL, machine_id TEXT NOT NULL, platform TEXT NOT NULL, tenant TEXT NOT NULL,
   tags TEXT NOT NULL, enrolled INTEGER NOT NULL, last_report INTEGER, boot_epoch TEXT NOT NULL, boot_id TEXT NOT NULL, past_epochs TEXT NOT NULL, sequence INTEGER NOT NULL,
   state TEXT NOT NULL, running_release TEXT NOT NULL, running_digest TEXT NOT NULL, lkg_digest TEXT NOT NULL, plan_sequence INTEGER NOT NULL, clones INTEGER NOT NULL,
-  arm TEXT NOT NULL, arm_digest TEXT NOT NULL, manifest TEXT NOT NULL, held TEXT NOT NULL, counters TEXT NOT NULL) WITHOUT ROWID;
+  arm TEXT NOT NULL, arm_digest TEXT NOT NULL, manifest TEXT NOT NULL, held TEXT NOT NULL, counters TEXT NOT NULL,
+  vitals TEXT NOT NULL DEFAULT '', paused_until INTEGER, pause_reason TEXT NOT NULL DEFAULT '', recent TEXT NOT NULL DEFAULT '[]', stray TEXT NOT NULL DEFAULT '',
+  retired TEXT NOT NULL DEFAULT '', from_sensor TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refusals(sensor TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, deny_version INTEGER NOT NULL, PRIMARY KEY(sensor, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS successors(old TEXT NOT NULL, machine_id TEXT NOT NULL, epoch TEXT NOT NULL, public_key TEXT NOT NULL, new TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(old, machine_id, epoch)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT NOT NULL, kind TEXT NOT NULL, release_digest TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_sensor ON events(sensor, id);
 CREATE TABLE IF NOT EXISTS detections(id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT NOT NULL, hostname TEXT NOT NULL, tenant TEXT NOT NULL, body TEXT NOT NULL, received INTEGER NOT NULL);
@@ -27,12 +31,25 @@ CREATE TABLE IF NOT EXISTS rollouts(number INTEGER PRIMARY KEY AUTOINCREMENT, id
   approved INTEGER NOT NULL, content_version_at_halt INTEGER NOT NULL, stages TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spells(rollout TEXT NOT NULL, sensor TEXT NOT NULL, number INTEGER NOT NULL, tenant TEXT NOT NULL, stage INTEGER NOT NULL, generation INTEGER NOT NULL,
   internal INTEGER NOT NULL, arm INTEGER NOT NULL, entered INTEGER NOT NULL, left_at INTEGER, confirmed INTEGER,
-  e1 INTEGER, e2 INTEGER, e3 INTEGER, e4 INTEGER, e5 INTEGER, e6 INTEGER, e7 INTEGER, PRIMARY KEY(rollout, sensor, number)) WITHOUT ROWID;
+  e1 INTEGER, e2 INTEGER, e3 INTEGER, e4 INTEGER, e5 INTEGER, e6 INTEGER, e7 INTEGER, e8 INTEGER, e9 INTEGER, e10 INTEGER, e11 INTEGER, e12 INTEGER, PRIMARY KEY(rollout, sensor, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS decisions(id INTEGER PRIMARY KEY AUTOINCREMENT, rollout TEXT NOT NULL, verdict TEXT NOT NULL, words TEXT NOT NULL, record TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS decisions_by_rollout ON decisions(rollout, id);
 )";
-constexpr int kSchemaVersion = 1;
-static_assert(gates::kMetrics == 8, "spells has a column for each metric but kAny");
+constexpr int kSchemaVersion = 2;
+static_assert(gates::kMetrics == 13, "spells has a column for each metric but kAny");
+// What a version had not yet, added behind what it has.
+constexpr const char* kFromVersion1 = R"(
+ALTER TABLE sensors ADD COLUMN vitals TEXT NOT NULL DEFAULT ''; ALTER TABLE sensors ADD COLUMN paused_until INTEGER; ALTER TABLE sensors ADD COLUMN pause_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE sensors ADD COLUMN recent TEXT NOT NULL DEFAULT '[]'; ALTER TABLE sensors ADD COLUMN stray TEXT NOT NULL DEFAULT ''; ALTER TABLE sensors ADD COLUMN retired TEXT NOT NULL DEFAULT '';
+ALTER TABLE sensors ADD COLUMN from_sensor TEXT NOT NULL DEFAULT '';
+ALTER TABLE spells ADD COLUMN e8 INTEGER; ALTER TABLE spells ADD COLUMN e9 INTEGER; ALTER TABLE spells ADD COLUMN e10 INTEGER; ALTER TABLE spells ADD COLUMN e11 INTEGER; ALTER TABLE spells ADD COLUMN e12 INTEGER;
+)";
+
+// Version 1 knew what a host must not take again from its stays alone: it came back from it (e3), or would not take it (e7), and nobody has resumed the rollout since.
+constexpr const char* kRefusalsOfVersion1 = R"(
+INSERT OR REPLACE INTO refusals SELECT s.sensor, r.release_digest, 'as its stays tell', s.entered, 0 FROM spells s JOIN rollouts r ON r.id = s.rollout
+  WHERE s.arm=1 AND s.generation = r.resumes AND (coalesce(s.e3,0) >= s.entered OR coalesce(s.e7,0) >= s.entered);
+)";
 
 int64_t ms(WallTime time) { return time.time_since_epoch().count(); }
 WallTime wall(int64_t value) { return WallTime(std::chrono::milliseconds(value)); }
@@ -129,6 +146,13 @@ class SqliteStore final : public Store {
     std::string words;
     TRY_VOID(query("PRAGMA quick_check(1)", [&](Statement& row) { words = row.text(), whole = words == "ok"; }));
     if (!whole) return fail(ErrorCode::kInvalid, fmt::format("database `{}` is damaged ({}): restore it from a backup, or move it away to start with empty records", name_, words));
+    const auto from_version_1 = [this]() -> Status {
+      TRY_VOID(script(kFromVersion1));
+      TRY_VOID(script(kSchema));
+      TRY_VOID(script(kRefusalsOfVersion1));
+      return script("PRAGMA user_version=2");
+    };
+    if (version == 1) TRY_VOID(transact(from_version_1));
     TRY_VOID(script(kSchema));
     if (limits_.pages_max > 0) TRY_VOID(script(fmt::format("PRAGMA max_page_count={}", limits_.pages_max).c_str()));
     return script(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str());
@@ -162,14 +186,27 @@ class SqliteStore final : public Store {
   }
 
   Status put_sensor(const SensorRecord& s) override {
-    return run("INSERT OR REPLACE INTO sensors VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", s.sensor_id, s.public_key, s.hostname, s.machine_id, s.platform, s.tenant,
+    return run("INSERT OR REPLACE INTO sensors VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", s.sensor_id, s.public_key, s.hostname, s.machine_id, s.platform, s.tenant,
                list_to_text(s.tags), s.enrolled, s.last_report, s.boot_epoch, s.boot_id, list_to_text(s.past_epochs), s.sequence, s.state, s.running_release, s.running_digest,
-               s.lkg_digest, s.plan_sequence, s.clones, s.arm, s.arm_digest, s.manifest, s.held, s.counters);
+               s.lkg_digest, s.plan_sequence, s.clones, s.arm, s.arm_digest, s.manifest, s.held, s.counters, s.vitals, s.paused_until, s.pause_reason, list_to_text(s.recent), s.stray,
+               s.retired, s.from_sensor);
   }
   Result<SensorRecord> sensor(const std::string& id) override {
     return single<SensorRecord>("sensor", "SELECT * FROM sensors WHERE id=?", read_sensor, id);
   }
   Result<std::vector<SensorRecord>> sensors() override { return many<SensorRecord>("SELECT * FROM sensors ORDER BY id", read_sensor); }
+
+  Status put_refusal(const RefusalRecord& r) override { return run("INSERT OR REPLACE INTO refusals VALUES(?,?,?,?,?)", r.sensor_id, r.digest, r.reason, r.at, r.deny_version); }
+  Status remove_refusal(const std::string& sensor_id, const std::string& digest) override { return run("DELETE FROM refusals WHERE sensor=? AND digest=?", sensor_id, digest); }
+  Result<std::vector<RefusalRecord>> refusals(const std::string& sensor_id) override {
+    return many<RefusalRecord>("SELECT sensor,digest,reason,at,deny_version FROM refusals WHERE sensor=? ORDER BY digest",
+                               [](Statement& r) { return RefusalRecord{r.text(), r.text(), r.text(), r.time(), r.integer()}; }, sensor_id);
+  }
+  Status add_successor(const SuccessorRecord& s) override { return run("INSERT INTO successors VALUES(?,?,?,?,?,?)", s.old_id, s.machine_id, s.boot_epoch, s.public_key, s.new_id, s.at); }
+  Result<std::vector<SuccessorRecord>> successors(const std::string& old_id) override {
+    return many<SuccessorRecord>("SELECT old,machine_id,epoch,public_key,new,at FROM successors WHERE old=? ORDER BY at,new",
+                                 [](Statement& r) { return SuccessorRecord{r.text(), r.text(), r.text(), r.text(), r.text(), r.time()}; }, old_id);
+  }
 
   Status add_event(const EventRecord& e) override {
     TRY_VOID(run("INSERT INTO events(sensor,kind,release_digest,detail,at) VALUES(?,?,?,?,?)", e.sensor_id, e.kind, e.release_digest, e.detail, e.at));
@@ -207,8 +244,8 @@ class SqliteStore final : public Store {
 
   Status put_spell(const SpellRecord& s) override {
     const auto& e = s.first_event;
-    return run("INSERT OR REPLACE INTO spells VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", s.rollout, s.sensor_id, s.number, s.tenant, s.stage, s.generation, s.internal,
-               s.arm == gates::Arm::kGo, s.entered, s.left, s.confirmed, e[1], e[2], e[3], e[4], e[5], e[6], e[7]);
+    return run("INSERT OR REPLACE INTO spells VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", s.rollout, s.sensor_id, s.number, s.tenant, s.stage, s.generation, s.internal,
+               s.arm == gates::Arm::kGo, s.entered, s.left, s.confirmed, e[1], e[2], e[3], e[4], e[5], e[6], e[7], e[8], e[9], e[10], e[11], e[12]);
   }
   Result<std::vector<SpellRecord>> spells(const std::string& rollout) override {
     return many<SpellRecord>("SELECT * FROM spells WHERE rollout=? ORDER BY sensor, number", read_spell, rollout);
@@ -250,6 +287,9 @@ class SqliteStore final : public Store {
     s.state = r.text(), s.running_release = r.text(), s.running_digest = r.text(), s.lkg_digest = r.text();
     s.plan_sequence = r.integer(), s.clones = r.integer();
     s.arm = r.text(), s.arm_digest = r.text(), s.manifest = r.text(), s.held = r.text(), s.counters = r.text();
+    s.vitals = r.text(), s.paused_until = r.maybe_time(), s.pause_reason = r.text();
+    s.recent = text_to_list(r.text());
+    s.stray = r.text(), s.retired = r.text(), s.from_sensor = r.text();
     return s;
   }
   static RolloutRecord read_rollout(Statement& r) {

@@ -24,9 +24,15 @@ struct SensorRecord {
   int64_t sequence = 0;
   std::string state, running_release, running_digest, lkg_digest;  // digests: hex or ""
   int64_t plan_sequence = 0;
-  int64_t clones = 0;      // reports that only a second host with this identity can have sent
+  int64_t clones = 0;      // times that a second host with this identity was found
+  std::vector<std::string> recent;  // SHA-256 of the last reports that were taken in this epoch, hex, newest last (control/voices.hpp)
+  std::string stray;       // of the last voice that was not this sensor's: epoch and SHA-256 of its report, or epoch and machine
+  std::string retired;     // why this identity is given up; "": it is not
+  std::string from_sensor; // the identity that this one was before it enrolled again; ""
   std::string arm, arm_digest;
-  std::string manifest, held, counters;  // JSON as reported last
+  std::string manifest, held, counters, vitals;  // JSON as reported last
+  std::optional<WallTime> paused_until;  // by the host's owner, as reported last
+  std::string pause_reason;
 };
 
 struct TokenRecord {
@@ -34,6 +40,19 @@ struct TokenRecord {
   std::string tenant;
   std::vector<std::string> tags;
   WallTime expires{};
+};
+
+// What a sensor may never be told to take again, until a signed retry or its owner lifts it.
+struct RefusalRecord {
+  std::string sensor_id, digest /* hex, of a release or a channel file */, reason;
+  WallTime at{};
+  int64_t deny_version = 0;  // of the deny list that was published then: only a newer one may lift it
+};
+
+// An identity that took the place of another.
+struct SuccessorRecord {
+  std::string old_id, machine_id, boot_epoch, public_key /* hex */, new_id;
+  WallTime at{};
 };
 
 struct EventRecord {
@@ -91,6 +110,12 @@ class Store {
   virtual Status put_sensor(const SensorRecord& sensor) = 0;  // adds or replaces
   virtual Result<SensorRecord> sensor(const std::string& id) = 0;
   virtual Result<std::vector<SensorRecord>> sensors() = 0;  // by id
+
+  virtual Status put_refusal(const RefusalRecord& refusal) = 0;  // adds or replaces
+  virtual Status remove_refusal(const std::string& sensor_id, const std::string& digest) = 0;  // absent is fine
+  virtual Result<std::vector<RefusalRecord>> refusals(const std::string& sensor_id) = 0;  // by digest
+  virtual Status add_successor(const SuccessorRecord& successor) = 0;
+  virtual Result<std::vector<SuccessorRecord>> successors(const std::string& old_id) = 0;
 
   virtual Status add_event(const EventRecord& event) = 0;  // the oldest go beyond the limit
   virtual Result<std::vector<EventRecord>> events(const std::string& sensor_id, uint32_t count_max) = 0;  // newest first

@@ -1,6 +1,9 @@
 // Stand-ins for updater and admit in tests of the real supervisor and worker. As admit: offers what STATE/pretend/offer names ("<hex> go|hold"), grants it once it is announced, and
 // takes back what STATE/pretend/taken-back names. As updater: keeps everything it hears in STATE/pretend, and says ten times a second that the spool has changed.
+// Called as STATE/pretend/worker: a worker that counts what STATE/pretend/health says ("events lost_events lost_detections") and leaves out what STATE/pretend/left-out says ("rule count" a line).
+// Called as STATE/pretend/collect-setup: a process connector that gives no record, until STATE/pretend/end-collector is there.
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,7 +86,8 @@ int update(const std::filesystem::path& pretend) {
         events << to_string(event.kind) << ' ' << to_hex(event.release) << ' ' << event.detail.view() << std::endl;
       } else if (frame->is<ipc::Report>()) {
         const auto report = frame->as<ipc::Report>();
-        std::ofstream(pretend / "report.new") << to_string(report.state) << ' ' << to_hex(report.running) << ' ' << report.events << ' ' << report.matches;
+        std::ofstream(pretend / "report.new") << to_string(report.state) << ' ' << to_hex(report.running) << ' ' << report.events << ' ' << report.matches << " boots " << report.vitals.boots << " disk " << report.vitals.disk_free_mib << " rss "
+                                                    << report.vitals.sensor_rss_kib << " paused " << report.paused_ms << ' ' << report.pause_reason.view();
         std::filesystem::rename(pretend / "report.new", pretend / "report");
       } else if (frame->is<ipc::HeldForServer>()) {
         events << "held_instance " << frame->as<ipc::HeldForServer>().rule_id.view() << ' ' << frame->as<ipc::HeldForServer>().input.view() << std::endl;
@@ -94,12 +98,63 @@ int update(const std::filesystem::path& pretend) {
   }
 }
 
+int work(const std::filesystem::path& pretend, const std::multimap<std::string, std::string>& arguments) {
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  const auto say = [&](const auto& message) { return supervisor.send(message, ipc::Process::kWorker).has_value(); };
+  ipc::WorkerReady ready;
+  ready.collector.assign("pretended");
+  say(ready);
+  ipc::Activated activated;
+  if (arguments.contains("--set")) activated.set = set_of(arguments.find("--set")->second);
+  say(activated);
+  for (;;) {
+    pollfd wait{3, POLLIN, 0};
+    ::poll(&wait, 1, 50);
+    for (;;) {
+      const auto frame = supervisor.receive();
+      if (!frame && frame.error().code == ErrorCode::kUnavailable) break;
+      if (!frame) return 0;
+      if (!frame->is<ipc::Activate>()) continue;
+      activated.set = frame->as<ipc::Activate>().set;
+      say(activated);
+    }
+    if (std::filesystem::exists(pretend / "left-out")) {
+      ipc::LeftOut left_out;
+      std::istringstream lines(text_of(pretend / "left-out"));
+      for (std::string rule; left_out.rules < left_out.list.size() && lines >> rule >> left_out.list[left_out.rules].count; ++left_out.rules) left_out.list[left_out.rules].rule_id.assign(rule);
+      say(left_out);
+      std::filesystem::remove(pretend / "left-out");
+    }
+    ipc::Health health;
+    health.set = activated.set;
+    std::istringstream counts(text_of(pretend / "health"));
+    counts >> health.events >> health.lost_events >> health.lost_detections;
+    say(health);
+  }
+}
+
+int collect(const std::filesystem::path& pretend) {
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  const ipc::Descriptor records(::memfd_create("records", MFD_CLOEXEC)), counters(::memfd_create("counters", MFD_CLOEXEC));
+  ipc::CollectReady ready;
+  ready.attached = ready.connector = 1;
+  ready.descriptors = 2;
+  const int given[] = {records.get(), counters.get()};
+  if (!supervisor.send_frame(ipc::encode(ready, ipc::Process::kCollectSetup), given)) return 1;
+  for (pollfd wait{3, POLLIN, 0}; ::poll(&wait, 1, 50) == 0;)
+    if (std::filesystem::exists(pretend / "end-collector")) return 3;
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::filesystem::path called(argv[0]);
   std::multimap<std::string, std::string> arguments;
   const bool updater = argc > 1 && std::string(argv[1]) == "run";
   for (int i = updater ? 2 : 1; i + 1 < argc; i += 2) arguments.emplace(argv[i], argv[i + 1]);
+  if (called.filename() == "worker") return work(called.parent_path(), arguments);
+  if (called.filename() == "collect-setup") return collect(called.parent_path());
   const std::filesystem::path pretend = std::filesystem::path(arguments.find("--state")->second) / "pretend";
   return updater ? update(pretend) : admit(pretend, arguments);
 }

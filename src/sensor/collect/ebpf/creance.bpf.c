@@ -27,7 +27,7 @@ struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { struct path f_path; };
 struct fs_struct { struct path pwd; };
 struct mm_struct { unsigned long arg_start, arg_end; struct file *exe_file; };
-struct task_struct { int tgid; u64 start_boottime; u64 self_exec_id; struct task_struct *real_parent, *group_leader; struct mm_struct *mm; struct fs_struct *fs; };
+struct task_struct { int exit_code; int tgid; u64 start_boottime; u64 self_exec_id; struct task_struct *real_parent, *group_leader; struct mm_struct *mm; struct fs_struct *fs; };
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs { unsigned long di, si, dx; };
 #define ARGUMENT_1(regs) ((regs)->di)
@@ -206,6 +206,20 @@ SEC("tracepoint/sched/sched_process_exec")
 int on_exec(void *context) {
   struct known *known = begin(CE_EXEC);
   if (known) send(&known->event, known->used);
+  return 0;
+}
+
+/* Counted where a process as a whole ends: when its first thread does. */
+SEC("tracepoint/sched/sched_process_exit")
+int on_exit(void *context) {
+  u64 id = bpf_get_current_pid_tgid();
+  if ((unsigned int)id != (unsigned int)(id >> 32)) return 0;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  unsigned int signal = (unsigned int)BPF_CORE_READ(task, exit_code) & 0x7f;
+  if (signal >= 32 || !((CE_CRASH_SIGNALS >> signal) & 1)) return 0;
+  unsigned int zero = 0;
+  struct ce_shared *told = bpf_map_lookup_elem(&shared, &zero);
+  if (told) __sync_fetch_and_add(&told->crashed, 1);
   return 0;
 }
 

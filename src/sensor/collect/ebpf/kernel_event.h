@@ -11,6 +11,8 @@
 #define CE_NAME_BYTES_MAX 256
 
 enum ce_kind { CE_EXEC = 1, CE_MKNOD = 2, CE_BIND = 3, CE_CONNECT = 4 };
+/* Bit n: signal n (signal(7), the same on x86-64, arm64, arm and riscv): QUIT, ILL, TRAP, ABRT, BUS, FPE, SEGV, XCPU, XFSZ, SYS */
+#define CE_CRASH_SIGNALS ((1u << 3) | (1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | (1u << 11) | (1u << 24) | (1u << 25) | (1u << 31))
 enum ce_flag { CE_ARGUMENTS_CUT = 1, CE_PATH_CUT = 2, CE_FROM_FOLDER = 4 /* a relative name counts from an open folder, not from cwd */ };
 
 /* Paths are their parts from the last to the first, each ended by a zero byte: the kernel hands them out in this order. */
@@ -36,7 +38,8 @@ struct ce_event {
 /* A page that both sides see. The worker writes `unwanted` alone, and nothing that it could write makes the kernel part do anything but send less. */
 #define CE_SAMPLED_EACH 64
 struct ce_shared {
-  unsigned long long lost;     /* records that found no room */
+  unsigned long long lost;     /* records that found no room, or whose process was gone before it was looked at */
+  unsigned long long crashed;  /* processes of this host that ended by a signal of CE_CRASH_SIGNALS */
   unsigned long long unwanted; /* bit of each ce_kind that no loaded rule looks at: one in CE_SAMPLED_EACH is sent */
 };
 

@@ -1,0 +1,267 @@
+// A sensor that does not see says so: every row of that table in docs/reference/sensor.md. The real Supervisor in a process of its own, over a clock and a /proc that the test moves;
+// where it matters also its real worker, else stand-ins (doubles/).
+#include <sys/wait.h>
+
+#include <atomic>
+
+#include "sensor/processes.hpp"
+#include "sensor/supervise/supervisor.hpp"
+
+namespace creance::sensor {
+namespace {
+
+struct Moved {  // shared with the supervisor's process
+  std::atomic<int64_t> wall_ms{0}, monotonic_ms{0}, memory_stall_us{-1};  // memory_stall_us -1: as this host says
+};
+
+class MovedClock final : public Clock {
+ public:
+  explicit MovedClock(const Moved& moved) : moved_(moved) {}
+  WallTime wall() const override { return real_.wall() + milliseconds(moved_.wall_ms.load() + moved_.monotonic_ms.load()); }
+  MonotonicTime monotonic() const override { return real_.monotonic() + MonotonicTime(moved_.monotonic_ms.load()); }
+
+ private:
+  const Moved& moved_;
+  os::RealClock real_;
+};
+
+class MovedProc final : public FileSystem {
+ public:
+  MovedProc(FileSystem& real, const Moved& moved) : real_(real), moved_(moved) {}
+  Result<Bytes> read(const fs::path& path, size_t bytes_max) override {
+    const int64_t stall = moved_.memory_stall_us.load();
+    if (path == "/proc/pressure/memory" && stall >= 0) {
+      const std::string text = fmt::format("some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", stall);
+      return Bytes(text.begin(), text.end());
+    }
+    return real_.read(path, bytes_max);
+  }
+  Status write_atomic(const fs::path& path, BytesView bytes, unsigned mode) override { return real_.write_atomic(path, bytes, mode); }
+  Status write_many(std::span<const FileWrite> files) override { return real_.write_many(files); }
+  Status make_directories(const fs::path& path) override { return real_.make_directories(path); }
+  Status remove(const fs::path& path) override { return real_.remove(path); }
+  Status remove_tree(const fs::path& path) override { return real_.remove_tree(path); }
+  bool exists(const fs::path& path) override { return real_.exists(path); }
+  Result<std::vector<std::string>> list(const fs::path& path) override { return real_.list(path); }
+
+ private:
+  FileSystem& real_;
+  const Moved& moved_;
+};
+
+class Sight : public Processes {
+ protected:
+  void SetUp() override {
+    Processes::SetUp();
+    moved_ = new (::mmap(nullptr, sizeof(Moved), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Moved;
+    for (const char* name : {"worker", "collect-setup"}) fs::create_symlink(kBin / "creance_sensor_pretend", state_ / "pretend" / name);
+    options_.state = state_;
+    options_.worker = state_ / "pretend/worker";
+    options_.collect_setup = state_ / "pretend/collect-setup";
+    options_.updater = options_.admit = kBin / "creance_sensor_pretend";
+    options_.host = "h";
+    options_.boot_id = "boot-1";
+    options_.watch_every = milliseconds(300);
+  }
+  void TearDown() override {
+    stop();
+    ::munmap(moved_, sizeof(Moved));
+    Processes::TearDown();
+  }
+  void supervise() {
+    supervisor_ = ::fork();
+    ASSERT_GE(supervisor_, 0);
+    if (supervisor_ > 0) return;
+    if (std::freopen((state_ / "log").c_str(), "a", stderr) == nullptr) ::_exit(8);
+    std::setvbuf(stderr, nullptr, _IONBF, 0);
+    os::RealFileSystem real;
+    MovedProc files(real, *moved_);
+    const MovedClock clock(*moved_);
+    os::RealRandom random;
+    Supervisor supervisor(options_, files, clock, random);
+    if (const auto started = supervisor.start(); !started) {
+      fmt::print(stderr, "{}\n", started.error().detail);
+      ::_exit(9);
+    }
+    ::_exit(supervisor.run());
+  }
+  void stop() {
+    if (supervisor_ <= 0) return;
+    ::kill(supervisor_, SIGTERM);
+    int status = 0;
+    ::waitpid(supervisor_, &status, 0);
+    EXPECT_EQ(status, 0) << log();
+    supervisor_ = -1;
+  }
+  std::string told(const std::string& what) const {  // the last line about it; empty: none
+    const std::string text = text_of(state_ / "pretend/detections");
+    const size_t at = text.rfind("\"rule_id\":\"creance.sensor." + what + "\"");
+    return at == std::string::npos ? "" : text.substr(text.rfind('\n', at) + 1, text.find('\n', at) - text.rfind('\n', at) - 1);
+  }
+  size_t times(const std::string& what) const { return count(state_ / "pretend/detections", "\"rule_id\":\"creance.sensor." + what + "\""); }
+  bool steady() { return await([&] { return text_of(state_ / "pretend/report").starts_with("steady"); }); }
+  void health(uint64_t events, uint64_t lost_events = 0, uint64_t lost_detections = 0) {
+    std::ofstream(state_ / "pretend/health.new") << events << ' ' << lost_events << ' ' << lost_detections;
+    fs::rename(state_ / "pretend/health.new", state_ / "pretend/health");
+  }
+  uint64_t status_number(const std::string& name) const {
+    const std::string text = status();
+    const size_t at = text.find("\"" + name + "\":");
+    return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size() + 3, nullptr, 10);
+  }
+
+  Moved* moved_ = nullptr;
+  SupervisorOptions options_;
+  pid_t supervisor_ = -1;
+};
+
+TEST_F(Sight, AClockThatJumpsIsToldEitherWay) {
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  EXPECT_EQ(times("clock-jump"), 0u);
+  moved_->wall_ms = 3'600'000;
+  ASSERT_TRUE(await([&] { return times("clock-jump") == 1; })) << log();
+  EXPECT_NE(told("clock-jump").find("by 3600 s"), std::string::npos) << told("clock-jump");
+  moved_->wall_ms = 0;
+  ASSERT_TRUE(await([&] { return times("clock-jump") == 2; })) << log();
+  EXPECT_NE(told("clock-jump").find("by -3600 s"), std::string::npos) << told("clock-jump");
+  EXPECT_NE(told("clock-jump").find("\"type\":\"creance.sensor\""), std::string::npos);
+  EXPECT_NE(told("clock-jump").find("\"level\":\"high\""), std::string::npos);
+  moved_->monotonic_ms = 3'600'000;  // an hour passed (a suspended machine): both clocks agree
+  ASSERT_TRUE(await([&] { return status_number("uptime_ms") > 3'600'000; })) << status();
+  EXPECT_EQ(times("clock-jump"), 2u);
+}
+
+TEST_F(Sight, LostEventsAreToldWithTheirNumber) {
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  health(10, 7);
+  ASSERT_TRUE(await([&] { return times("events-lost") == 1; })) << log();
+  EXPECT_NE(told("events-lost").find("7 events were lost"), std::string::npos) << told("events-lost");
+  health(20, 12);
+  ASSERT_TRUE(await([&] { return times("events-lost") == 2; })) << log();
+  EXPECT_NE(told("events-lost").find("5 events were lost"), std::string::npos) << "since the last time: " << told("events-lost");
+}
+
+TEST_F(Sight, AStormIsToldWithTheRulesThatMadeIt) {
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  std::ofstream(state_ / "pretend/left-out.new") << "rule-a 500\nrule-b 20\nrule-c 7\nrule-d 2\nrule-e 1\n";
+  fs::rename(state_ / "pretend/left-out.new", state_ / "pretend/left-out");
+  ASSERT_TRUE(await([&] { return !fs::exists(state_ / "pretend/left-out"); })) << log();
+  health(10, 0, 530);
+  ASSERT_TRUE(await([&] { return times("storm") == 1; })) << log();
+  EXPECT_NE(told("storm").find("530 detections were left out since the last look at it: 500 of rule-a, 20 of rule-b, 7 of rule-c, 3 of 2 other rules"), std::string::npos) << told("storm");
+  health(10, 0, 531);  // counted, and not named: told all the same
+  ASSERT_TRUE(await([&] { return times("storm") == 2; })) << log();
+  EXPECT_NE(told("storm").find("1 detections were left out since the last look at it\""), std::string::npos) << told("storm");
+}
+
+TEST_F(Sight, AFloodOfTheRealWorkerIsHeldToTheBudgetAndSummarised) {
+  std::vector<std::string> rules;
+  for (int i = 10; i < 40; ++i) rules.push_back(rule(std::to_string(i), kPipe, "PipeName|contains: a"));
+  good({make_set(1, rules)});
+  std::ofstream(state_ / "events.jsonl") << fmt::format(R"({{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":"\\{0}","Image":"C:\\{0}","User":"{0}","EventType":"{0}","RuleName":"{0}"}})" "\n", std::string(1'000, 'a'));
+  options_.worker = kBin / "creance-sensor-worker";
+  options_.input = Input::kReplay;
+  options_.events = state_ / "events.jsonl";
+  options_.loop = true;
+  options_.rate = 200;
+  const os::RealClock clock;
+  const MonotonicTime begun = clock.monotonic();
+  supervise();
+  ASSERT_TRUE(await([&] { return times("storm") > 0; })) << log();
+  EXPECT_NE(told("storm").find(" of 00000000-0000-4000-8000-0000000000"), std::string::npos) << told("storm");
+  EXPECT_NE(told("storm").find(" other rules"), std::string::npos) << told("storm");
+  EXPECT_TRUE(await([&] { return status_number("detections_lost") > 0; })) << status();
+  stop();
+  const auto seconds = static_cast<uint64_t>((clock.monotonic() - begun).count() / 1'000) + 2;
+  EXPECT_LE(text_of(state_ / "pretend/detections").size(), seconds * limits::kDetectionBytesPerSecondMax);
+  EXPECT_GT(text_of(state_ / "pretend/detections").size(), limits::kDetectionBytesPerSecondMax / 2) << "and not to nothing";
+}
+
+TEST_F(Sight, ACollectorThatEndsIsTold) {
+  options_.input = Input::kLive;
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  EXPECT_NE(log().find("collect: process connector"), std::string::npos) << log();
+  EXPECT_EQ(times("collector-ended"), 0u);
+  std::ofstream(state_ / "pretend/end-collector").flush();
+  ASSERT_TRUE(await([&] { return times("collector-ended") == 1; })) << log();
+  EXPECT_NE(told("collector-ended").find("exit code 3"), std::string::npos) << told("collector-ended");
+}
+
+TEST_F(Sight, ACollectorThatSeesNothingWhereProgramsStartIsToldOnce) {
+  options_.input = Input::kLive;
+  supervise();
+  ASSERT_TRUE(await([&] { return times("blind") == 1; })) << log();  // the supervisor itself starts worker, updater and admit, again and again
+  EXPECT_NE(told("blind").find("saw none"), std::string::npos) << told("blind");
+  health(5);  // it sees again
+  ASSERT_TRUE(await([&] { return status_number("events") == 5; })) << status();
+  ASSERT_TRUE(await([&] { return times("blind") == 2; })) << "and then nothing any more\n" << log();
+}
+
+TEST_F(Sight, ACollectorThatSeesIsNotCalledBlind) {
+  options_.input = Input::kLive;
+  options_.watch_every = milliseconds(10'000);
+  supervise();
+  for (uint64_t look = 1; look <= 5; ++look) {  // something is seen before each look at it
+    health(look);
+    ASSERT_TRUE(await([&] { return status_number("events") == look; })) << status();
+    moved_->monotonic_ms += 11'000;
+    ASSERT_TRUE(await([&] { return status_number("uptime_ms") >= look * 11'000; })) << status();
+  }
+  EXPECT_EQ(times("blind"), 0u) << log();
+}
+
+TEST_F(Sight, AnUncleanStopIsToldAtTheNextStartAndACleanOneIsNot) {
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  EXPECT_EQ(times("unclean-stop"), 0u);
+  stop();
+  supervise();
+  ASSERT_TRUE(await([&] { return count(state_ / "log", "running on") == 2; })) << log();
+  ::kill(supervisor_, SIGKILL);
+  ::waitpid(supervisor_, nullptr, 0);
+  EXPECT_EQ(times("unclean-stop"), 0u) << "the second start followed a clean stop";
+  ASSERT_TRUE(await([&] { return os::Lock::take(state_ / "state/lock", os::Lock::Kind::kExclusive, "held").has_value(); })) << "by a child that was just being started";
+  supervise();
+  ASSERT_TRUE(await([&] { return times("unclean-stop") == 1; })) << log();
+}
+
+TEST_F(Sight, MemoryPressureIsReportedAndItsFirstCrossingIsAnEvent) {
+  moved_->memory_stall_us = 1'000'000;
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  for (uint64_t i = 1; i <= 8; ++i) {
+    moved_->memory_stall_us += 5'000'000;
+    moved_->monotonic_ms += 10'000;
+    ASSERT_TRUE(await([&] { return status_number("uptime_ms") >= i * 10'000; })) << status();
+  }
+  ASSERT_TRUE(await([&] { return count(state_ / "pretend/events", "pressure ") == 1; })) << log();
+  EXPECT_NE(text_of(state_ / "pretend/events").find("some task waited for memory"), std::string::npos) << text_of(state_ / "pretend/events");
+  EXPECT_TRUE(await([&] { return status_number("memory_some") >= 300; })) << status();
+  EXPECT_NE(text_of(state_ / "state/status.txt").find("waits of the last minute"), std::string::npos);
+}
+
+TEST_F(Sight, VitalsBootsAndAPauseAreInTheReport) {
+  supervise();
+  ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/report").find(" boots 1 ") != std::string::npos; })) << log();
+  const std::string report = text_of(state_ / "pretend/report");
+  EXPECT_EQ(report.find(" disk -1"), std::string::npos) << report;
+  EXPECT_EQ(report.find(" rss 0"), std::string::npos) << report;
+  EXPECT_NE(report.find(" paused 0 "), std::string::npos) << report;
+  ipc::Order pause;
+  pause.pause_ms = 7'200'000;
+  pause.reason.assign("maintenance");
+  ASSERT_TRUE(ipc::write_record(files_, state_ / "state/orders/1.bin", pause));
+  ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/report").find("maintenance") != std::string::npos; })) << log();
+  EXPECT_EQ(text_of(state_ / "pretend/report").find(" paused 0 "), std::string::npos);
+  stop();
+  options_.boot_id = "boot-2";
+  supervise();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/report").find(" boots 2 ") != std::string::npos; })) << log();
+}
+
+}  // namespace
+}  // namespace creance::sensor
