@@ -244,6 +244,31 @@ TEST_F(Sight, MemoryPressureIsReportedAndItsFirstCrossingIsAnEvent) {
   EXPECT_NE(text_of(state_ / "state/status.txt").find("waits of the last minute"), std::string::npos);
 }
 
+// The kernel's own word on how processes end, through whichever way this host is watched.
+TEST_F(Sight, CrashesOfOtherProcessesAreCountedAndOrdinaryEndsAreNot) {
+  options_.input = Input::kLive;
+  options_.worker = kBin / "creance-sensor-worker";
+  options_.collect_setup = kBin / "creance-sensor-collect-setup";
+  supervise();
+  ASSERT_TRUE(await([&] { return log().find("worker ready") != std::string::npos; })) << log();
+  if (log().find("cannot be watched live") != std::string::npos) GTEST_SKIP() << "neither eBPF nor the process connector here";
+  ASSERT_TRUE(await([&] { return status().find("\"events\":0,") == std::string::npos || status().find("\"worker_pid\":0,") == std::string::npos; })) << status();
+  const auto measured = [&] {  // after another look at the host
+    const uint64_t uptime = status_number("uptime_ms");
+    moved_->monotonic_ms += 10'000;
+    return await([&] { return status_number("uptime_ms") >= uptime + 10'000 && status().find("\"others_crashed\":null") == std::string::npos; });
+  };
+  ASSERT_TRUE(measured()) << status();
+  const uint64_t before = status_number("others_crashed");
+  for (const char* end : {"kill -SEGV $$", "kill -ABRT $$", "kill -TERM $$", "kill -KILL $$", "exit 139"}) {
+    auto child = os::ChildProcess::start({"/bin/sh", {"-c", end}, {}, {}, {}});
+    ASSERT_TRUE(child);
+    child->wait();
+  }
+  ASSERT_TRUE(await([&] { return measured() && status_number("others_crashed") >= before + 2; })) << status();
+  EXPECT_LE(status_number("others_crashed"), before + 2 + 20) << "other tests crash processes meanwhile; but not each end is one";
+}
+
 TEST_F(Sight, VitalsBootsAndAPauseAreInTheReport) {
   supervise();
   ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/report").find(" boots 1 ") != std::string::npos; })) << log();

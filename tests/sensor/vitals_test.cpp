@@ -47,7 +47,7 @@ TEST(HostCounters, AnyBytesAreTakenWithoutHarm) {
       else text.erase(at, random() % 8);
       if (text.empty()) break;
     }
-    if (const auto read = os::parse_pressure(text)) EXPECT_NE(text.find(std::to_string(read->some_us)), std::string::npos) << text;  // no number that does not stand there
+    if (const auto read = os::parse_pressure(text)) { EXPECT_NE(text.find(std::to_string(read->some_us)), std::string::npos) << text; }  // no number that does not stand there
     (void)os::parse_counter(text, "some");
     (void)os::parse_resident_pages(text);
   }

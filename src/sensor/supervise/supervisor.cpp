@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <span>
 
 #include "base/os/real.hpp"
 #include "sensor/supervise/next_identity.hpp"
@@ -384,10 +385,10 @@ void Supervisor::hear_worker() {
     } else if (frame->is<ipc::LeftOut>()) {
       const auto left_out = frame->as<ipc::LeftOut>();
       left_out_unnamed_ += left_out.others;
-      for (uint32_t i = 0; i < left_out.rules; ++i) {
-        const std::string rule(left_out.list[i].rule_id.view());
-        if (left_out_.size() < limits::kStormRulesMax || left_out_.contains(rule)) left_out_[rule] += left_out.list[i].count;
-        else left_out_unnamed_ += left_out.list[i].count;
+      for (const ipc::LeftOut::Rule& named : std::span(left_out.list).first(left_out.rules)) {
+        const std::string rule(named.rule_id.view());
+        if (left_out_.size() < limits::kStormRulesMax || left_out_.contains(rule)) left_out_[rule] += named.count;
+        else left_out_unnamed_ += named.count;
       }
     } else if (frame->is<ipc::Activated>()) {
       const auto activated = frame->as<ipc::Activated>();
