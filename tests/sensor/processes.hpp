@@ -157,7 +157,7 @@ class Processes : public testing::Test {
     const size_t at = text.find("\"worker_pid\":");
     return at == std::string::npos ? 0 : std::stoi(text.substr(at + 13));
   }
-  bool file_exists(const char* name) const { return fs::exists(state_ / "state" / name); }
+  bool marked() { return ipc::read_record<ipc::Marker>(files_, state_ / "state/marker.bin").has_value(); }  // an attempt is under way
 
   fs::path state_;
   os::RealFileSystem files_;

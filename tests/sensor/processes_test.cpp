@@ -1,4 +1,6 @@
 // Real processes: supervisor and worker as they are shipped, over real compiled channels and replayed events; updater and admit are stand-ins (doubles/).
+#include <sys/mount.h>
+
 #include "sensor/processes.hpp"
 
 namespace creance::sensor {
@@ -29,9 +31,9 @@ TEST_F(Processes, NewContentGoesThroughRehearsalSwapAndProbation) {
   const int pid = worker_pid();
   offer(next, "go");
   ASSERT_TRUE(await([&] { return event("activated", next); })) << log();
-  EXPECT_TRUE(file_exists("marker.bin")) << "the marker stands as long as probation lasts";
+  EXPECT_TRUE(marked()) << "the marker stands as long as probation lasts";
   ASSERT_TRUE(await([&] { return event("probation_passed", next) && runs(next); })) << log();
-  ASSERT_TRUE(await([&] { return !file_exists("marker.bin") && count(state_ / "pretend/detections", "Rule 02") > 0; }));
+  ASSERT_TRUE(await([&] { return !marked() && count(state_ / "pretend/detections", "Rule 02") > 0; }));
   const auto ladder = ipc::read_record<ipc::Ladder>(files_, state_ / "state/ladder.bin");
   ASSERT_TRUE(ladder);
   EXPECT_EQ(ladder->sets[0], next);

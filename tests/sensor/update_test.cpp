@@ -9,6 +9,7 @@
 #include "base/limits.hpp"
 #include "base/os/real.hpp"
 #include "sensor/admit/identity.hpp"
+#include "base/fake/disk.hpp"
 #include "sensor/supervise/store.hpp"
 #include "sensor/update/api.hpp"
 #include "sensor/update/outbox.hpp"
@@ -99,34 +100,11 @@ TEST(ServerAddress, IsHttpOrHttpsWithoutASlashAtTheEnd) {
   for (const char* bad : {"", "a:1", "ftp://a", "file:///etc/passwd"}) EXPECT_FALSE(server_url(bad)) << bad;
 }
 
-// A disk that is full from some moment on.
-class FullDisk final : public FileSystem {
- public:
-  bool full = false;
-  Result<Bytes> read(const fs::path& path, size_t) override {
-    const auto found = kept.find(path.string());
-    if (found == kept.end()) return fail(ErrorCode::kNotFound, "not there");
-    return found->second;
-  }
-  Status write_atomic(const fs::path& path, BytesView bytes, unsigned) override {
-    if (full) return fail(ErrorCode::kNoSpace, "cannot write `" + path.string() + "`: No space left on device");
-    kept[path.string()] = Bytes(bytes.begin(), bytes.end());
-    return {};
-  }
-  Status write_many(std::span<const FileWrite> list) override {
-    for (const FileWrite& file : list) TRY_VOID(write_atomic(file.path, file.bytes, file.mode));
-    return {};
-  }
-  Status make_directories(const fs::path&) override { return {}; }
-  Status remove(const fs::path& path) override {
-    kept.erase(path.string());
-    return {};
-  }
-  Status remove_tree(const fs::path&) override { return {}; }
-  bool exists(const fs::path& path) override { return kept.contains(path.string()); }
-  Result<std::vector<std::string>> list(const fs::path&) override { return std::vector<std::string>(); }
-  std::map<std::string, Bytes> kept;
-};
+fake::Disk disk_with_folder() {
+  fake::Disk disk;
+  EXPECT_TRUE(disk.make_directories("/s"));
+  return disk;
+}
 
 ipc::Marker marker() {
   ipc::Marker marker;
@@ -137,9 +115,9 @@ ipc::Marker marker() {
 }
 
 TEST(Store, SaysThatAMarkerCouldNotBeWritten) {
-  FullDisk disk;
-  Store store(disk, "/s");
-  disk.full = true;
+  fake::Disk disk = disk_with_folder();
+  Store store(disk, disk, "/s");
+  disk.fill(true);
   const auto stored = store.store(marker());
   ASSERT_FALSE(stored);
   EXPECT_EQ(stored.error().code, ErrorCode::kNoSpace);
@@ -161,20 +139,68 @@ TEST(Store, SaysThatAMarkerCouldNotBeWritten) {
     EXPECT_FALSE(std::holds_alternative<StartRehearsal>(action) || std::holds_alternative<SwapTo>(action) || std::holds_alternative<StartWorker>(action));
 }
 
-TEST(Store, KeepsTheMarkerUntilWhatMustBeRememberedIsWritten) {
-  FullDisk disk;
-  Store store(disk, "/s");
-  ASSERT_TRUE(store.store(marker()));
-  disk.full = true;
+ipc::Refusals one_refusal() {
   ipc::Refusals refusals;
   refusals.count = 1;
   refusals.list[0].release[0] = 1;
+  return refusals;
+}
+
+TEST(Store, AFullDiskKeepsNoReturnFromBeingRecorded) {
+  fake::Disk disk = disk_with_folder();
+  Store store(disk, disk, "/s");
+  ASSERT_TRUE(store.reserve());
+  disk.fill(true);
+  ASSERT_TRUE(store.store(marker())) << "what is reserved is enough for an attempt";
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    store.store(one_refusal());
+    store.store(ipc::Ladder{});
+    store.store(ipc::HeldBack{marker().release});
+    ipc::Pause pause;
+    pause.remaining_ms = 5;
+    store.store(pause);
+    EXPECT_TRUE(store.store(ipc::Session{ipc::BootId("b"), 1, {}}));
+    store.clear_marker();
+    EXPECT_FALSE(store.pending()) << store.complaint();
+    disk.power_loss([](size_t) { return size_t{0}; });
+    std::string complaints;
+    const Remembered kept = store.load(complaints);
+    EXPECT_EQ(complaints, "");
+    EXPECT_FALSE(kept.marker);
+    EXPECT_TRUE(kept.refusals.contains(marker().release));
+    EXPECT_EQ(kept.held_back->release, marker().release);
+    EXPECT_EQ(kept.pause->remaining_ms, 5u);
+    EXPECT_EQ(kept.session->clean_stop, 1);
+    ASSERT_TRUE(store.store(marker()));
+  }
+}
+
+TEST(Store, WithoutAReserveThereIsNoMarkerThoughItWouldFit) {
+  fake::Disk disk = disk_with_folder();
+  Store store(disk, disk, "/s");
+  ASSERT_TRUE(store.reserve());
+  ASSERT_TRUE(disk.remove("/s/refusals.bin.spare"));
+  disk.fill(true);
+  const auto stored = store.store(marker());
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().code, ErrorCode::kNoSpace);
+  EXPECT_NE(stored.error().detail.find("no space is reserved for the sensor's records"), std::string::npos);
+  disk.fill(false);
+  EXPECT_TRUE(store.store(marker()));
+}
+
+TEST(Store, KeepsTheMarkerUntilWhatMustBeRememberedIsWritten) {
+  fake::Disk disk = disk_with_folder();
+  Store store(disk, disk, "/s");
+  ASSERT_TRUE(store.store(marker()));
+  disk.make_read_only(true);
+  const ipc::Refusals refusals = one_refusal();
   store.store(refusals);
   store.clear_marker();
   std::string complaints;
   EXPECT_TRUE(store.load(complaints).marker) << "a crash now must still lead back";
   EXPECT_TRUE(store.pending());
-  disk.full = false;
+  disk.make_read_only(false);
   store.retry();
   EXPECT_FALSE(store.pending());
   const Remembered after = store.load(complaints);
@@ -184,9 +210,9 @@ TEST(Store, KeepsTheMarkerUntilWhatMustBeRememberedIsWritten) {
 }
 
 TEST(Store, NamesDamagedRecordsAndGoesOnWithoutThem) {
-  FullDisk disk;
-  Store store(disk, "/s");
-  disk.kept["/s/ladder.bin"] = Bytes(100, 7);
+  fake::Disk disk = disk_with_folder();
+  Store store(disk, disk, "/s");
+  ASSERT_TRUE(disk.write_atomic("/s/ladder.bin", Bytes(100, 7), 0600));
   std::string complaints;
   EXPECT_EQ(store.load(complaints).ladder.count, 0u);
   EXPECT_NE(complaints.find("ladder.bin"), std::string::npos);

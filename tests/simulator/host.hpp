@@ -273,7 +273,7 @@ class Host final : private Hands {
     epoch_ = draw_id();
     sequence_ = 0;
     booted_at_ = clock_.monotonic();
-    conductor_.emplace(ConductorSettings{}, "/s/state", disk_, clock_, static_cast<Hands&>(*this));
+    conductor_.emplace(ConductorSettings{}, "/s/state", disk_, disk_, clock_, static_cast<Hands&>(*this));
     conductor_->start(ipc::BootId(fmt::format("boot-{}", boot_)));
     if (must_refuse_) {
       EXPECT_TRUE(machine().refusals().contains(*must_refuse_)) << "the machine went down in its probation";

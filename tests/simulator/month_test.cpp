@@ -69,7 +69,7 @@ void rest(Host& host, milliseconds time = 15min) {
   EXPECT_TRUE(host.machine().phase() == Phase::kSteady) << to_string(host.machine().phase()) << "\n" << host.story();
   EXPECT_EQ(host.running(), good) << host.content(good).document.name << " is good, allowed and offered\n" << host.story();
   EXPECT_EQ(host.machine().lkg(), good) << host.story();
-  EXPECT_FALSE(host.disk().exists("/s/state/marker.bin")) << host.story();
+  EXPECT_FALSE(ipc::read_record<ipc::Marker>(host.disk(), "/s/state/marker.bin")) << host.story();
   host.children_work(false);
   host.holds(3);
 }

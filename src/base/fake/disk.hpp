@@ -2,6 +2,7 @@
 // (base/os/durable.hpp), so that a forgotten sync there is found here. Faults on demand: it is full, read-only, or loses power at the k-th changing call.
 // Not thread-safe. Paths are compared as text after lexical normalisation.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,10 +12,11 @@
 #include "base/check.hpp"
 #include "base/os/durable.hpp"
 #include "base/seams/files.hpp"
+#include "base/seams/reserved_files.hpp"
 
 namespace creance::fake {
 
-class Disk final : public FileSystem, private os::DiskCalls {
+class Disk final : public FileSystem, public ReservedFiles, private os::DiskCalls {
  public:
   // How much of what was not synced has reached the disk all the same: a number below `n`, as the test's seed says. For each file, and for the names of each folder in their order.
   using Luck = std::function<size_t(size_t n)>;
@@ -57,6 +59,8 @@ class Disk final : public FileSystem, private os::DiskCalls {
       if (parent(name) == key(directory)) names.push_back(std::filesystem::path(name).filename().string());
     return names;
   }
+  Status reserve(const std::filesystem::path& path, BytesView blank) override { return os::reserve(*this, path, blank); }
+  Status write(const std::filesystem::path& path, BytesView bytes) override { return os::write_reserved(*this, path, bytes); }
 
   // --- as tests see it
   uint64_t operations() const { return operations_; }                       // changing calls, so far
@@ -65,6 +69,7 @@ class Disk final : public FileSystem, private os::DiskCalls {
   bool on() const { return on_; }
   void fill(bool full) { full_ = full; }
   void make_read_only(bool yes) { read_only_ = yes; }
+  void make_unable_to_exchange() { cannot_exchange_ = true; }
   void damage(const std::filesystem::path& path) {                          // a bit turns over
     const auto it = now_.find(key(path));
     if (it != now_.end() && it->second && !it->second->bytes.empty()) it->second->synced[it->second->synced.size() / 2] = it->second->bytes[it->second->bytes.size() / 2] ^= 0x10;
@@ -92,7 +97,12 @@ class Disk final : public FileSystem, private os::DiskCalls {
     for (auto& [name, node] : now_) {
       if (!node) continue;
       const bool survives = node->bytes != node->synced && luck(2) == 1;
-      node->synced = survives ? Bytes(node->bytes.begin(), node->bytes.begin() + static_cast<std::ptrdiff_t>(luck(node->bytes.size() + 1))) : node->synced;
+      if (survives) {  // as far as it came; what was overwritten in its place keeps the old bytes behind that
+        const auto reached = static_cast<std::ptrdiff_t>(luck(node->bytes.size() + 1));
+        Bytes torn(node->bytes.begin(), node->bytes.begin() + reached);
+        if (node->synced.size() == node->bytes.size()) torn.insert(torn.end(), node->synced.begin() + reached, node->synced.end());
+        node->synced = std::move(torn);
+      }
       node->bytes = node->synced;
     }
     off_at_.reset();
@@ -104,6 +114,10 @@ class Disk final : public FileSystem, private os::DiskCalls {
     Bytes bytes, synced;
   };
   using Entry = std::shared_ptr<Node>;                                       // nullptr: a folder
+  struct Open {
+    Entry node;
+    size_t at = 0;
+  };
   using Change = std::vector<std::pair<std::string, std::optional<Entry>>>;  // names of one folder; nothing: gone
   using Names = std::map<std::string, Entry>;
 
@@ -155,17 +169,41 @@ class Disk final : public FileSystem, private os::DiskCalls {
       TRY_VOID(begin(true));
     }
     node->bytes.clear();
-    open_[++handles_] = node;
+    open_[++handles_] = {node, 0};
     return handles_;
   }
+  Result<int> open_to_overwrite(const std::filesystem::path& path) override {
+    if (!on_) return power_is_out();
+    const auto it = now_.find(key(path));
+    if (it == now_.end() || !it->second) return fail(ErrorCode::kNotFound, "no such file: " + path.string());
+    open_[++handles_] = {it->second, 0};
+    return handles_;
+  }
+  Result<uint64_t> size(const std::filesystem::path& path) override {
+    if (!on_) return power_is_out();
+    const auto it = now_.find(key(path));
+    if (it == now_.end() || !it->second) return fail(ErrorCode::kNotFound, "no such file: " + path.string());
+    return it->second->bytes.size();
+  }
+  Status exchange(const std::filesystem::path& a, const std::filesystem::path& b) override {
+    CHECK(parent(key(a)) == parent(key(b)));
+    if (cannot_exchange_) return fail(ErrorCode::kUnsupported, "this file system cannot exchange files");
+    const auto first = now_.find(key(a)), second = now_.find(key(b));
+    if (first == now_.end() || second == now_.end()) return fail(ErrorCode::kNotFound, "no such file: " + (first == now_.end() ? a : b).string());
+    return change({{key(a), second->second}, {key(b), first->second}});
+  }
   Status write(int file, BytesView bytes, const std::filesystem::path&) override {
-    TRY_VOID(begin(true));
-    open_.at(file)->bytes.insert(open_.at(file)->bytes.end(), bytes.begin(), bytes.end());
+    Open& open = open_.at(file);
+    Bytes& to = open.node->bytes;
+    TRY_VOID(begin(open.at + bytes.size() > to.size()));
+    to.resize(std::max(to.size(), open.at + bytes.size()));
+    std::ranges::copy(bytes, to.begin() + static_cast<std::ptrdiff_t>(open.at));
+    open.at += bytes.size();
     return {};
   }
   Status sync(int file, const std::filesystem::path&) override {
     TRY_VOID(begin(false));
-    open_.at(file)->synced = open_.at(file)->bytes;
+    open_.at(file).node->synced = open_.at(file).node->bytes;
     return {};
   }
   void close(int file) override { open_.erase(file); }
@@ -195,11 +233,11 @@ class Disk final : public FileSystem, private os::DiskCalls {
 
   Names now_, disk_;                                 // as a running system sees it; what a power loss cannot take
   std::map<std::string, std::vector<Change>> pending_;  // by folder, in order
-  std::map<int, Entry> open_;
+  std::map<int, Open> open_;
   int handles_ = 0;
   uint64_t staged_ = 0, operations_ = 0;
   std::optional<uint64_t> off_at_;
-  bool on_ = true, full_ = false, read_only_ = false;
+  bool on_ = true, full_ = false, read_only_ = false, cannot_exchange_ = false;
 };
 
 }  // namespace creance::fake

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace creance::ipc::detail {
 namespace {
 
@@ -13,7 +15,7 @@ struct Head {
   uint32_t padding = 0;
   uint64_t checksum = 0;  // FNV-1a over the payload: finds damage, not malice; who can write here owns the host
 };
-static_assert(sizeof(Head) == 24);
+static_assert(sizeof(Head) == kHeadBytes);
 
 uint64_t fnv1a(BytesView bytes) {
   uint64_t hash = 0xcbf29ce484222325;
@@ -22,6 +24,8 @@ uint64_t fnv1a(BytesView bytes) {
 }
 
 }  // namespace
+
+bool is_blank(BytesView payload) { return std::ranges::all_of(payload, [](uint8_t byte) { return byte == 0; }); }
 
 Bytes seal(RecordKind kind, BytesView payload) {
   Head head;

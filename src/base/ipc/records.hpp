@@ -1,5 +1,6 @@
 // The few facts that a sensor must find again after any crash, each one fixed-size file: magic, version, kind, payload, checksum. Written whole or not at
-// all (FileSystem::write_atomic). The supervisor writes them; admit reads the refusals. Failure: kNotFound, kInvalid for a file that is not exactly this.
+// all (FileSystem::write_atomic, or into space that was reserved: ReservedFiles). The supervisor writes them; admit reads the refusals. Failure: kNotFound, also for a blank
+// record, which holds a place and says nothing; kInvalid for a file that is not exactly this.
 #pragma once
 #include <filesystem>
 #include <type_traits>
@@ -109,8 +110,10 @@ struct Order {
   Set release{};            // kRetry: of a release or of a channel file
   uint64_t pause_ms = 0;    // kPause
   Text<160> reason;
-  bool valid() const { return in_range(what) && pause_ms <= limits::kPauseMsMax && reason.valid(); }
+  bool valid() const { return in_range(what) && pause_ms <= limits::kPauseMsMax && (pause_ms > 0) == (what == What::kPause) && reason.valid(); }
 };
+// Where an order goes when there is no space for another file; always there, and blank while there is none.
+inline constexpr const char* kReservedOrder = "orders/reserved.bin";
 
 struct HeldBack {  // the placebo for this release was taken; not again before the plan lets this host go
   static constexpr RecordKind kKind = RecordKind::kHeldBack;
@@ -173,6 +176,8 @@ struct WorkerMemoryHead {  // in the first of its slots
 inline constexpr size_t kWorkerMemoryBytes = (limits::kRecentEventsMax + 1) * limits::kRecentEventBytesMax;
 
 namespace detail {
+inline constexpr size_t kHeadBytes = 24;
+bool is_blank(BytesView payload);
 Bytes seal(RecordKind kind, BytesView payload);
 Status open(BytesView file, RecordKind kind, std::span<uint8_t> payload);
 }  // namespace detail
@@ -187,18 +192,26 @@ template <class T>
 Result<T> from_record(BytesView file) {
   T value;
   TRY_VOID(detail::open(file, T::kKind, {reinterpret_cast<uint8_t*>(&value), sizeof value}));
-  if (!value.valid()) return fail(ErrorCode::kInvalid, "a field of the record is out of its range");
-  return value;
+  if (value.valid()) return value;
+  if (detail::is_blank({reinterpret_cast<const uint8_t*>(&value), sizeof value})) return fail(ErrorCode::kNotFound, "nothing was written to this record yet");
+  return fail(ErrorCode::kInvalid, "a field of the record is out of its range");
 }
+// What a record that says nothing holds: of most kinds a valid empty one.
+template <class T>
+Bytes blank_record() { return detail::seal(T::kKind, Bytes(sizeof(T), 0)); }
 template <class T>
 Status write_record(FileSystem& files, const std::filesystem::path& path, const T& value) {
   return files.write_atomic(path, to_record(value), 0600);
 }
 template <class T>
 Result<T> read_record(FileSystem& files, const std::filesystem::path& path) {
-  TRY(const Bytes bytes, files.read(path, sizeof(T) + 64));
-  auto value = from_record<T>(bytes);
-  if (!value) return fail(value.error().code, "`" + path.string() + "`: " + value.error().detail);
+  const auto read = [&]() -> Result<T> {
+    TRY(const Bytes bytes, files.read(path, detail::kHeadBytes + sizeof(T) + 64));
+    return from_record<T>(bytes);
+  };
+  auto value = read();
+  if (!value && value.error().code == ErrorCode::kInvalid) value = read();  // what was opened may have become the spare of the next write meanwhile
+  if (!value && value.error().code == ErrorCode::kInvalid) return fail(value.error().code, "`" + path.string() + "`: " + value.error().detail);
   return value;
 }
 

@@ -16,6 +16,27 @@ Status write_and_sync(DiskCalls& calls, const fs::path& path, BytesView bytes, u
   return done;
 }
 
+// A file that holds a place: not of zeros, which some file systems do not store.
+Status hold_place(DiskCalls& calls, const fs::path& path, size_t bytes) {
+  auto done = write_and_sync(calls, path, Bytes(bytes, 0xff), 0600);
+  if (!done) (void)calls.unlink(path).has_value();
+  return done;
+}
+
+fs::path spare_of(const fs::path& path) {
+  fs::path spare = path;
+  spare += ".spare";
+  return spare;
+}
+
+Status overwrite_and_sync(DiskCalls& calls, const fs::path& path, BytesView bytes) {
+  TRY(const int file, calls.open_to_overwrite(path));
+  auto done = calls.write(file, bytes, path);
+  if (done) done = calls.sync(file, path);
+  calls.close(file);
+  return done;
+}
+
 }  // namespace
 
 Status write_atomic(DiskCalls& calls, const fs::path& path, const fs::path& staging, BytesView bytes, unsigned mode) {
@@ -57,6 +78,36 @@ Status make_directories(DiskCalls& calls, const fs::path& path) {
     return {};
   }
   return {};
+}
+
+Status reserve(DiskCalls& calls, const fs::path& path, BytesView blank) {
+  const fs::path spare = spare_of(path);
+  const auto held = calls.size(spare);
+  if (!held && held.error().code != ErrorCode::kNotFound) return fail(held.error());
+  const auto own = calls.size(path);
+  if (!own && own.error().code != ErrorCode::kNotFound) return fail(own.error());
+  if (held && *held == blank.size() && own) return {};
+  if (!held || *held != blank.size()) TRY_VOID(hold_place(calls, spare, blank.size()));
+  if (!own) {  // under a name of its own first, so that it is there whole or not at all
+    fs::path staging = path;
+    staging += ".new";
+    return write_atomic(calls, path, staging, blank, 0600);
+  }
+  return calls.sync_folder(folder_of(path));
+}
+
+Status write_reserved(DiskCalls& calls, const fs::path& path, BytesView bytes) {
+  const fs::path spare = spare_of(path);
+  TRY(const uint64_t held, calls.size(spare));
+  if (held != bytes.size()) return fail(ErrorCode::kNotFound, "nothing of this size is reserved: " + spare.string());
+  TRY_VOID(overwrite_and_sync(calls, spare, bytes));
+  auto changed = calls.exchange(spare, path);
+  if (!changed && (changed.error().code == ErrorCode::kUnsupported || changed.error().code == ErrorCode::kNotFound)) {  // not on this file system, or there is no file yet
+    changed = calls.rename(spare, path);
+    if (changed) (void)hold_place(calls, spare, bytes.size()).has_value();  // what was freed is the place of the next one, if nobody else takes it
+  }
+  if (!changed) return changed;
+  return calls.sync_folder(folder_of(path));
 }
 
 }  // namespace creance::os

@@ -19,11 +19,16 @@ class DiskCalls {
   virtual Status unlink(const std::filesystem::path& path) = 0;                                   // kNotFound
   virtual Status make_folder(const std::filesystem::path& path) = 0;                              // kExists
   virtual Status sync_folder(const std::filesystem::path& path) = 0;                              // what was made, renamed and removed in it
+  virtual Result<int> open_to_overwrite(const std::filesystem::path& path) = 0;                   // keeps its bytes and its place; kNotFound
+  virtual Result<uint64_t> size(const std::filesystem::path& path) = 0;                           // of a regular file; kNotFound
+  virtual Status exchange(const std::filesystem::path& a, const std::filesystem::path& b) = 0;    // within one folder, in one step; kUnsupported
 };
 
 // `staging`: beside `path`, of this write alone; removed again if a step fails.
 Status write_atomic(DiskCalls& calls, const std::filesystem::path& path, const std::filesystem::path& staging, BytesView bytes, unsigned mode);
 Status remove(DiskCalls& calls, const std::filesystem::path& path);            // absent is fine; afterwards it stays away
 Status make_directories(DiskCalls& calls, const std::filesystem::path& path);  // with its parents; afterwards they stay
+Status reserve(DiskCalls& calls, const std::filesystem::path& path, BytesView blank);          // as ReservedFiles
+Status write_reserved(DiskCalls& calls, const std::filesystem::path& path, BytesView bytes);   // likewise
 
 }  // namespace creance::os

@@ -223,7 +223,11 @@ Status write_unsynced(const std::filesystem::path& path, std::string_view text, 
     while (!text.empty()) {
       const ssize_t n = ::write(fd.get(), text.data(), text.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return fail(errno_error(errno, "cannot write", staging));
+      if (n < 0) {
+        auto error = errno_error(errno, "cannot write", staging);
+        ::unlink(staging.c_str());
+        return fail(std::move(error));
+      }
       text.remove_prefix(static_cast<size_t>(n));
     }
   }

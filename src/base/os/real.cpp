@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -19,6 +22,7 @@
 
 #include "base/check.hpp"
 #include "base/os/durable.hpp"
+#include "base/os/real_reserved_files.hpp"
 
 namespace creance::os {
 namespace fs = std::filesystem;
@@ -88,7 +92,7 @@ Status sync_file_systems(const std::set<fs::path>& folders) {
   return {};
 }
 
-class RealCalls final : public DiskCalls {
+class RealCalls : public DiskCalls {
  public:
   Result<int> create(const fs::path& path, unsigned mode) override {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -108,6 +112,36 @@ class RealCalls final : public DiskCalls {
     return fail(errno_error(error, "cannot make folder", path));
   }
   Status sync_folder(const fs::path& path) override { return os::sync_folder(path); }
+  Result<int> open_to_overwrite(const fs::path& path) override {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return fail(errno_error(errno, "cannot open", path));
+    return fd;
+  }
+  Result<uint64_t> size(const fs::path& path) override {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return fail(errno_error(errno, "cannot look at", path));
+    if (!S_ISREG(info.st_mode)) return fail(ErrorCode::kInvalid, fmt::format("`{}` is no regular file", path.string()));
+    return static_cast<uint64_t>(info.st_size);
+  }
+  Status exchange(const fs::path& a, const fs::path& b) override {
+    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return {};
+    if (errno == EINVAL || errno == ENOSYS) return fail(ErrorCode::kUnsupported, fmt::format("this file system cannot exchange `{}` with another file", b.string()));
+    return fail(errno_error(errno, "cannot replace", b));
+  }
+};
+
+// Where each write goes to new blocks (btrfs), a file that was made so stays in its place; elsewhere the kernel does not know the flag, and need not.
+class ReservingCalls final : public RealCalls {
+ public:
+  Result<int> create(const fs::path& path, unsigned mode) override {
+    TRY(const int fd, RealCalls::create(path, mode));
+    int flags = 0;
+    if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+      flags |= FS_NOCOW_FL;
+      (void)::ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+    return fd;
+  }
 };
 
 }  // namespace
@@ -202,6 +236,16 @@ Status RealFileSystem::make_directories(const fs::path& path) {
 Status RealFileSystem::remove(const fs::path& path) {
   RealCalls calls;
   return os::remove(calls, path);
+}
+
+Status RealReservedFiles::reserve(const fs::path& path, BytesView blank) {
+  ReservingCalls calls;
+  return os::reserve(calls, path, blank);
+}
+
+Status RealReservedFiles::write(const fs::path& path, BytesView bytes) {
+  ReservingCalls calls;
+  return os::write_reserved(calls, path, bytes);
 }
 
 Status RealFileSystem::remove_tree(const fs::path& path) {

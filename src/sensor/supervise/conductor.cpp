@@ -16,6 +16,7 @@ void Conductor::start(const ipc::BootId& boot_id) {
   if (!complaints.empty()) hands_.note("damaged record: " + complaints);
   activation_.emplace(settings_.activation, boot_id_, std::move(remembered));
   const Actions actions = activation_->begin(clock_.monotonic(), clock_.wall());
+  reserve();
   if (const auto stored = store_.store(ipc::Session{boot_id_, 0, {}}); !stored) hands_.note("cannot record this run: " + stored.error().detail);
   carry_out(actions);
   admit_wanted_ = !settings_.offline;
@@ -175,6 +176,14 @@ void Conductor::ask_admit() {
   admit_deadline_ = clock_.monotonic() + settings_.admit_max;
 }
 
+void Conductor::reserve() {
+  const auto held = store_.reserve();
+  if (!held && !reserve_due_) hands_.note(held.error().detail + ": nothing new is activated until it is");
+  if (held && reserve_due_) hands_.note("space is reserved for the sensor's records again");
+  reserve_due_.reset();
+  if (!held) reserve_due_ = clock_.monotonic() + settings_.reserve_every;
+}
+
 // --- time
 
 void Conductor::timers() {
@@ -199,6 +208,7 @@ void Conductor::timers() {
   }
   feed(Tick{!hands_.worker_lives() || stall_.lively(now)});
   spend_pause(now);
+  if (reserve_due_ && now >= *reserve_due_) reserve();
   if (store_.pending() && now >= retry_due_) {
     retry_due_ = now + settings_.store_retry;
     store_.retry();
@@ -209,7 +219,7 @@ MonotonicTime Conductor::next_timer() const {
   const MonotonicTime now = clock_.monotonic();
   MonotonicTime next = now + milliseconds(10'000);
   if (admit_wanted_ && !hands_.admit_lives()) next = std::clamp(admit_earliest_, now, next);
-  for (const auto& due : {worker_due_, admit_due_, hands_.admit_lives() ? admit_deadline_ : std::nullopt, activation_->deadline(), store_.pending() ? std::optional(retry_due_) : std::nullopt})
+  for (const auto& due : {worker_due_, admit_due_, hands_.admit_lives() ? admit_deadline_ : std::nullopt, activation_->deadline(), reserve_due_, store_.pending() ? std::optional(retry_due_) : std::nullopt})
     if (due) next = std::min(next, *due);
   return next;
 }

@@ -49,12 +49,13 @@ struct ConductorSettings {
   milliseconds admit_max{60'000};                    // above: ended
   milliseconds admit_pause{200};                     // between two, however often the spool changes (or is said to)
   milliseconds store_retry{1'000};
+  milliseconds reserve_every{60'000};                // while no space could be reserved for the records
 };
 
 class Conductor {
  public:
-  Conductor(const ConductorSettings& settings, const std::filesystem::path& records, FileSystem& files, const Clock& clock, Hands& hands)
-      : settings_(settings), clock_(clock), hands_(hands), store_(files, records), stall_(settings.stall) {}
+  Conductor(const ConductorSettings& settings, const std::filesystem::path& records, FileSystem& files, ReservedFiles& reserved, const Clock& clock, Hands& hands)
+      : settings_(settings), clock_(clock), hands_(hands), store_(files, reserved, records), stall_(settings.stall) {}
 
   void start(const ipc::BootId& boot_id);            // before anything of any content is read
   Status stop();                                     // records that this was a clean stop
@@ -101,6 +102,7 @@ class Conductor {
   void start_worker();
   void ask_admit();
   void spend_pause(MonotonicTime now);
+  void reserve();
 
   ConductorSettings settings_;
   const Clock& clock_;
@@ -115,6 +117,7 @@ class Conductor {
   std::optional<MonotonicTime> worker_due_, admit_due_, admit_deadline_;
   MonotonicTime retry_due_{0};
   MonotonicTime admit_earliest_{0};
+  std::optional<MonotonicTime> reserve_due_;         // no space is reserved
   ipc::Pause pause_;                                 // remaining_ms 0: none
   MonotonicTime pause_seen_{0}, pause_kept_{0};
   bool last_stop_was_clean_ = true;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/os/real.hpp"
+#include "base/os/real_reserved_files.hpp"
 #include "sensor/supervise/doctor.hpp"
 #include "sensor/supervise/enrolment.hpp"
 #include "sensor/supervise/supervisor.hpp"
@@ -163,7 +164,8 @@ int run(const Given& given, FileSystem& files) {
     if (const auto written = write_manifest(given, options.worker); !written) return complain(written.error());
   os::RealClock clock;
   os::RealRandom random;
-  Supervisor supervisor(std::move(options), files, clock, random);
+  os::RealReservedFiles reserved;
+  Supervisor supervisor(std::move(options), files, reserved, clock, random);
   if (const auto started = supervisor.start(); !started) return complain(started.error());
   return supervisor.run();
 }
@@ -201,12 +203,19 @@ int order(const Given& given, FileSystem& files, ipc::Order::What what) {
   }
   std::array<uint8_t, 8> random;
   os::RealRandom().fill(random);
-  const std::filesystem::path orders = std::filesystem::path(given.state) / "state/orders", path = orders / (to_hex(random) + ".bin");
+  const std::filesystem::path orders = std::filesystem::path(given.state) / "state/orders", reserved = std::filesystem::path(given.state) / "state" / ipc::kReservedOrder;
+  std::filesystem::path path = orders / (to_hex(random) + ".bin");
   if (!files.exists(std::filesystem::path(given.state) / "state")) return complain({ErrorCode::kNotFound, fmt::format("`{}` is no sensor's folder", given.state)});
   if (const auto made = files.make_directories(orders); !made) return complain(made.error());
-  if (const auto written = ipc::write_record(files, path, order); !written) return complain(written.error());
-  for (int i = 0; i < 50 && files.exists(path); ++i) ::poll(nullptr, 0, 100);
-  fmt::print("{}\n", files.exists(path) ? "no sensor runs on this folder: it is carried out when one starts" : "carried out; creance-sensor why says what came of it");
+  const auto waits = [&] { return files.exists(path) && ipc::read_record<ipc::Order>(files, path).has_value(); };
+  if (const auto written = ipc::write_record(files, path, order); !written) {
+    if (written.error().code != ErrorCode::kNoSpace) return complain(written.error());
+    path = reserved;  // the disk is full: into the place that is kept for one order
+    if (waits()) return complain({ErrorCode::kNoSpace, fmt::format("{}; and the one order that there is room for was not carried out yet", written.error().detail)});
+    if (!os::RealReservedFiles().write(path, ipc::to_record(order))) return complain(written.error());
+  }
+  for (int i = 0; i < 50 && waits(); ++i) ::poll(nullptr, 0, 100);
+  fmt::print("{}\n", waits() ? "no sensor runs on this folder: it is carried out when one starts" : "carried out; creance-sensor why says what came of it");
   return 0;
 }
 

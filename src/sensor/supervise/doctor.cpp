@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -72,6 +73,8 @@ class Examination {
     const std::string text = fmt::format("{} MiB free where the sensor keeps its state", space.available >> 20);
     if (space.available < kEnough) wrong("disk", text + "; below 256 MiB new content may find no room, and without a durable marker none is activated");
     else ok("disk", text);
+    if (files_.exists(options_.state / "state/refusals.bin.spare")) ok("disk", "space is reserved for the sensor's own records: returns and refusals can be written on a full disk");
+    else note("disk", "no space is reserved for the sensor's own records yet: it is when the sensor runs and there is room; nothing new is activated before");
     if (::access((options_.state / "state").c_str(), W_OK) != 0) note("disk", "the state is not writable for you (read-only file system, or not the sensor's user)");
   }
   void records() {
@@ -82,7 +85,10 @@ class Examination {
     const auto refusals = record<ipc::Refusals>("refusals.bin");
     for (size_t i = 0; refusals && i < refusals->count; ++i)
       note("refused", fmt::format("{}: {} ({}); creance-sensor retry lifts it", to_hex(refusals->list[i].release), to_string(refusals->list[i].reason), refusals->list[i].detail.view()));
-    if (const auto orders = files_.list(options_.state / "state/orders"); orders && !orders->empty()) note("orders", fmt::format("{} wait for the sensor to start", orders->size()));
+    if (const auto orders = files_.list(options_.state / "state/orders"); orders) {
+      const auto wait = std::ranges::count_if(*orders, [&](const std::string& name) { return name.ends_with(".bin") && ipc::read_record<ipc::Order>(files_, options_.state / "state/orders" / name).has_value(); });
+      if (wait > 0) note("orders", fmt::format("{} wait for the sensor to start", wait));
+    }
   }
   void content() {
     const auto ladder = record<ipc::Ladder>("ladder.bin");

@@ -1,22 +1,25 @@
-// What the supervisor keeps on disk, and in which order: the marker goes only when everything that must be remembered before has been written. One thread.
+// What the supervisor keeps on disk, and in which order: the marker goes only when everything that must be remembered before has been written. Space for every record is reserved
+// before there is anything to record, so that a return and a refusal can be written on a full disk; without that no marker, and so no activation (ADR 0150). One thread.
 // Failure: a store that fails is tried again with retry(), and keeps the marker.
 #pragma once
 #include <filesystem>
 #include <optional>
 #include <string>
 
+#include "base/seams/reserved_files.hpp"
 #include "sensor/supervise/activation.hpp"
 
 namespace creance::sensor {
 
 class Store {
  public:
-  Store(FileSystem& files, std::filesystem::path folder) : files_(files), folder_(std::move(folder)) {}
+  Store(FileSystem& files, ReservedFiles& reserved, std::filesystem::path folder) : files_(files), reserved_(reserved), folder_(std::move(folder)) {}
 
   // What the last run left. A record that is damaged counts as absent and is named in `complaints`. Without its marker a host starts with
   // its last known good all the same; only the word against the attempt is lost.
   Remembered load(std::string& complaints);
-  Status store(const ipc::Marker& marker);          // durable when it returns, and so is all that was to be stored before: else an error
+  Status reserve();                                 // of every record; what is there already stays. Cheap where nothing is missing
+  Status store(const ipc::Marker& marker);          // durable when it returns, and so is all that was to be stored before, and space is reserved for what may follow: else an error
   void store(const ipc::Ladder& ladder);
   void store(const ipc::Refusals& refusals);
   void store(const ipc::HeldBack& held_back);
@@ -29,7 +32,9 @@ class Store {
 
  private:
   std::filesystem::path path(const char* name) const { return folder_ / name; }
+  Status write(const char* name, const Bytes& record);
   FileSystem& files_;
+  ReservedFiles& reserved_;
   std::filesystem::path folder_;
   std::optional<ipc::Session> session_;      // still to be written
   std::optional<ipc::Ladder> ladder_;

@@ -35,9 +35,9 @@ void add(uint64_t& to, uint64_t more) { to = std::min(to + more, kCounterMax); }
 
 }  // namespace
 
-Supervisor::Supervisor(SupervisorOptions options, FileSystem& files, const Clock& clock, Random& random)
-    : options_(std::move(options)), files_(files), clock_(clock), random_(random),
-      conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, clock, *this),
+Supervisor::Supervisor(SupervisorOptions options, FileSystem& files, ReservedFiles& reserved, const Clock& clock, Random& random)
+    : options_(std::move(options)), files_(files), reserved_(reserved), clock_(clock), random_(random),
+      conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, reserved, clock, *this),
       launcher_(options_.state, options_.memory_bytes_max) {}
 
 Supervisor::~Supervisor() = default;
@@ -435,10 +435,13 @@ void Supervisor::take_orders() {
   if (!names) return note("cannot read orders: " + names.error().detail);
   size_t taken = 0;
   for (const std::string& name : *names) {
-    if (!name.ends_with(".bin") || ++taken > limits::kOrdersMax) continue;
+    if (!name.ends_with(".bin") || taken >= limits::kOrdersMax) continue;
     const auto order = ipc::read_record<ipc::Order>(files_, folder / name);
+    const bool reserved = options_.state / "state" / ipc::kReservedOrder == folder / name;
+    if (reserved && !order && order.error().code == ErrorCode::kNotFound) continue;
+    ++taken;
     // Gone first: what cannot be removed would be carried out again and again.
-    if (const auto removed = files_.remove(folder / name); !removed) note("an order is left alone: " + removed.error().detail);
+    if (const auto removed = reserved ? reserved_.write(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) note("an order is left alone: " + removed.error().detail);
     else note(order ? "order: " + conductor_.order(*order) : "order: " + order.error().detail);
   }
   status_due_ = clock_.monotonic();

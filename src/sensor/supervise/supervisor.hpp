@@ -41,7 +41,7 @@ class Supervisor final : private Hands {
   static constexpr uint32_t kBlindTold = 1'000'000;
 
  public:
-  Supervisor(SupervisorOptions options, FileSystem& files, const Clock& clock, Random& random);
+  Supervisor(SupervisorOptions options, FileSystem& files, ReservedFiles& reserved, const Clock& clock, Random& random);
   ~Supervisor() override;
   Status start();
   int run();  // until SIGTERM or SIGINT; exit code
@@ -119,6 +119,7 @@ class Supervisor final : private Hands {
   FileSystem& files_;
   const Clock& clock_;
   Random& random_;
+  ReservedFiles& reserved_;
   Conductor conductor_;
   Launcher launcher_;
 

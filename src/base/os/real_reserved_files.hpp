@@ -1,0 +1,14 @@
+// Reserved files on a real disk; only `main` functions make it. In place on ext4, xfs, tmpfs and, the files being marked so, on btrfs; where a file system writes everything anew
+// (ZFS, thin volumes) the space is the file system's to give, and the write may fail like any other.
+#pragma once
+#include "base/seams/reserved_files.hpp"
+
+namespace creance::os {
+
+class RealReservedFiles final : public ReservedFiles {
+ public:
+  Status reserve(const std::filesystem::path& path, BytesView blank) override;
+  Status write(const std::filesystem::path& path, BytesView bytes) override;
+};
+
+}  // namespace creance::os
