@@ -9,6 +9,8 @@ inline constexpr uint32_t kOrdersMax = 64;                          // of the ho
 inline constexpr uint32_t kInstanceBytesPerMinuteMax = 4u << 20;    // of detections of one instance; above, it is suspended until the next minute
 
 inline constexpr uint64_t kProcessMemoryBytesMax = 512u << 20;      // resident, of each of the supervisor's children; above, it is ended, with that reason
+inline constexpr uint64_t kInstanceStepsPerMinuteMax = 3ull << 30;  // steps of one instance; above, it is not evaluated until the next minute: some 5 % of a processor
+inline constexpr uint64_t kRehearsalDetectionBytesMax = 1u << 20;   // of all detections over this host's own recent events; above: 4 KiB or more for each event that comes
 inline constexpr size_t kStormRulesMax = 256;                       // rules that stormed, counted by themselves; above, together
 
 inline constexpr size_t kRefusalsRememberedMax = 256;                // of one sensor, by the server; above, the oldest leave (a host itself remembers 64)

@@ -78,6 +78,7 @@ bool holds(Context& c, uint32_t predicate) noexcept {
   return result;
 }
 
+template <bool kCounted>  // a copy for each loop that calls it, so that it becomes part of that
 Verdict walk(Context& c, uint32_t instance) noexcept {
   const channel::EntryRecord& entry = c.l.entries[instance];
   uint32_t at = entry.first_node;
@@ -127,11 +128,19 @@ void fetch_awake(const Context& c) noexcept {
   }
 }
 
+void charge(Context& c, uint32_t instance, uint64_t steps) noexcept {
+  c.s.spent[instance] += c.s.every_one() ? steps : steps * kCountedOneIn;
+  if (c.s.spent[instance] > c.s.budget) c.s.over_budget[c.s.over_budget_count++] = instance;
+}
+
+template <bool kCounted>
 void run_awake(Context& c, bool any_unavailable, Progress& progress) noexcept {
   for (size_t word = 0; word < c.s.awake.size(); ++word) {
     for (uint64_t bits = c.s.awake[word]; bits != 0; bits &= bits - 1) {
       const auto instance = static_cast<uint32_t>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
-      const Verdict verdict = walk(c, instance);
+      [[maybe_unused]] const uint64_t before = c.steps;
+      const Verdict verdict = walk<kCounted>(c, instance);
+      if constexpr (kCounted) charge(c, instance, c.steps - before);
       if (verdict == Verdict::kMatch && !(any_unavailable && is_held(c, instance))) c.s.matches[progress.matches++] = instance;  // few match, so that is asked last
       if (verdict == Verdict::kBroken) note_fault(c, progress, instance);
     }
@@ -158,6 +167,9 @@ Scratch::State::State(const Layout& l) : layout(l) {
   arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
   for (auto& place : further_folded) place = std::make_unique_for_overwrite<char[]>(kFoldedValueBytes);
   matches.assign(l.entries.size(), 0);
+  spent.assign(l.entries.size(), 0);
+  over_budget.assign(l.entries.size(), 0);
+  suspended.assign(awake.size(), 0);
   for (const channel::RegexRecord& regex : l.regexes) regex_bits.push_back(make_regex_bits(l, regex));
   const uint32_t states = largest_program(l);
   threads_now.assign(states, 0);
@@ -183,6 +195,22 @@ Scratch::Scratch(Scratch&&) noexcept = default;
 Scratch& Scratch::operator=(Scratch&&) noexcept = default;
 Scratch::~Scratch() = default;
 
+void Scratch::budget_steps(uint64_t steps, bool every) {
+  state_->budget = steps;
+  state_->count_every = every;
+  state_->choose();
+}
+void Scratch::begin_period() { std::ranges::fill(state_->spent, 0u); }
+uint64_t Scratch::steps_of(uint32_t instance) const { return instance < state_->spent.size() ? state_->spent[instance] : 0; }
+void Scratch::suspend(uint32_t instance, bool yes) {
+  if (instance >= state_->spent.size()) return;
+  uint64_t& word = state_->suspended[instance / 64];
+  const uint64_t bit = 1ull << (instance % 64);
+  word = yes ? word | bit : word & ~bit;
+  state_->any_suspended = std::ranges::any_of(state_->suspended, [](uint64_t bits) { return bits != 0; });
+  state_->choose();
+}
+
 std::string_view Context::fold_now(uint32_t input) noexcept {
   const std::string_view text = raw(input);
   const size_t room = channel::folded_bytes_max(text.size()) + 2 * kFoldMargin;
@@ -206,12 +234,14 @@ EventSize measure(const schema::Inputs& inputs) noexcept {
   return size;
 }
 
-Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& inputs, Scratch& scratch) noexcept {
-  Scratch::State& s = scratch.state();
-  CHECK(s.layout.header == channel.layout().header);  // a scratch belongs to one channel
+namespace {
+
+template <bool kCounted>
+Outcome evaluate_with(Scratch::State& s, const schema::Inputs& inputs) noexcept {
   Context c{.l = s.layout, .inputs = inputs, .s = s};
   Progress progress;
   Outcome outcome;
+  s.over_budget_count = 0;
   s.begin_event();
   const Looked looked = looked_at(inputs, s.reads_every_value);
   c.further_count = looked.further;
@@ -232,13 +262,27 @@ Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& 
   } else if (!wake(c)) {
     note_fault(c, progress, kEveryInstance);
   } else {
+    if constexpr (kCounted) {
+      for (size_t word = 0; word < s.awake.size(); ++word) s.awake[word] &= ~s.suspended[word];
+    }
     fetch_awake(c);
-    run_awake(c, any_unavailable, progress);
+    run_awake<kCounted>(c, any_unavailable, progress);
   }
   outcome.matches = {s.matches.data(), progress.matches};
   outcome.faults = {s.faults.data(), progress.faults};
+  if constexpr (kCounted) outcome.over_budget = {s.over_budget.data(), s.over_budget_count};
   outcome.steps = c.steps;
   return outcome;
+}
+
+}  // namespace
+
+Outcome evaluate(const channel::VerifiedChannel& channel, const schema::Inputs& inputs, Scratch& scratch) noexcept {
+  Scratch::State& s = scratch.state();
+  CHECK(s.layout.header == channel.layout().header);  // a scratch belongs to one channel
+  s.dice = s.dice * 1'664'525u + 1'013'904'223u;
+  if (s.dice <= s.counted_up_to) [[unlikely]] return evaluate_with<true>(s, inputs);
+  return evaluate_with<false>(s, inputs);
 }
 
 }  // namespace creance::interpreter

@@ -26,6 +26,9 @@ struct Fault {
   FaultCode code = FaultCode::kNode;
 };
 
+inline constexpr uint64_t kNoStepBudget = ~uint64_t{0};
+inline constexpr uint64_t kCountedOneIn = 128;  // events of which it is counted which instance takes how many steps; the others are taken to be like them
+
 // All memory of one thread for one channel, allocated once. Movable. The channel must outlive it.
 class Scratch {
  public:
@@ -33,6 +36,14 @@ class Scratch {
   Scratch(Scratch&&) noexcept;
   Scratch& operator=(Scratch&&) noexcept;
   ~Scratch();
+
+  // Steps that each instance may take in a period of the caller's. Whoever takes more is named in Outcome::over_budget; what is done then is the caller's business. Counted at one event of
+  // kCountedOneIn, at random (the same for each Scratch) and for all of them, or at `every` one, which slows evaluation down by some 5 %. What several instances share (folding a value, a
+  // predicate of theirs) counts for the first of them that needs it in an event, and what wakes instances for none.
+  void budget_steps(uint64_t steps, bool every = false);
+  void begin_period();                            // what was taken so far is forgotten
+  uint64_t steps_of(uint32_t instance) const;     // in the present period
+  void suspend(uint32_t instance, bool yes);      // it is not evaluated, costs nothing and does not match until this is taken back
 
   struct State;
   State& state() { return *state_; }
@@ -45,6 +56,7 @@ class Scratch {
 struct Outcome {
   std::span<const uint32_t> matches;  // instance indices, ascending
   std::span<const Fault> faults;      // at most limits::kFaultsPerEventMax, the first ones
+  std::span<const uint32_t> over_budget = {};  // instances, ascending: counted in this event, and took more in this period than they may
   uint64_t steps = 0;                 // work done, in the unit of VerifiedChannel::cost_bound()
   uint32_t values_cut = 0;            // values that are longer than limits::kInputBytesMax
   uint32_t values_left_out = 0;       // further and other values behind limits::kFurtherValuesMax or kFurtherBytesMax (others only if some instance has keywords)

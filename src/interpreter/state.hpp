@@ -62,6 +62,20 @@ struct Scratch::State {
   std::vector<uint32_t> stack;
   uint32_t mark = 0;
 
+  // What each instance costs.
+  std::vector<uint64_t> spent;      // per instance: steps in the present period, estimated
+  uint64_t budget = kNoStepBudget;  // of each instance
+  bool count_every = false;
+  uint32_t dice = 0;                // an event is counted if it falls no higher than:
+  uint32_t counted_up_to = 0xffff'ffff / kCountedOneIn;
+  std::vector<uint32_t> over_budget;
+  size_t over_budget_count = 0;     // in the present event
+  std::vector<uint64_t> suspended;  // bit set of instances
+  bool any_suspended = false;
+  // While something is left out, each event goes the way that knows how to.
+  bool every_one() const { return count_every || any_suspended; }
+  void choose() { counted_up_to = every_one() ? 0xffff'ffff : 0xffff'ffff / kCountedOneIn; }
+
   void begin_event();
 };
 

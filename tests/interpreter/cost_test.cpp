@@ -43,6 +43,63 @@ TEST(Cost, NeverPassesItsBoundOnHostileEvents) {
   }
 }
 
+TEST(Budget, NamesWhoTakesMoreThanItMayAndASuspendedInstanceCostsNothing) {
+  const schema::TemplateType type = type_of({"A", "B"});
+  std::vector<sigma::Rule> rules;
+  constexpr uint32_t kDear = 66;  // in the second word of the bit sets
+  for (int i = 0; i < 70; ++i) {
+    for (sigma::Rule& rule : parse_rules(rule_yaml(i == kDear ? "sel:\n  A|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'\nother:\n  B: y\ncondition: sel or other" : "sel:\n  B: x\ncondition: sel", i + 1))) rules.push_back(std::move(rule));
+  }
+  Diagnostics diagnostics;
+  const Bytes bytes = compile_rules(type, rules, diagnostics);
+  const auto channel = channel::VerifiedChannel::verify(bytes, {type.fingerprint, 2});
+  ASSERT_TRUE(channel);
+  interpreter::Scratch scratch(*channel);
+  const std::string text(1'000, 'a');
+  const auto run = [&](const char* b = "x") {
+    const std::vector<schema::InputValue> values{schema::InputValue(text), schema::InputValue(std::string_view(b))};
+    return interpreter::evaluate(*channel, {values, {}, {}}, scratch);
+  };
+  EXPECT_EQ(run("y").matches.size(), 1u);
+  scratch.begin_period();
+  scratch.budget_steps(interpreter::kNoStepBudget, true);
+  const auto without = run();
+  EXPECT_TRUE(without.over_budget.empty()) << "no budget was set";
+  EXPECT_EQ(without.matches.size(), 69u);
+  const uint64_t one = scratch.steps_of(kDear);
+  ASSERT_GE(one, 500u);
+  uint64_t all = 0;
+  for (uint32_t i = 0; i < 70; ++i) {
+    EXPECT_TRUE(i == kDear || scratch.steps_of(i) < 10) << i;
+    all += scratch.steps_of(i);
+  }
+  EXPECT_LE(all, without.steps) << "no step is counted twice";
+  scratch.begin_period();
+  scratch.budget_steps(2 * one, true);
+  EXPECT_TRUE(run().over_budget.empty());
+  EXPECT_TRUE(run().over_budget.empty()) << "at the budget";
+  const auto over = run();
+  ASSERT_EQ(std::vector<uint32_t>(over.over_budget.begin(), over.over_budget.end()), std::vector<uint32_t>{kDear}) << "one past it";
+  EXPECT_EQ(over.steps, without.steps) << "accounts are no work";
+  scratch.suspend(kDear, true);
+  EXPECT_TRUE(run("y").matches.empty());
+  const auto suspended = run();
+  EXPECT_TRUE(suspended.over_budget.empty());
+  EXPECT_EQ(scratch.steps_of(kDear), 3 * one);
+  EXPECT_LE(suspended.steps + one, without.steps);
+  scratch.begin_period();
+  scratch.suspend(kDear, false);
+  EXPECT_EQ(run("y").matches.size(), 1u);
+  scratch.suspend(70'000, true);
+  // Counted at some events alone, it comes to the same.
+  scratch.begin_period();
+  scratch.budget_steps(interpreter::kNoStepBudget);
+  const uint64_t events = 100 * interpreter::kCountedOneIn;
+  for (uint64_t i = 0; i < events; ++i) run();
+  EXPECT_GT(scratch.steps_of(kDear), events * one / 2);
+  EXPECT_LT(scratch.steps_of(kDear), events * one * 3 / 2);
+}
+
 TEST(Cost, NeverPassesItsBoundWithManyValues) {
   std::vector<schema::FurtherValue> further;
   std::vector<std::string_view> others;

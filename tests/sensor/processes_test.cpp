@@ -96,6 +96,93 @@ TEST_F(Processes, ContentThatKillsItsWorkerIsReturnedFromAndRefused) {
   EXPECT_EQ(count(state_ / "pretend/events", "activated " + to_hex(deadly)), 1u);
 }
 
+// The state lies on a small file system of its own, which somebody else fills while content is on probation.
+class OnAFullDisk : public Processes {
+ protected:
+  void SetUp() override {
+    Processes::SetUp();
+    if (::mount("creance", (state_ / "state").c_str(), "tmpfs", 0, "size=2m") != 0) GTEST_SKIP() << "mounting a small file system needs root";
+    mounted_ = true;
+  }
+  void TearDown() override {
+    sensor_ = {};
+    if (mounted_) ::umount2((state_ / "state").c_str(), MNT_DETACH);
+    Processes::TearDown();
+  }
+  void fill() const {
+    for (std::ofstream hog(state_ / "state/hog", std::ios::binary); hog.write("................", 16).flush();) {
+    }
+    // The last pages, too, of a file that is written again and again.
+    for (int i = 0; i < 64; ++i) std::ofstream(state_ / "state" / fmt::format("hog-{}", i)) << std::string(4096, 'x');
+  }
+  bool mounted_ = false;
+};
+
+TEST_F(OnAFullDisk, ReturnAndRefusalAreRecordedAndTheOwnerIsHeard) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set deadly = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")}), next = make_set(3, {rule("03", kPipe, "PipeName|contains: good_2")});
+  good({base});
+  start("creance-sensor-worker", "boot-1", 60'000);
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  offer(deadly, "go");
+  ASSERT_TRUE(await([&] { return runs(deadly, "probation") && worker_pid() > 0; })) << log();
+  fill();
+  ASSERT_EQ(files_.write_atomic(state_ / "state/probe", Bytes(4096, 1), 0600).error().code, ErrorCode::kNoSpace);
+  ASSERT_EQ(::kill(worker_pid(), SIGKILL), 0);
+  ASSERT_TRUE(await([&] { return event("returned", deadly) && runs(base); })) << log();
+  EXPECT_FALSE(marked());
+  auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
+  ASSERT_TRUE(refusals && refusals->contains(deadly)) << log();
+  // What is reserved serves again: the next attempt, and the owner's word against it.
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return runs(next, "probation"); })) << log();
+  EXPECT_TRUE(marked());
+  os::Launch order{kBin / "creance-sensor", {"return", "--state", state_.string(), "--reason", "not here"}, {}, state_ / "order.log", {}};
+  auto given = os::ChildProcess::start(order);
+  ASSERT_TRUE(given);
+  EXPECT_EQ(given->wait().code, 0) << text_of(state_ / "order.log");
+  ASSERT_TRUE(await([&] { return event("returned", next) && runs(base); })) << log();
+  refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
+  ASSERT_TRUE(refusals && refusals->contains(next) && refusals->contains(deadly));
+  EXPECT_EQ(count(state_ / "log", "order: returns to older content"), 1u) << log();
+  // And it is all there after an end without warning.
+  sensor_.signal(SIGKILL);
+  sensor_.wait();
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  EXPECT_EQ(count(state_ / "pretend/events", "activated " + to_hex(deadly)), 1u);
+}
+
+TEST_F(OnAFullDisk, WithoutAReserveNothingNewIsActivatedAndItIsSaid) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set next = make_set(2, {rule("02", kPipe, "PipeName|contains: good_1")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  fill();
+  fs::remove(state_ / "state/ladder.bin.spare");
+  std::ofstream(state_ / "state/hog-again") << std::string(4096, 'x');
+  offer(next, "go");
+  ASSERT_TRUE(await([&] { return event("refused", next); })) << log();
+  EXPECT_TRUE(await([&] { return log().find("no_marker: no space is reserved for the sensor's records") != std::string::npos; })) << log();
+  EXPECT_TRUE(await([&] { return runs(base); })) << log();
+  EXPECT_FALSE(event("activated", next));
+}
+
+TEST_F(Processes, ARuleThatComputesTooMuchIsSuspendedAndTheOthersDetectOn) {
+  std::ofstream(state_ / "events.jsonl") << fmt::format(R"({{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":"\\evil_{}","Image":"C:\\x.exe"}})" "\n", std::string(3'000, 'a'));
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|contains: evil_aaa"), rule("02", kPipe, "PipeName|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'")});
+  good({base});
+  start("creance-sensor-worker", "boot-1", 1500, {"--rule-steps", "50000"});
+  ASSERT_TRUE(await([&] { return event("hits_over_budget", base); })) << log();
+  EXPECT_NE(text_of(state_ / "pretend/events").find("rule 00000000-0000-4000-8000-000000000002: steps_over_budget: more than 50000 steps within a minute"), std::string::npos) << text_of(state_ / "pretend/events");
+  const size_t then = detections(base);
+  EXPECT_TRUE(await([&] { return detections(base) > then + 20; })) << log();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("suspended rule 00000000-0000-4000-8000-000000000002: steps_over_budget") != std::string::npos; })) << log();
+  EXPECT_EQ(count(state_ / "pretend/events", "hits_over_budget"), 1u) << "said once";
+  EXPECT_FALSE(event("worker_crash", base));
+}
+
 TEST_F(Processes, TheShippedWorkerHasNoFaultPoints) {
   EXPECT_EQ(text_of(kBin / "creance-sensor-worker").find("fault-point"), std::string::npos);
   EXPECT_NE(text_of(kBin / "creance-sensor-worker-demo").find("fault-point"), std::string::npos);

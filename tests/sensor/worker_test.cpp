@@ -246,6 +246,75 @@ TEST_F(WorkerParts, AnInstanceThatWritesTooMuchIsSuspendedAloneAndForAMinute) {
   EXPECT_EQ(lines_.size(), 1u);
 }
 
+TEST_F(WorkerParts, AnInstanceThatComputesTooMuchIsSuspendedAloneAndForAMinute) {
+  const auto set = make_set("    sel:\n        PipeName|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'\n    other:\n        PipeName|contains: zzz\n    condition: sel or other\n");
+  constexpr uint64_t kSteps = 1'000'000;
+  Evaluation evaluation(supplied_, "host-1", {[this](std::string_view, std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& seen) { suspensions_.push_back(seen); }}, {kSteps});
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  LoadedChannel& loaded = evaluation.active().channels()[0];
+  const std::string text(4'000, 'a');
+  const auto dear = event(text), cheap = event("zzz");
+  int events = 0;
+  for (; suspensions_.empty() && events < 100'000; ++events) {
+    EXPECT_LE(loaded.scratch.steps_of(0), kSteps);
+    evaluation.evaluate({0, {dear, {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  }
+  ASSERT_EQ(suspensions_.size(), 1u);
+  EXPECT_GT(events, 1);
+  EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kStepsOverBudget);
+  EXPECT_EQ(suspensions_[0].rule_id, "00000000-0000-4000-8000-000000000001");
+  const uint64_t spent = loaded.scratch.steps_of(0);
+  EXPECT_GT(spent, kSteps);
+  for (int i = 0; i < 10; ++i) evaluation.evaluate({0, {dear, {}, {}}, WallTime{}}, MonotonicTime(2), true);
+  evaluation.evaluate({0, {cheap, {}, {}}, WallTime{}}, MonotonicTime(2), true);
+  EXPECT_EQ(loaded.scratch.steps_of(0), spent) << "what is suspended for its cost costs nothing";
+  EXPECT_TRUE(lines_.empty());
+  EXPECT_EQ(suspensions_.size(), 1u) << "said once";
+  evaluation.evaluate({0, {cheap, {}, {}}, WallTime{}}, MonotonicTime(60'001), true);
+  EXPECT_EQ(lines_.size(), 1u) << "and in the next minute it is back";
+  EXPECT_EQ(loaded.scratch.steps_of(0), 0u);
+}
+
+TEST_F(WorkerParts, ARehearsalThatWouldWriteTooMuchOfOwnEventsFails) {
+  const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
+  auto evaluation = make_evaluation();
+  const std::string large(limits::kDetectionInputBytesMax, 'e');
+  const auto run = [&](size_t large_events) {
+    evaluation = make_evaluation();
+    (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+    std::vector<RecentEvent> recent;
+    for (size_t i = 0; i < limits::kRecentEventsMax; ++i) {
+      recent.push_back({supplied_[0].type->fingerprint, {}, event(i % 5 == 0 ? "good" : "e")});
+      if (i % 5 != 0 && i < large_events)
+        for (size_t input = 0; input < recent.back().values.size(); ++input) recent.back().values[input] = schema::InputValue(large);
+    }
+    return rehearse(evaluation, supplied_, recent);
+  };
+  const auto fits = run(20);
+  EXPECT_EQ(fits.passed, 1) << fits.detail.view();
+  EXPECT_EQ(fits.matches, 204u);
+  EXPECT_LE(evaluation.totals().detection_bytes, limits::kRehearsalDetectionBytesMax);
+  const auto floods = run(limits::kRecentEventsMax);
+  EXPECT_GT(evaluation.totals().detection_bytes, limits::kRehearsalDetectionBytesMax);
+  EXPECT_EQ(floods.passed, 0);
+  EXPECT_EQ(floods.reason, ipc::Reason::kBytesOverBudget);
+  EXPECT_EQ(floods.detail.view(), fmt::format("its detections over this host's last 256 events have {} bytes; 1048576 are allowed", evaluation.totals().detection_bytes));
+  EXPECT_TRUE(lines_.empty()) << "a rehearsal reports nothing";
+}
+
+TEST_F(WorkerParts, ARehearsalThatComputesTooMuchFailsWithTheRulesName) {
+  const auto set = make_set("    sel:\n        PipeName|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'\n    condition: sel\n");
+  Evaluation evaluation(supplied_, "host-1", {[](std::string_view, std::string_view) {}, [](const Suspension&) {}}, {10'000});
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  const std::string text(4'000, 'a');
+  std::vector<RecentEvent> recent;
+  for (int i = 0; i < 40; ++i) recent.push_back({supplied_[0].type->fingerprint, {}, event(text)});
+  const auto answer = rehearse(evaluation, supplied_, recent);
+  EXPECT_EQ(answer.passed, 0);
+  EXPECT_EQ(answer.reason, ipc::Reason::kStepsOverBudget);
+  EXPECT_NE(answer.detail.view().find("rule 00000000-0000-4000-8000-000000000001 took "), std::string_view::npos) << answer.detail.view();
+}
+
 TEST_F(WorkerParts, ARefusedChannelIsLeftOutAndTheRestOfTheSetRuns) {
   const auto set = make_set("    sel:\n        PipeName|contains: evil\n    condition: sel\n");
   const auto record = ipc::read_record<ipc::SetRecord>(files_, folder_ / to_hex(set) / "set.bin");

@@ -78,6 +78,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kDamaged: return "damaged";
     case Reason::kBytesOverBudget: return "bytes_over_budget";
     case Reason::kOwner: return "owner";
+    case Reason::kStepsOverBudget: return "steps_over_budget";
   }
   return "unknown";
 }

@@ -77,7 +77,7 @@ enum class Kind : uint16_t {
 enum class Reason : uint8_t {
   kNone = 0, kWorkerCrash, kWorkerStall, kUncleanReboot, kRehearsalFailed, kVerifyFailed, kRepeatedDeaths, kNoMarker, kHalted, kDenied, kTimeout,
   kInterrupted, kHitsOverBudget, kMemoryOverBudget, kFault, kDamaged /* its files on this disk: no word against the content */,
-  kBytesOverBudget, kOwner /* of the host: asked for it */, kLast = kOwner
+  kBytesOverBudget, kOwner /* of the host: asked for it */, kStepsOverBudget, kLast = kStepsOverBudget
 };
 std::string_view to_string(Reason reason);  // "worker_crash"
 

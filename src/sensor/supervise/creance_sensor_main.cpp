@@ -32,6 +32,7 @@ constexpr std::string_view kUsage =
     "      --offline         runs what it has, without a server\n"
     "      --memory-mib N    what each of the sensor's processes may have resident, at most 512 (512); above, it is ended\n"
     "      --stall-busy-ms N, --stall-silent-ms N  what CPU time without a sign of life (5000), and what silence (60000), makes a stall\n"
+    "      --rule-steps N    steps that one rule may take within a minute (3221225472, which is also the most); above, it is suspended until the next\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
     "  creance-sensor status --state DIR [--json]\n"
     "  creance-sensor why --state DIR\n"
@@ -49,6 +50,7 @@ struct Given {
   bool live = false, without_ebpf = false, loop = false, json = false, offline = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
+  uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;
   uint32_t stall_busy_ms = 5'000, stall_silent_ms = 60'000;
   uint32_t memory_mib = static_cast<uint32_t>(limits::kProcessMemoryBytesMax >> 20);
 };
@@ -61,7 +63,8 @@ int complain(const Error& error) {
   fmt::print(stderr, "creance-sensor: {}\n", error.detail);
   return error.code == ErrorCode::kInvalid ? 3 : 2;
 }
-bool number(const std::string& text, uint32_t& out) {
+template <class N>
+bool number(const std::string& text, N& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   return error == std::errc() && end == text.data() + text.size();
 }
@@ -98,6 +101,10 @@ std::string parse(const std::vector<std::string>& arguments, Given& given) {
             known = true;
             break;
           }
+      if (!known && i + 1 < arguments.size() && option == "--rule-steps") {
+        if (!number(arguments[++i], given.rule_steps) || given.rule_steps > limits::kInstanceStepsPerMinuteMax) return fmt::format("--rule-steps must be a number up to {}; `{}` is not", limits::kInstanceStepsPerMinuteMax, arguments[i]);
+        known = true;
+      }
       if (!known) return fmt::format("`{}` is unknown, or its value is missing", option);
     }
   }
@@ -153,6 +160,7 @@ int run(const Given& given, FileSystem& files) {
   options.host = host_name(files, state);
   options.boot_id = given.boot_id.empty() ? os::boot_id() : given.boot_id;
   options.offline = given.offline;
+  options.rule_steps = given.rule_steps;
   options.policy = given.policy;
   options.without_ebpf = given.without_ebpf;
   options.activation.probation = milliseconds(given.probation_ms);

@@ -149,7 +149,7 @@ Result<Child> Supervisor::launch(Role role, Program program) {
 }
 
 Result<Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
-  std::vector<std::string> arguments = {"--host", options_.host};
+  std::vector<std::string> arguments = {"--host", options_.host, "--rule-steps", std::to_string(options_.rule_steps)};
   // A rehearsal changes nothing of what the live worker sees, and nobody reads its detections.
   std::vector<std::pair<int, int>> descriptors = {{sets_.get(), 6}};
   if (rehearse) descriptors.emplace_back(memory_to_read_.get(), 5);
@@ -418,9 +418,9 @@ void Supervisor::suspended(const ipc::FaultSeen& seen) {
     faults_told_ = 0;
   }
   if (++faults_told_ > limits::kHeldReportedMax) return;  // within a minute; the counters have all of them, and other messages their place on the way to the server
-  const bool hits = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget;
+  const bool over = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget || seen.reason == Reason::kStepsOverBudget;
   const std::string rule(seen.rule_id.view()), detail(seen.detail.view());
-  report({hits ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail)});
+  report({over ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail)});
   std::erase_if(suspended_, [&](const Suspended& entry) { return entry.rule_id == rule; });
   suspended_.push_back({clock_.wall(), rule, seen.reason, detail});
   if (suspended_.size() > limits::kHeldReportedMax) suspended_.pop_front();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sensor_limits.hpp"
 #include "base/os/lock.hpp"
 #include "base/seams/random.hpp"
 #include "sensor/supervise/conductor.hpp"
@@ -30,6 +31,7 @@ struct SupervisorOptions {
   std::string boot_id;
   bool without_ebpf = false;      // kLive: the process connector instead
   std::filesystem::path policy;   // the host owner's file, read by admit
+  uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;  // of one rule within a minute
   bool offline = false;           // neither updater nor admit: what is on the disk, and nothing else
   uint64_t memory_bytes_max = limits::kProcessMemoryBytesMax;  // of each child
   ActivationSettings activation;
@@ -117,9 +119,9 @@ class Supervisor final : private Hands {
 
   SupervisorOptions options_;
   FileSystem& files_;
+  ReservedFiles& reserved_;
   const Clock& clock_;
   Random& random_;
-  ReservedFiles& reserved_;
   Conductor conductor_;
   Launcher launcher_;
 

@@ -13,7 +13,7 @@
 
 namespace creance::sensor {
 namespace {
-constexpr uint8_t kByFault = 1, kByHits = 2;
+constexpr uint8_t kByFault = 1, kUntilNextMinute = 2, kBySteps = 3 /* until then, and not evaluated either */;
 }
 
 std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
@@ -21,6 +21,7 @@ std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
   lost_before_ = totals().lost_correlated;
   next->inherit(*active_);
   std::swap(active_, next);
+  for (LoadedChannel& loaded : active_->channels()) loaded.scratch.budget_steps(budget_.steps);
   return next;
 }
 
@@ -34,12 +35,16 @@ Totals Evaluation::totals() const {
 void Evaluation::new_minute() {
   if (LoadedCorrelations* correlations = active_->correlations()) {
     std::ranges::fill(correlations->hits, 0u);
-    for (uint8_t& mark : correlations->suspended) mark = mark == kByHits ? 0 : mark;
+    for (uint8_t& mark : correlations->suspended) mark = mark == kByFault ? kByFault : 0;
   }
   for (LoadedChannel& loaded : active_->channels()) {
     std::ranges::fill(loaded.hits, 0u);
     std::ranges::fill(loaded.bytes, 0u);
-    for (uint8_t& mark : loaded.suspended) mark = mark == kByHits ? 0 : mark;
+    loaded.scratch.begin_period();
+    for (uint32_t i = 0; i < loaded.suspended.size(); ++i) {
+      if (loaded.suspended[i] == kBySteps) loaded.scratch.suspend(i, false);
+      if (loaded.suspended[i] != kByFault) loaded.suspended[i] = 0;
+    }
   }
 }
 
@@ -65,10 +70,16 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     if (one) loaded->suspended[fault.instance] = kByFault;
     if (report) sinks_.suspension({ipc::Reason::kFault, one ? std::string(loaded->channel.instance(fault.instance).rule_id) : "*", fmt::format("run-time check {} failed on an event of {}", static_cast<int>(fault.code), supplied_[event.type].type->id)});
   }
+  for (const uint32_t instance : outcome.over_budget) {
+    if (loaded->suspended[instance] == kByFault) continue;  // it may not match, but what it is asked still costs
+    loaded->suspended[instance] = kBySteps;
+    loaded->scratch.suspend(instance, true);
+    if (report) sinks_.suspension({ipc::Reason::kStepsOverBudget, std::string(loaded->channel.instance(instance).rule_id), fmt::format("more than {} steps within a minute; suspended until the next", budget_.steps)});
+  }
   sources_.clear();
   for (const uint32_t instance : outcome.matches) {
     if (loaded->suspended[instance] != 0) {
-      if (report && loaded->suspended[instance] == kByHits) leave_out(loaded->channel.instance(instance).rule_id);
+      if (report && loaded->suspended[instance] == kUntilNextMinute) leave_out(loaded->channel.instance(instance).rule_id);
       continue;
     }
     if (!loaded->sources.empty() && loaded->sources[instance] != kNoSource) {
@@ -79,16 +90,17 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     ++loaded->hits[instance];
     const channel::InstanceInfo info = loaded->channel.instance(instance);
     if (report && loaded->hits[instance] > limits::kHitsPerMinuteMax) {
-      loaded->suspended[instance] = kByHits;
+      loaded->suspended[instance] = kUntilNextMinute;
       sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
       leave_out(info.rule_id);
       continue;
     }
-    if (!report) continue;
     write_detection({info, *supplied_[event.type].type, event.inputs, active_->hex(), loaded->sha256, host_, event.time}, line_);
+    totals_.detection_bytes += line_.size();
     loaded->bytes[instance] += static_cast<uint32_t>(line_.size());
+    if (!report) continue;
     if (loaded->bytes[instance] > limits::kInstanceBytesPerMinuteMax) {
-      loaded->suspended[instance] = kByHits;
+      loaded->suspended[instance] = kUntilNextMinute;
       sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next", limits::kInstanceBytesPerMinuteMax)});
       leave_out(info.rule_id);
       continue;
@@ -111,17 +123,16 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     const channel::CorrelationInfo info = correlations.file.correlation(hit.correlation);
     if (info.silent) continue;
     if (correlations.suspended[hit.correlation] != 0) {
-      if (report && correlations.suspended[hit.correlation] == kByHits) leave_out(info.rule_id);
+      if (report && correlations.suspended[hit.correlation] == kUntilNextMinute) leave_out(info.rule_id);
       continue;
     }
     ++totals_.matches;
     if (report && ++correlations.hits[hit.correlation] > limits::kHitsPerMinuteMax) {
-      correlations.suspended[hit.correlation] = kByHits;
+      correlations.suspended[hit.correlation] = kUntilNextMinute;
       sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
       leave_out(info.rule_id);
       continue;
     }
-    if (!report) continue;
     const auto inputs = correlations.file.group_inputs(hit.feed);
     members_.clear();
     append_correlation(hit.events, info.group_names, inputs, event.inputs, members_);
@@ -130,7 +141,8 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     group_.erase(std::ranges::unique(group_).begin(), group_.end());
     const channel::InstanceInfo as_rule{.rule_id = info.rule_id, .title = info.title, .level = info.level, .author = info.author, .tags = info.tags, .references = info.references, .inputs = group_};
     write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_->hex(), correlations.sha256, host_, event.time, members_}, line_);
-    sinks_.detection(info.rule_id, line_);
+    totals_.detection_bytes += line_.size();
+    if (report) sinks_.detection(info.rule_id, line_);
   }
 }
 

@@ -1,10 +1,11 @@
-// Runs events through the active set and says what came of them. Knows nothing of processes or files. The ladder's first rung is here: an instance that faults, or
-// hits without end, is suspended with a reason, and nothing else is. One thread.
+// Runs events through the active set and says what came of them. Knows nothing of processes or files. The ladder's first rung is here: an instance that faults, hits
+// without end, writes or computes over its budget is suspended with a reason, and nothing else is. One thread.
 #pragma once
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/sensor_limits.hpp"
 #include "sensor/worker/active_set.hpp"
 
 namespace creance::sensor {
@@ -13,7 +14,13 @@ struct Totals {
   uint64_t events = 0;
   uint64_t matches = 0;
   uint64_t faults = 0;
+  uint64_t detection_bytes = 0;  // of what was reported, and in a rehearsal of what would have been
   uint64_t lost_correlated = 0;  // groups and events that left the memory of correlations before their time was over
+};
+
+// What one instance may do within a minute.
+struct InstanceBudget {
+  uint64_t steps = limits::kInstanceStepsPerMinuteMax;
 };
 
 struct Suspension {
@@ -30,7 +37,7 @@ class Evaluation {
     std::function<void(std::string_view rule_id)> left_out = {};         // a hit of what is suspended for its hits or bytes
     std::function<void(uint64_t file)> evaluating = {};  // 1 + the file of the set whose channel is evaluated now; 0: none
   };
-  Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)) {}
+  Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks, InstanceBudget budget = {}) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)), budget_(budget) {}
 
   // Correlations that stay the same keep their state. Gives back what ran: to free it takes longer than an event may wait.
   [[nodiscard]] std::unique_ptr<ActiveSet> swap(std::unique_ptr<ActiveSet> next);
@@ -38,6 +45,7 @@ class Evaluation {
   // Rehearsals count, and report nothing.
   void evaluate(const Event& event, MonotonicTime now, bool report);
   Totals totals() const;
+  const InstanceBudget& budget() const { return budget_; }
 
  private:
   void new_minute();
@@ -46,6 +54,7 @@ class Evaluation {
   std::span<const Supplied> supplied_;
   std::string host_;
   Sinks sinks_;
+  InstanceBudget budget_;
   std::unique_ptr<ActiveSet> active_ = std::make_unique<ActiveSet>();
   Totals totals_;
   MonotonicTime minute_{0};

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/limits.hpp"
+#include "base/sensor_limits.hpp"
 #include "events/decoder.hpp"
 #include "schema/catalog.hpp"
 
@@ -59,6 +60,7 @@ uint32_t run_cases(Evaluation& evaluation, const LoadedChannel& loaded, const Su
 ipc::Rehearsed rehearse(Evaluation& evaluation, std::span<const Supplied> supplied, std::span<const RecentEvent> recent) {
   ipc::Rehearsed answer;
   answer.set = evaluation.active().set();
+  for (LoadedChannel& loaded : evaluation.active().channels()) loaded.scratch.budget_steps(evaluation.budget().steps, true);
   std::vector<size_t> own(supplied.size(), 0);
   for (const RecentEvent& event : recent) {
     for (uint32_t type = 0; type < supplied.size(); ++type) {
@@ -68,7 +70,8 @@ ipc::Rehearsed rehearse(Evaluation& evaluation, std::span<const Supplied> suppli
       ++answer.own_events;
     }
   }
-  std::string greedy;
+  std::string greedy, dear;
+  const uint64_t own_bytes = evaluation.totals().detection_bytes;
   for (const LoadedChannel& loaded : evaluation.active().channels()) {
     for (uint32_t i = 0; i < loaded.hits.size() && own[loaded.type] >= kOwnEventsToJudgeHits; ++i)
       if (loaded.hits[i] * 10 > own[loaded.type] * 9 && greedy.empty())
@@ -92,6 +95,10 @@ ipc::Rehearsed rehearse(Evaluation& evaluation, std::span<const Supplied> suppli
       ++answer.sample_events;
     }
   }
+  for (const LoadedChannel& loaded : evaluation.active().channels()) {
+    for (uint32_t i = 0; i < loaded.suspended.size() && dear.empty(); ++i)
+      if (loaded.scratch.steps_of(i) > evaluation.budget().steps) dear = fmt::format("rule {} took {} steps of the {} that it may take within a minute", loaded.channel.instance(i).rule_id, loaded.scratch.steps_of(i), evaluation.budget().steps);
+  }
   const bool empty = evaluation.active().channels().empty();
   if (empty && answer.set != ipc::kNoSet && answer.own_events + answer.case_events + answer.sample_events == 0) {  // content for other kinds of hosts: show at least that the sample passes by
     std::vector<schema::InputValue> inputs(supplied.empty() ? 0 : supplied[0].type->inputs.size());
@@ -114,6 +121,14 @@ ipc::Rehearsed rehearse(Evaluation& evaluation, std::span<const Supplied> suppli
     answer.passed = 0;
     answer.reason = ipc::Reason::kHitsOverBudget;
     answer.detail.assign(greedy);
+  } else if (own_bytes > limits::kRehearsalDetectionBytesMax) {
+    answer.passed = 0;
+    answer.reason = ipc::Reason::kBytesOverBudget;
+    answer.detail.assign(fmt::format("its detections over this host's last {} events have {} bytes; {} are allowed", answer.own_events, own_bytes, limits::kRehearsalDetectionBytesMax));
+  } else if (!dear.empty()) {
+    answer.passed = 0;
+    answer.reason = ipc::Reason::kStepsOverBudget;
+    answer.detail.assign(dear);
   }
   return answer;
 }

@@ -1,5 +1,6 @@
 // Runs a set over events before it may run live: this host's own recent ones and, for Types with too few of them, the release's own cases and a generic sample. Never over
 // nothing. Whether the cases match is no question here (the validator has judged them): what counts is that nothing faults, hangs or dies on them.
+// Over the host's own events also how much would be detected: no rule at nearly each of them, and no more bytes than limits::kRehearsalDetectionBytesMax.
 #pragma once
 #include <span>
 

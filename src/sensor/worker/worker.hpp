@@ -23,6 +23,7 @@ struct WorkerOptions {
   int detections = -1;       // datagram socket, one line each
   int memory_statistics = -1;  // /proc/self/statm, or -1
   ipc::Set first_set{};      // loaded at the start
+  InstanceBudget budget{};
 };
 
 class Worker {

@@ -37,12 +37,14 @@ struct Arguments {
   bool without_sandbox = false;
   uint32_t rate = 0;
   uint32_t ring_bytes = 0;
+  uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;
   ipc::Set set{};
   bool rehearse = false;
   std::vector<ipc::Set> without;
 };
 
-bool number(std::string_view text, uint32_t& out) { return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc(); }
+template <class N>
+bool number(std::string_view text, N& out) { return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc(); }
 bool digest(std::string_view text, ipc::Set& out) {
   const auto bytes = from_hex(text);
   if (!bytes || bytes->size() != out.size()) return false;
@@ -63,6 +65,7 @@ bool parse(const std::vector<std::string>& given, Arguments& out) {
     else if (option == "--host") out.host = value;
     else if (option == "--rate") right = number(value, out.rate);
     else if (option == "--ring-bytes") right = number(value, out.ring_bytes);
+    else if (option == "--rule-steps") right = number(value, out.rule_steps) && out.rule_steps <= limits::kInstanceStepsPerMinuteMax;
     else if (option == "--set") right = digest(value, out.set);
     else if (option == "--without") {
       ipc::Set refused{};
@@ -140,7 +143,7 @@ int run(const std::vector<std::string>& given) {
   };
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (const auto started = arguments.without_sandbox ? start_preparer() : confine(start_preparer); !started) return complain(started.error(), 2);
-  const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set};
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set, {arguments.rule_steps}};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
   return arguments.rehearse ? worker.rehearse(arguments.set, load(arguments.set, ActiveSet::Cases::kRead)) : worker.run(std::move(preparer));
 }
