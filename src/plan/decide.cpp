@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kActions[] = {"stay", "announce", "take", "hold", "return"};
 constexpr std::string_view kReasons[] = {
-    "up_to_date", "no_plan", "plan_old", "nothing_eligible", "release_unknown", "denied", "local_deny", "local_pause", "local_pin", "local_delay", "paused", "pinned", "delay",
+    "up_to_date", "no_plan", "plan_old", "nothing_eligible", "release_unknown", "denied", "local_deny", "local_pause", "local_pin", "local_delay", "local_window", "paused", "pinned", "delay", "window",
     "refused", "approval_expired", "floor_not_reached", "halted", "withdrawn", "rollout_paused", "ring_not_open", "not_in_share", "enrolled_later", "grant_needed", "granted_go",
     "granted_hold", "held_arm", "nothing_else"};
 static_assert(std::size(kReasons) == static_cast<size_t>(Reason::kNothingElse) + 1);
@@ -185,7 +185,29 @@ class Decider {
     if (now_ < local_after && local_->delay >= rules_.delay) return Block{Reason::kLocalDelay, fmt::format("the local file delays it until {}", format_time(local_after)), local_after};
     const WallTime after = rollout.ids_before + rules_.delay;
     if (now_ < after) return Block{Reason::kDelay, fmt::format("the policy delays it until {}", format_time(after)), after};
-    return std::nullopt;
+    return outside_windows();
+  }
+
+  // The last question: everybody else allows it.
+  std::optional<Block> outside_windows() const {
+    std::vector<const Windows*> lists;
+    for (const Windows& list : local_->windows) lists.push_back(&list);
+    if (!rules_.windows.empty()) lists.push_back(&rules_.windows);
+    if (lists.empty()) return std::nullopt;
+    const auto reason_of = [&](size_t list) { return list < local_->windows.size() ? Reason::kLocalWindow : Reason::kWindow; };
+    for (size_t i = 0; i < lists.size(); ++i)
+      for (const Window& window : *lists[i])
+        if (documents_.zones == nullptr || !documents_.zones->contains(window.zone)) return Block{reason_of(i), fmt::format("no maintenance window can be judged: the time zone `{}` is not known on this host (package tzdata)", window.zone), {}};
+    // A time that is only known to be later than another opens no window.
+    if (!state_.clock_right) return Block{reason_of(0), "no maintenance window can be judged: this host's clock is behind what signed metadata says; set the clock", {}};
+    size_t closed = 0;
+    while (closed < lists.size() && next_open(std::span(lists).subspan(closed, 1), *documents_.zones, now_) == now_) ++closed;
+    if (closed == lists.size()) return std::nullopt;
+    const auto opens = next_open(lists, *documents_.zones, now_);
+    if (!opens) return Block{reason_of(closed), "outside the maintenance windows, which are not open together within four weeks", {}};
+    const std::string& zone = lists[closed]->front().zone;
+    const std::string there = format_time(*opens + documents_.zones->find(zone)->second.at(*opens).offset);
+    return Block{reason_of(closed), fmt::format("outside the maintenance windows{}; the next opens at {} {} {} ({})", closed < local_->windows.size() ? " of the local file" : "", there.substr(0, 10), there.substr(11, 5), zone, format_time(*opens)), *opens};
   }
 
   std::optional<Block> not_planned(const Rollout& rollout) const {

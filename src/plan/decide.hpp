@@ -1,5 +1,6 @@
 // The host's decision: from signed documents, the host's own state and `now`, what to do next. Pure; the same in production, in tests and in the simulator.
-// Precedence, once: deny > local file > mute > pin and pause > plan (DESIGN section 6). The owner can be stricter than the server, never laxer.
+// Precedence, once: deny > local file > mute > pin and pause > plan > window (DESIGN section 6). The owner can be stricter than the server, never laxer.
+// A window says when what all the others allow may be taken: it holds new content and nothing else, no denial, no return, no halt.
 // Nothing here can empty a host: with nothing allowed left it keeps the newest retained content that is not denied (D6).
 #pragma once
 #include <functional>
@@ -33,6 +34,7 @@ struct HostState {
   std::optional<Grant> grant;                // opened and verified by the caller; checked here for host, epoch, release and time
   std::optional<Digest> arm_release;         // the release for which this host acted on a grant last…
   Verdict arm = Verdict::kHold;              // …and on which verdict
+  bool clock_right = true;                   // false: the host's clock is behind what signed metadata says, so that `now` is no more than "not before"
 };
 
 struct Documents {
@@ -40,6 +42,7 @@ struct Documents {
   const Policy* policy = nullptr;            // nullptr: default rules
   const LocalPolicy* local = nullptr;        // nullptr: no local file
   const DenyList* deny = nullptr;            // nullptr: nothing denied
+  const Zones* zones = nullptr;              // of all windows that are said; a zone that is missing is never open
   // Signed release documents by digest; only those that a plan, `running` or `retained` name are asked for. nullptr: not here (yet).
   std::function<const Release*(const Digest&)> release;
 };
@@ -53,8 +56,8 @@ enum class Action : uint8_t {
 };
 enum class Reason : uint8_t {
   kUpToDate, kNoPlan, kPlanOld, kNothingEligible, kReleaseUnknown,   // nothing to do, or not yet
-  kDenied, kLocalDeny, kLocalPause, kLocalPin, kLocalDelay,          // deny, owner
-  kPaused, kPinned, kDelay,                                          // tenant
+  kDenied, kLocalDeny, kLocalPause, kLocalPin, kLocalDelay, kLocalWindow,  // deny, owner
+  kPaused, kPinned, kDelay, kWindow,                                 // tenant
   kRefused, kApprovalExpired, kFloorNotReached,                      // host's memory, floor
   kHalted, kWithdrawn, kRolloutPaused, kRingNotOpen, kNotInShare, kEnrolledLater,  // plan
   kGrantNeeded, kGrantedGo, kGrantedHold, kHeldArm,                  // grant

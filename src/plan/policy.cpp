@@ -35,6 +35,19 @@ Result<std::chrono::seconds> delay_at(const JsonField& object) {
   return std::chrono::seconds(seconds);
 }
 
+Result<Windows> windows_at(const JsonField& object) {
+  Windows out;
+  TRY(const auto field, object.find("windows"));
+  if (!field) return out;
+  TRY(const auto entries, field->elements(kWindowsMax));
+  if (entries.empty()) return fail(field->error("is empty: nothing would ever be taken; leave it out, or pause"));
+  for (const JsonField& entry : entries) {
+    TRY(const std::string text, entry.text(1, 256));
+    if (const auto added = add_window(out, text); !added) return fail(entry.error(added.error().detail));
+  }
+  return out;
+}
+
 Result<std::vector<Digest>> digests_at(const JsonField& object, std::string_view name) {
   std::vector<Digest> out;
   TRY(const auto field, object.find(name));
@@ -56,6 +69,7 @@ Result<GroupRules> parse_rules(const JsonField& field) {
   TRY(rules.pin, pin_at(field));
   TRY(rules.delay, delay_at(field));
   TRY(rules.mutes, detail::texts_at(field, "mutes", kListMax, 128));
+  TRY(rules.windows, windows_at(field));
   return rules;
 }
 
@@ -63,6 +77,11 @@ Json rules_json(const GroupRules& rules) {
   Json json = Json::object({{"ring", to_string(rules.ring)}, {"paused", rules.paused}, {"delay_s", rules.delay.count()}});
   if (rules.pin) json.set("pin", *rules.pin);
   if (!rules.mutes.empty()) json.set("mutes", detail::texts(rules.mutes));
+  if (!rules.windows.empty()) {
+    Json list = Json::array();
+    for (const Window& window : rules.windows) list.push(window.text());
+    json.set("windows", std::move(list));
+  }
   return json;
 }
 
@@ -122,7 +141,7 @@ Result<LocalPolicy> LocalPolicy::parse(BytesView bytes) {
   const JsonField document(json);
   LocalPolicy local;
   // A misspelled member would silently loosen what the owner wanted; this file is written by hand.
-  constexpr std::string_view known[] = {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny", "require_evidence"};
+  constexpr std::string_view known[] = {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny", "require_evidence", "windows"};
   for (const Json::Member& member : json.members()) {
     if (std::ranges::find(known, member.first) == std::end(known)) return fail(document.error(fmt::format("`{}` is not known here", member.first.substr(0, 64))));
   }
@@ -137,6 +156,8 @@ Result<LocalPolicy> LocalPolicy::parse(BytesView bytes) {
   TRY(local.mutes, detail::texts_at(document, "mutes", kListMax, 128));
   TRY(local.keep, detail::texts_at(document, "keep", kListMax, 128));
   TRY(local.deny, digests_at(document, "deny"));
+  TRY(Windows windows, windows_at(document));
+  if (!windows.empty()) local.windows.push_back(std::move(windows));
   TRY(const auto evidence, document.find("require_evidence"));
   if (evidence) {
     TRY(local.require_evidence, evidence->boolean());

@@ -9,6 +9,7 @@
 #include "base/digest.hpp"
 #include "base/json.hpp"
 #include "plan/ring.hpp"
+#include "plan/window.hpp"
 
 namespace creance::plan {
 
@@ -18,6 +19,7 @@ struct GroupRules {
   std::optional<std::string> pin;  // the only release that the group takes
   std::chrono::seconds delay{0};   // after the release's rollout began
   std::vector<std::string> mutes;  // rule ids whose matches are not reported
+  Windows windows;                 // when new content may be taken; empty: at any time
   friend bool operator==(const GroupRules&, const GroupRules&) = default;
 };
 
@@ -42,13 +44,14 @@ struct Policy {
 };
 bool is_tenant_name(std::string_view name);  // [a-z0-9][a-z0-9_-]{0,63}
 
-// {"_type": "local", "paused": true, "pin": "r1", "delay_s": 60, "ring": "late", "mutes": [...], "keep": [...], "deny": ["<digest>"]}: the host owner's own file, all optional.
+// {"_type": "local", "paused": true, "pin": "r1", "delay_s": 60, "ring": "late", "windows": [...], "mutes": [...], "keep": [...], "deny": ["<digest>"]}: the host owner's own file, all optional.
 struct LocalPolicy {
   bool paused = false;
   std::optional<std::string> pin;
   std::chrono::seconds delay{0};       // the longer of both applies
   std::optional<Ring> ring;            // only a later one than the tenant's counts
   std::vector<std::string> mutes;      // in addition to the tenant's
+  std::vector<Windows> windows;        // of each file that says any; all must be open, and the tenant's too
   std::vector<std::string> keep;       // rules that the tenant's mutes do not reach on this host
   std::vector<Digest> deny;            // release or channel digests never taken here
   bool require_evidence = false;       // nothing new without evidence that was signed with it (evidence.hpp)

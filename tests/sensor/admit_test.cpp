@@ -1,8 +1,14 @@
 // admit over a spool in memory: whose policy it follows, and what it thinks of a clock.
+#include <algorithm>
+#include <functional>
+
 #include "base/digest.hpp"
+#include "base/os/real.hpp"
+#include "plan/grant.hpp"
 #include "plan/plan.hpp"
 #include "plan/policy.hpp"
 #include "plan/release.hpp"
+#include "plan/zone.hpp"
 #include "sensor/admit/admit.hpp"
 #include "sensor/admit/identity.hpp"
 #include "trust/keys/seal.hpp"
@@ -181,6 +187,102 @@ TEST(Admit, SaysThatTheClockIsBehindAndGoesOn) {  // ADR 0097
   EXPECT_EQ(answer.trusted, 0);
   EXPECT_EQ(answer.clock_behind_ms, 1025u * 3600 * 1000);
   EXPECT_NE(answer.detail.view().find("expired"), std::string_view::npos) << answer.detail.view();
+}
+
+// What time decides, under a clock that jumps. It is judged by the later of clock and signed time (ADR 0097): no hold ends earlier for a clock that was put back, and none of those that this
+// host counts itself for one that was put ahead.
+struct Timed : Host {
+  Digest release = publish_release(*this, "acme/own-1", acme_person);
+  void policy_says(const std::function<void(plan::GroupRules&)>& rules) {
+    plan::Policy wanted;
+    wanted.tenant = "acme", wanted.version = ++version;
+    rules(wanted.fallback);
+    publish(wanted.to_bytes());
+  }
+  void owner_says(const std::string& json) { EXPECT_TRUE(files.write_atomic("/state/local.json", as_bytes(json), 0600)); }
+  std::string reason(WallTime wall) {
+    const auto answer = ask(wall);
+    EXPECT_EQ(answer.trusted, 1) << answer.detail.view();
+    return answer.offer != ipc::kNoSet ? "offered" : std::string(answer.detail.view().substr(0, answer.detail.view().find(':')));
+  }
+  std::string detail(WallTime wall) { return std::string(ask(wall).detail.view()); }
+  int64_t version = 0;
+};
+
+TEST(AdmitTime, WindowsOfBothSidesHoldNewContentAndSayWhenTheNextOpens) {
+  Timed host;  // 2026-11-23 is a Monday, 10:00 UTC
+  EXPECT_EQ(host.reason(host.now), "offered");
+  host.policy_says([](plan::GroupRules& rules) { ASSERT_TRUE(plan::add_window(rules.windows, "Mon 11:00-14:00 UTC")); });
+  EXPECT_EQ(host.reason(host.now), "window");
+  EXPECT_NE(host.detail(host.now).find("the next opens at 2026-11-23 11:00 UTC"), std::string::npos) << host.detail(host.now);
+  EXPECT_EQ(host.ask(host.now).recheck_ms, 3'600'000u);
+  EXPECT_EQ(host.reason(host.now + hours(1)), "offered");
+  host.owner_says(R"({"_type":"local","windows":["Mon-Fri 12:00-13:00 UTC"]})");
+  EXPECT_EQ(host.reason(host.now + hours(1)), "local_window");
+  EXPECT_EQ(host.reason(host.now + hours(2)), "offered");
+  EXPECT_EQ(host.reason(host.now + hours(3)), "local_window");
+}
+
+TEST(AdmitTime, AZoneThatThisHostDoesNotKnowOpensNoWindow) {
+  Timed host;  // whose files hold no zones at all
+  host.policy_says([](plan::GroupRules& rules) { ASSERT_TRUE(plan::add_window(rules.windows, "daily 00:00-24:00 Europe/Vienna")); });
+  EXPECT_EQ(host.reason(host.now), "window");
+  EXPECT_NE(host.detail(host.now).find("`Europe/Vienna` is not known on this host"), std::string::npos);
+  os::RealFileSystem disk;
+  const auto zone = disk.read(std::filesystem::path(plan::kZoneFolder) / "Europe/Vienna", plan::kZoneBytesMax);
+  if (!zone) GTEST_SKIP() << "this machine has no time zones (package tzdata)";
+  EXPECT_TRUE(host.files.write_atomic(std::filesystem::path(plan::kZoneFolder) / "Europe/Vienna", *zone, 0644));
+  EXPECT_EQ(host.reason(host.now), "offered");
+}
+
+TEST(AdmitTime, AClockThatWasPutBackOpensNoWindow) {
+  Timed host;
+  host.question.uptime = trust::Uptime{"boot", MonotonicTime(10)};
+  host.policy_says([](plan::GroupRules& rules) { ASSERT_TRUE(plan::add_window(rules.windows, "daily 00:00-24:00 UTC")); });
+  EXPECT_EQ(host.reason(host.now), "offered");
+  EXPECT_EQ(host.reason(host.now - hours(1)), "window");
+  EXPECT_NE(host.detail(host.now - hours(1)).find("this host's clock is behind what signed metadata says"), std::string::npos);
+  EXPECT_EQ(host.reason(host.now - std::chrono::seconds(30)), "offered") << "clocks differ by that much";
+}
+
+TEST(AdmitTime, ADelayEndsByNoClockThatWasPutBackAndAPauseByNoClockAtAll) {
+  Timed host;
+  host.question.uptime = trust::Uptime{"boot", MonotonicTime(10)};
+  host.policy_says([](plan::GroupRules& rules) { rules.delay = hours(2); });
+  EXPECT_EQ(host.reason(host.now), "delay");
+  EXPECT_EQ(host.reason(host.now - hours(5)), "delay");
+  host.question.uptime->at += hours(1);
+  EXPECT_EQ(host.reason(host.now - hours(5)), "delay") << "an hour of this machine's own later";
+  host.question.uptime->at += hours(1);
+  EXPECT_EQ(host.reason(host.now - hours(5)), "offered") << "two hours: what is held back is the clock, not time";
+  host.question.paused = true;
+  for (const hours jump : {hours(-1000), hours(0), hours(20)}) EXPECT_EQ(host.reason(host.now + jump), "local_pause");
+}
+
+TEST(AdmitTime, AGrantEndsWithItsTimeHoweverTheClockStands) {
+  Timed host;
+  host.question.uptime = trust::Uptime{"boot", MonotonicTime(10)};
+  host.question.announced = host.release.bytes;
+  plan::Grant grant{std::string(32, 'a'), host.question.boot_epoch, host.release, plan::Verdict::kGo, host.now + hours(1)};
+  trust::Signer* const by[] = {&host.rollout};
+  EXPECT_TRUE(host.files.write_atomic("/state/spool/grant.json", *trust::sign_document(grant.to_json(), by), 0600));
+  EXPECT_EQ(host.ask(host.now).grant, ipc::GrantVerdict::kGo);
+  EXPECT_EQ(host.ask(host.now + hours(1)).grant, ipc::GrantVerdict::kNone) << "over";
+  EXPECT_EQ(host.ask(host.now - hours(9)).grant, ipc::GrantVerdict::kGo) << "a clock behind is not believed, and so hurts nobody";
+  host.question.uptime->at += hours(1);
+  const auto late = host.ask(host.now - hours(9));
+  EXPECT_EQ(late.grant, ipc::GrantVerdict::kNone) << "put back, it lengthens no grant";
+  EXPECT_NE(late.offer, ipc::kNoSet) << "the host asks again";
+  EXPECT_NE(late.detail.view().find("grant:"), std::string_view::npos) << late.detail.view();
+}
+
+TEST(AdmitTime, ExpiredMetadataStopsNewContentAndNothingElse) {
+  Timed host;
+  const auto late = host.ask(host.now + hours(24 * 60));
+  EXPECT_EQ(late.trusted, 0) << "nothing new";
+  EXPECT_EQ(late.running_standing, ipc::Standing::kAllowed) << "and no word against what runs";
+  EXPECT_TRUE(std::ranges::all_of(late.rung_standing, [](ipc::Standing standing) { return standing == ipc::Standing::kAllowed; }));
+  EXPECT_EQ(host.reason(host.now), "offered") << "a clock that was ahead and is right again locks nobody out";
 }
 
 }  // namespace

@@ -199,6 +199,19 @@ TEST(Api, PoliciesDecideRings) {
   EXPECT_TRUE(is_problem(world.operate("PUT", "/api/v1/policies/other", policy), 400));
 }
 
+TEST(Api, PoliciesSayWindowsThatHostsCanJudge) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const auto put = [&](Json windows) {
+    const Json policy = Json::object({{"_type", "policy"}, {"tenant", "demo"}, {"version", 1}, {"groups", Json::array()}, {"default", Json::object({{"ring", "late"}, {"windows", std::move(windows)}})}});
+    return world.operate("PUT", "/api/v1/policies/demo", policy);
+  };
+  EXPECT_EQ(put(Json::array({"Mon-Fri 22:00-04:00 UTC"})).status, 200);
+  for (const char* wrong : {"Mon-Fri 22:00-04:00 Nowhere/Atlantis", "Mon-Fri 22:00-04:00 ../../etc/passwd", "Mon-Fri 25:00-04:00 UTC", "Mon 22:00-22:00 UTC"}) EXPECT_TRUE(is_problem(put(Json::array({wrong})), 400)) << wrong;
+  EXPECT_TRUE(is_problem(put(Json::array()), 400));
+  EXPECT_TRUE(is_problem(put(Json::array({"daily 22:00-04:00 UTC", "Sun 23:00-24:00 UTC"})), 400));
+}
+
 TEST(Api, RenewsWhatIsNearItsEnd) {
   World world;
   ASSERT_TRUE(world.start());

@@ -9,6 +9,7 @@
 #include "plan/decide.hpp"
 #include "plan/evidence.hpp"
 #include "plan/validity.hpp"
+#include "plan/zone_files.hpp"
 #include "sensor/admit/identity.hpp"
 #include "sensor/admit/judge.hpp"
 #include "sensor/admit/local_policy.hpp"
@@ -19,6 +20,8 @@
 
 namespace creance::sensor {
 namespace {
+
+constexpr std::chrono::milliseconds kClockDifference{60'000};  // less is how clocks differ
 
 class Admission {
  public:
@@ -40,6 +43,10 @@ class Admission {
     documents.policy = policy_ ? &*policy_ : nullptr;
     documents.local = local_ ? &*local_ : nullptr;
     documents.deny = deny_ ? &*deny_ : nullptr;
+    plan::Zones zones;  // what cannot be read is missing, and what names it is never open
+    if (policy_) (void)plan::read_zones(files_, policy_->rules_for(identity_.tags).windows, zones).has_value();
+    for (const plan::Windows& list : local_ ? local_->windows : std::vector<plan::Windows>()) (void)plan::read_zones(files_, list, zones).has_value();
+    documents.zones = &zones;
     documents.release = [this](const Digest& digest) { return release(digest); };
     Judgement judgement = judge(question_, documents, host, memory, now_);
     judgement.answer.clock_behind_ms = clock_behind_ms();
@@ -127,6 +134,7 @@ class Admission {
     if (const auto refusals = ipc::read_record<ipc::Refusals>(files_, question_.state / "state/refusals.bin")) memory.refusals = *refusals;
     if (const auto seen = ipc::read_record<ipc::PlanSeen>(files_, question_.state / "trusted/plan.bin")) memory.plan_seen = seen->sequence;
     if (question_.announced) memory.grant = grant();
+    memory.clock_right = client_.clock_behind() < kClockDifference;
     return memory;
   }
 

@@ -13,6 +13,7 @@
 #include "base/os/lock.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
+#include "plan/zone.hpp"
 #include "sensor/admit/admit.hpp"
 #include "trust/keys/signer.hpp"
 
@@ -48,7 +49,8 @@ bool parse(const std::vector<std::string>& given, Question& question, os::GivenF
 Status confine(const std::filesystem::path& state) {
   (void)trust::KeyPair::ed25519_from_seed(Bytes(32, 7)).has_value();  // the crypto library reads its configuration once, now
   (void)sha256({});
-  const std::filesystem::path readable[] = {state / "spool"};  // what else it reads was given to it
+  std::vector<std::filesystem::path> readable = {state / "spool"};  // what else it reads was given to it
+  if (std::filesystem::exists(plan::kZoneFolder)) readable.emplace_back(plan::kZoneFolder);  // time zones of maintenance windows
   const std::filesystem::path writable[] = {state / "trusted", state / "sets"};
   const os::Confinement confinement{.readable = readable, .writable = writable, .may_write_files = true};
   if (const auto done = os::confine_files(confinement); !done && done.error().code != ErrorCode::kUnsupported) return done;

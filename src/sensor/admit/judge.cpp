@@ -51,6 +51,7 @@ Judgement judge(const Question& question, plan::Documents documents, const plan:
   }
   state.plan_sequence = static_cast<int64_t>(memory.plan_seen);
   state.boot_epoch = question.boot_epoch;
+  state.clock_right = memory.clock_right;
   if (question.held_back) {
     state.arm_release = Digest{*question.held_back};
     state.arm = plan::Verdict::kHold;

@@ -14,6 +14,7 @@ struct HostMemory {
   ipc::Refusals refusals;
   uint64_t plan_seen = 0;                  // newest plan that this host ever believed
   std::optional<plan::Grant> grant;        // verified
+  bool clock_right = true;                 // plan::HostState
 };
 
 struct Judgement {

@@ -7,12 +7,13 @@
 
 #include "base/json.hpp"
 #include "base/yaml.hpp"
+#include "plan/zone_files.hpp"
 
 namespace creance::sensor {
 namespace {
 
 constexpr size_t kPolicyBytesMax = 65'536;
-constexpr std::string_view kKeys[] = {"paused", "pin", "delay", "ring", "mutes", "keep", "deny", "require_evidence"};
+constexpr std::string_view kKeys[] = {"paused", "pin", "delay", "ring", "mutes", "keep", "deny", "require_evidence", "windows"};
 
 std::unexpected<Error> wrong(const std::string& file, const yaml::Node& node, const std::string& what) {
   return fail(ErrorCode::kInvalid, fmt::format("{}:{}:{}: {}", file, node.span.line, node.span.column, what));
@@ -29,7 +30,7 @@ std::optional<int64_t> seconds_of(std::string_view text) {
   return number * unit;
 }
 
-Result<Json> value_of(const yaml::Document& document, const yaml::Node& key, const yaml::Node& value, const std::string& file) {
+Result<Json> value_of(const yaml::Document& document, const yaml::Node& key, const yaml::Node& value, const std::string& file, const ZoneCheck& zone_known) {
   if (key.text == "paused" || key.text == "require_evidence") {
     if (value.kind == yaml::Kind::kScalar && value.type == yaml::Scalar::kBoolean) return Json(value.text.front() == 't' || value.text.front() == 'T');
     return wrong(file, value, fmt::format("`{}` must be true or false", key.text));
@@ -44,10 +45,17 @@ Result<Json> value_of(const yaml::Document& document, const yaml::Node& key, con
     return wrong(file, value, fmt::format("`{}` must be a name", key.text));
   }
   if (value.kind != yaml::Kind::kSequence) return wrong(file, value, fmt::format("`{}` must be a list", key.text));
+  if (key.text == "windows" && value.children.empty()) return wrong(file, value, "`windows` is empty: nothing would ever be taken; leave it out, or write `paused: true`");
   Json::Array list;
+  plan::Windows windows;
   for (const uint32_t child : value.children) {
     const yaml::Node& entry = document.at(child);
     if (entry.kind != yaml::Kind::kScalar) return wrong(file, entry, fmt::format("`{}` must be a list of texts", key.text));
+    if (key.text == "windows") {
+      auto added = plan::add_window(windows, entry.text);
+      if (added) added = zone_known(windows.back().zone);
+      if (!added) return wrong(file, entry, added.error().detail);
+    }
     list.emplace_back(entry.text);
   }
   return Json(std::move(list));
@@ -62,6 +70,7 @@ plan::LocalPolicy merged(const plan::LocalPolicy& a, const plan::LocalPolicy& b)
   if (b.ring) out.ring = a.ring ? std::max(*a.ring, *b.ring) : *b.ring;
   out.mutes.insert(out.mutes.end(), b.mutes.begin(), b.mutes.end());
   out.keep.insert(out.keep.end(), b.keep.begin(), b.keep.end());
+  out.windows.insert(out.windows.end(), b.windows.begin(), b.windows.end());
   out.deny.insert(out.deny.end(), b.deny.begin(), b.deny.end());
   out.require_evidence = a.require_evidence || b.require_evidence;
   return out;
@@ -69,7 +78,7 @@ plan::LocalPolicy merged(const plan::LocalPolicy& a, const plan::LocalPolicy& b)
 
 }  // namespace
 
-Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file) {
+Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file, const ZoneCheck& zone_known) {
   Diagnostics diagnostics;
   const auto documents = yaml::parse(text, file, "policy", diagnostics);
   if (!documents || documents->size() > 1) return fail(ErrorCode::kInvalid, diagnostics.empty() ? fmt::format("{}:1:1: must be one document", file) : to_line(diagnostics.front()));
@@ -82,7 +91,7 @@ Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::st
     const yaml::Node& key = document.at(children[i]);
     // A misspelled key would silently loosen what the owner wanted.
     if (std::ranges::find(kKeys, key.text) == std::end(kKeys)) return wrong(file, key, fmt::format("`{}` is not known here", key.text.substr(0, 64)));
-    TRY(Json value, value_of(document, key, document.at(children[i + 1]), file));
+    TRY(Json value, value_of(document, key, document.at(children[i + 1]), file, zone_known));
     json.set(key.text == "delay" ? "delay_s" : key.text, std::move(value));
   }
   auto policy = plan::LocalPolicy::parse(as_bytes(to_json(json)));
@@ -100,10 +109,21 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
     }
     out.policy = out.policy ? merged(*out.policy, *read) : std::move(*read);
   };
-  if (const auto bytes = files.read(json, kPolicyBytesMax)) take(plan::LocalPolicy::parse(*bytes));
+  const auto zone_known = [&](std::string_view zone) -> Status {
+    TRY_VOID(plan::read_zone(files, zone));
+    return {};
+  };
+  const auto with_known_zones = [&](Result<plan::LocalPolicy> read) -> Result<plan::LocalPolicy> {
+    if (read)
+      for (const plan::Windows& list : read->windows)
+        for (const plan::Window& window : list)
+          if (const auto known = zone_known(window.zone); !known) return fail(known.error().code, fmt::format("{}: windows: {}", json.string(), known.error().detail));
+    return read;
+  };
+  if (const auto bytes = files.read(json, kPolicyBytesMax)) take(with_known_zones(plan::LocalPolicy::parse(*bytes)));
   else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
   if (yaml.empty()) return out;
-  if (const auto bytes = files.read(yaml, kPolicyBytesMax)) take(parse_policy_yaml(as_text(*bytes), yaml.string()));
+  if (const auto bytes = files.read(yaml, kPolicyBytesMax)) take(parse_policy_yaml(as_text(*bytes), yaml.string(), zone_known));
   else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
   return out;
 }

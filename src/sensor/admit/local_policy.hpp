@@ -2,6 +2,7 @@
 // stricter holds. A file that is there and cannot be read, or says what is not known, may have said "no": then nothing new is taken, and `complaint` says why. Pure but for the files.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -22,10 +23,12 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
 //   pin: "release-7"        this one alone
 //   delay: 2d               after a rollout began; s, m, h, d
 //   ring: late              only a later one than the server's counts
+//   windows: ["Mon-Fri 22:00-04:00 Europe/Vienna"]   when new content may be taken (plan/window.hpp); the server's must be open too
 //   mutes: ["<rule id>"]    matches that are not reported
 //   keep: ["<rule id>"]     rules that the server's mutes do not reach
 //   deny: ["<64 digits>"]   releases or channel files never taken
-// kInvalid with file:line:column.
-Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file);
+// kInvalid with file:line:column. `zone_known`: whether a time zone can be judged by, else what is to be said.
+using ZoneCheck = std::function<Status(std::string_view zone)>;
+Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file, const ZoneCheck& zone_known);
 
 }  // namespace creance::sensor

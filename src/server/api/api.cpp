@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/digest.hpp"
+#include "plan/zone_files.hpp"
 #include "trust/client/transports.hpp"
 
 namespace creance::server {
@@ -364,6 +365,11 @@ HttpResponse Api::put_policy(const HttpRequest& request) {
     if (!plan::is_tenant_name(tenant)) return fail(ErrorCode::kInvalid, "the path does not end with a tenant's name");
     TRY(auto policy, plan::Policy::parse(as_bytes(request.body)));
     if (policy.tenant != tenant) return fail(ErrorCode::kInvalid, fmt::format("tenant: is `{}`, the path says `{}`", policy.tenant, tenant));
+    plan::Zones zones;  // one that is not known here is misspelled
+    auto known = plan::read_zones(files_, policy.fallback.windows, zones);
+    for (const plan::Group& group : policy.groups)
+      if (known) known = plan::read_zones(files_, group.rules.windows, zones);
+    if (!known) return fail(ErrorCode::kInvalid, "windows: " + known.error().detail);
     TRY_VOID(publisher_.put_policy(std::move(policy)));
     return Json::object({{"version", publisher_.policy(tenant).version}});
   }();
