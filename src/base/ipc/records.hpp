@@ -17,7 +17,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, kNextIdentity = 12 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, kNextIdentity = 12, kSight = 13 };
 
 using BootId = Text<40>;
 
@@ -112,6 +112,15 @@ struct Order {
   Text<160> reason;
   bool valid() const { return in_range(what) && pause_ms <= limits::kPauseMsMax && (pause_ms > 0) == (what == What::kPause) && reason.valid(); }
 };
+// What the running sensor sees with and runs, for `creance-sensor status --fields`: state/sight.bin, not synced.
+struct Sight {
+  static constexpr RecordKind kKind = RecordKind::kSight;
+  Set running{};
+  Text<16> input;      // as the worker is told it: "ebpf", "connector", "replay", "none"
+  Text<64> collector;  // as the worker says it
+  bool valid() const { return input.valid() && collector.valid(); }
+};
+
 // Where an order goes when there is no space for another file; always there, and blank while there is none.
 inline constexpr const char* kReservedOrder = "orders/reserved.bin";
 

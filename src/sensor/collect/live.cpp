@@ -190,6 +190,11 @@ class LiveCollector final : public Collector {
 
 }  // namespace
 
+std::vector<Supplied> live_supplied(LiveOptions::From from, const Clock& clock) {
+  const LiveCollector described(std::make_unique<FromNothing>(), LiveOptions{.from = from, .host = {}, .passwd = {}}, clock);
+  return {described.supplied().begin(), described.supplied().end()};
+}
+
 Result<std::unique_ptr<Collector>> make_live_collector(const LiveOptions& options, const Clock& clock) {
   if (options.from == LiveOptions::From::kNothing || options.ring_descriptor < 0) return std::make_unique<LiveCollector>(std::make_unique<FromNothing>(), options, clock);
   TRY(SharedPage shared, SharedPage::map(options.shared_descriptor));

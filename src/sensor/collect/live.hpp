@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sensor/collect/collector.hpp"
 
@@ -17,6 +18,8 @@ struct LiveOptions {
   std::string host;
   std::string passwd;        // the text of /etc/passwd
 };
+// What a collector that watches this way supplies, without watching.
+std::vector<Supplied> live_supplied(LiveOptions::From from, const Clock& clock);
 Result<std::unique_ptr<Collector>> make_live_collector(const LiveOptions& options, const Clock& clock);
 
 }  // namespace creance::sensor

@@ -35,6 +35,8 @@ constexpr std::string_view kUsage =
     "      --rule-steps N    steps that one rule may take within a minute (3221225472, which is also the most); above, it is suspended until the next\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
     "  creance-sensor status --state DIR [--json]\n"
+    "  creance-sensor status --fields --state DIR [--json]\n"
+    "      which inputs of which Types this host can say, and which rules can therefore not fire\n"
     "  creance-sensor why --state DIR\n"
     "      what was refused, held, suspended and done lately, and for which reason\n"
     "  creance-sensor doctor --state DIR [--policy FILE]\n"
@@ -47,7 +49,7 @@ constexpr std::string_view kUsage =
 
 struct Given {
   std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy = "/etc/creance/policy.yml", pause = "24h", reason, digest;
-  bool live = false, without_ebpf = false, loop = false, json = false, offline = false, help = false;
+  bool live = false, without_ebpf = false, loop = false, json = false, fields = false, offline = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
   uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;
@@ -79,6 +81,7 @@ std::string parse(const std::vector<std::string>& arguments, Given& given) {
     else if (option == "--without-ebpf") given.without_ebpf = true;
     else if (option == "--loop") given.loop = true;
     else if (option == "--json") given.json = true;
+    else if (option == "--fields") given.fields = true;
     else if (option == "--offline") given.offline = true;
     else if (option == "--help" || option == "-h") given.help = true;
     else {
@@ -185,6 +188,22 @@ int show(const Given& given, FileSystem& files, const char* file) {
   return 0;
 }
 
+// The worker's program knows Types and content; this one does not.
+int show_fields(const Given& given, FileSystem& files) {
+  const std::filesystem::path state = given.state;
+  const auto sight = ipc::read_record<ipc::Sight>(files, state / "state/sight.bin");
+  if (!sight) return complain({sight.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", sight.error().detail)});
+  const char* form = given.json ? "json" : ::isatty(STDOUT_FILENO) == 1 && ::getenv("NO_COLOR") == nullptr ? "colours" : "text";
+  std::vector<std::string> arguments = {"--fields", form, "--input", std::string(sight->input.view()), "--name", std::string(sight->collector.view()), "--set", to_hex(sight->running)};
+  if (const auto refusals = ipc::read_record<ipc::Refusals>(files, state / "state/refusals.bin"))
+    for (size_t i = 0; i < refusals->count; ++i) arguments.insert(arguments.end(), {"--without", to_hex(refusals->list[i].release)});
+  const ipc::Descriptor sets(::open((state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!sets) return complain(os::errno_error(errno, "cannot open", state / "sets"));
+  auto child = os::ChildProcess::start({given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker), arguments, {{STDOUT_FILENO, 3}, {sets.get(), 6}}, {}, {}});
+  if (!child) return complain(child.error());
+  return child->wait().code;
+}
+
 // "90s", "15m", "12h", "2d"
 std::optional<uint64_t> milliseconds_of(std::string_view text) {
   uint64_t count = 0;
@@ -239,6 +258,7 @@ int main_of(const std::vector<std::string>& arguments) {
   os::RealFileSystem files;
   if (given.command == "enrol") return enrol_folder(given, files);
   if (given.command == "run") return run(given, files);
+  if (given.command == "status" && given.fields) return show_fields(given, files);
   if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
   if (given.command == "why") return show(given, files, "why.txt");
   if (given.command == "doctor") return doctor({given.state, given.policy}, files);

@@ -148,19 +148,24 @@ Result<Child> Supervisor::launch(Role role, Program program) {
   return child;
 }
 
+const char* Supervisor::input_name() const {
+  if (!input_) return "none";
+  return options_.input == Input::kReplay ? "replay" : options_.input == Input::kConnector ? "connector" : "ebpf";
+}
+
 Result<Child> Supervisor::launch_worker(const Set& set, bool rehearse) {
   std::vector<std::string> arguments = {"--host", options_.host, "--rule-steps", std::to_string(options_.rule_steps)};
   // A rehearsal changes nothing of what the live worker sees, and nobody reads its detections.
   std::vector<std::pair<int, int>> descriptors = {{sets_.get(), 6}};
   if (rehearse) descriptors.emplace_back(memory_to_read_.get(), 5);
   else descriptors.insert(descriptors.end(), {{detections_out_.get(), 4}, {memory_.get(), 5}});
+  arguments.insert(arguments.end(), {"--input", input_name()});
   if (input_ && options_.input == Input::kReplay) {
     descriptors.emplace_back(input_.get(), 7);
-    arguments.insert(arguments.end(), {"--input", "replay", "--name", options_.events.string(), "--rate", std::to_string(options_.rate)});
+    arguments.insert(arguments.end(), {"--name", options_.events.string(), "--rate", std::to_string(options_.rate)});
     if (options_.loop) arguments.emplace_back("--loop");
   } else if (input_) {
-    if (options_.input == Input::kConnector) arguments.insert(arguments.end(), {"--input", "connector"});
-    else arguments.insert(arguments.end(), {"--input", "ebpf", "--ring-bytes", std::to_string(ring_bytes_)});
+    if (options_.input == Input::kLive) arguments.insert(arguments.end(), {"--ring-bytes", std::to_string(ring_bytes_)});
     if (!rehearse) descriptors.insert(descriptors.end(), {{input_.get(), 7}, {counters_.get(), 8}});
   }
   if (set != kNoSet || rehearse) arguments.insert(arguments.end(), {rehearse ? "--rehearse" : "--set", to_hex(set)});

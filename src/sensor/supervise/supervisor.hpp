@@ -61,6 +61,7 @@ class Supervisor final : private Hands {
   };
 
   Status open_input();
+  const char* input_name() const;         // as the worker is told it
   Status attach_kernel();
   Result<Child> launch(Role role, Program program);
   Result<Child> launch_worker(const Set& set, bool rehearse);

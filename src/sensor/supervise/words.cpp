@@ -191,7 +191,12 @@ void Supervisor::write_status() {
                       share(v.memory_full), share(v.io_full), count(v.oom_kills), count(v.disk_free_mib), count(v.others_crashed), count(v.boots), count(v.boot_ms < 0 ? v.boot_ms : v.boot_ms / 1'000));
   text += fmt::format("sensor     {} MiB resident, {} s of CPU time, all its processes\n", count(v.sensor_rss_kib < 0 ? v.sensor_rss_kib : v.sensor_rss_kib >> 10), count(v.sensor_cpu_ms < 0 ? v.sensor_cpu_ms : v.sensor_cpu_ms / 1'000));
   if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
-  for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}}) {
+  ipc::Sight sight;
+  sight.running = activation.running();
+  sight.input.assign(input_name());
+  sight.collector.assign(collector_);
+  const std::string seen(as_text(ipc::to_record(sight)));
+  for (const auto& [file, content] : {std::pair<const char*, const std::string&>{"state/status.json", json}, {"state/status.txt", text}, {"state/why.txt", why}, {"state/sight.bin", seen}}) {
     auto written = os::write_unsynced(options_.state / file, content, 0644);
     if (!written && written.error().code == ErrorCode::kNoSpace) {  // an old status would be a lie; what it took may be enough for the new one
       (void)files_.remove(options_.state / file).has_value();

@@ -185,6 +185,7 @@ Result<std::unique_ptr<ActiveSet>> ActiveSet::load(int sets_folder, const ipc::S
       const bool fits_elsewhere = known != supplied.end() && std::any_of(record.files.begin(), record.files.begin() + record.count, [&](const ipc::SetFile& other) { return other.fingerprint == known->type->fingerprint; });
       if (known != supplied.end() && !fits_elsewhere)
         return fail(ErrorCode::kInvalid, fmt::format("`{}`: made for another interface of {} than this build supplies ({})", entry.name.view(), known->type->id, to_hex(known->type->fingerprint)));
+      if (known == supplied.end()) active->foreign_.push_back(entry);
       continue;
     }
     TRY(MappedFile file, MappedFile::open(folder.get(), std::string(entry.name.view()), entry.bytes));

@@ -84,6 +84,7 @@ class ActiveSet {
   LoadedChannel* of_type(uint32_t type);  // nullptr: this set says nothing about such events
   uint32_t instances() const { return instances_; }
   std::span<const HeldInstance> held() const { return held_; }  // read an input that this host cannot say
+  std::span<const ipc::SetFile> foreign() const { return foreign_; }  // channel files of Types that this sensor's collector does not supply
   bool has_tag(std::string_view tag) const;
 
  private:
@@ -93,6 +94,7 @@ class ActiveSet {
   std::vector<LoadedChannel> channels_;
   std::unique_ptr<LoadedCorrelations> correlations_;
   std::vector<HeldInstance> held_;
+  std::vector<ipc::SetFile> foreign_;
   uint32_t instances_ = 0;
 };
 

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <functional>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "sensor/collect/linux_inputs.hpp"
 #include "sensor/collect/live.hpp"
 #include "sensor/collect/replay.hpp"
+#include "sensor/worker/fields.hpp"
 #include "sensor/worker/worker.hpp"
 
 namespace creance::sensor {
@@ -41,6 +43,7 @@ struct Arguments {
   ipc::Set set{};
   bool rehearse = false;
   std::vector<ipc::Set> without;
+  std::optional<FieldsForm> fields;
 };
 
 template <class N>
@@ -52,6 +55,7 @@ bool digest(std::string_view text, ipc::Set& out) {
   return true;
 }
 
+constexpr std::pair<std::string_view, FieldsForm> kForms[] = {{"text", FieldsForm::kText}, {"colours", FieldsForm::kColours}, {"json", FieldsForm::kJson}};
 bool parse(const std::vector<std::string>& given, Arguments& out) {
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string& option = given[i];
@@ -67,7 +71,11 @@ bool parse(const std::vector<std::string>& given, Arguments& out) {
     else if (option == "--ring-bytes") right = number(value, out.ring_bytes);
     else if (option == "--rule-steps") right = number(value, out.rule_steps) && out.rule_steps <= limits::kInstanceStepsPerMinuteMax;
     else if (option == "--set") right = digest(value, out.set);
-    else if (option == "--without") {
+    else if (option == "--fields") {
+      const auto form = std::ranges::find(kForms, value, &std::pair<std::string_view, FieldsForm>::first);
+      right = form != std::end(kForms);
+      if (right) out.fields = form->second;
+    } else if (option == "--without") {
       ipc::Set refused{};
       right = digest(value, refused);
       out.without.push_back(refused);
@@ -78,11 +86,15 @@ bool parse(const std::vector<std::string>& given, Arguments& out) {
   return true;
 }
 
+LiveOptions::From live_from(const Arguments& arguments) {
+  using From = LiveOptions::From;
+  return arguments.input == "ebpf" ? From::kRingBuffer : arguments.input == "connector" ? From::kConnector : From::kNothing;
+}
+
 Result<std::unique_ptr<Collector>> collector_for(const Arguments& arguments, RecentEvents& recent, os::RealClock& clock) {
   if (arguments.input == "replay") return make_replay_collector({7, arguments.name, arguments.loop, arguments.rate, arguments.rehearse ? nullptr : recent.replay_position()}, clock);
-  using From = LiveOptions::From;
-  const From from = arguments.input == "ebpf" ? From::kRingBuffer : arguments.input == "connector" ? From::kConnector : From::kNothing;
-  if (from == From::kNothing && arguments.input != "none") return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
+  const LiveOptions::From from = live_from(arguments);
+  if (from == LiveOptions::From::kNothing && arguments.input != "none") return fail(ErrorCode::kInvalid, fmt::format("unknown input `{}`", arguments.input));
   os::RealFileSystem files;
   auto passwd = files.read("/etc/passwd", 4u << 20);
   return make_live_collector({from, arguments.rehearse ? -1 : 7, arguments.ring_bytes, 8, arguments.host, passwd ? std::string(as_text(*passwd)) : std::string()}, clock);
@@ -117,6 +129,25 @@ int print_manifest(const std::string& input) {
   return ::write(3, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 2;
 }
 
+// What this host can say and what the set wants of it, on descriptor 3; `--name`: the collector's name.
+int print_fields(const Arguments& arguments) {
+  const os::RealClock clock;
+  std::vector<Supplied> supplied;
+  if (arguments.input != "replay") supplied = live_supplied(live_from(arguments), clock);
+  else
+    for (const schema::TemplateType& type : schema::Catalog::embedded().types()) supplied.push_back({&type, std::vector<bool>(type.inputs.size(), true)});  // a file of events may say anything
+  if (const auto confined = confine([] { return Status(); }); !confined) return complain(confined.error(), 2);
+  const auto fields = read_fields(6, arguments.set, arguments.name, supplied, arguments.without);
+  if (!fields) return complain(fields.error(), 2);
+  const std::string text = to_text(*fields, *arguments.fields);
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t n = ::write(3, rest.data(), rest.size());
+    if (n <= 0) return 2;
+    rest.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
+}
+
 int run(const std::vector<std::string>& given) {
   if (given.size() == 2 && given[0] == "--print-manifest") return print_manifest(given[1]);
   Arguments arguments;
@@ -124,6 +155,7 @@ int run(const std::vector<std::string>& given) {
     std::fputs("creance-sensor-worker is started by creance-sensor; see creance-sensor --help\n", stderr);
     return 3;
   }
+  if (arguments.fields) return print_fields(arguments);
   os::RealClock clock;
   auto recent = RecentEvents::map(5, !arguments.rehearse);
   if (!recent) return complain(recent.error(), 2);
