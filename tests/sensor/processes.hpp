@@ -157,7 +157,10 @@ class Processes : public testing::Test {
     const size_t at = text.find("\"worker_pid\":");
     return at == std::string::npos ? 0 : std::stoi(text.substr(at + 13));
   }
-  bool marked() { return ipc::read_record<ipc::Marker>(files_, state_ / "state/marker.bin").has_value(); }  // an attempt is under way
+  bool marked() const {  // an attempt is under way
+    os::RealFileSystem files;
+    return ipc::read_record<ipc::Marker>(files, state_ / "state/marker.bin").has_value();
+  }
 
   fs::path state_;
   os::RealFileSystem files_;

@@ -18,7 +18,7 @@ class Reboot : public Processes {
   }
   bool reached(const std::string& step, const Set& next) const {
     if (step == "announced") return fs::exists(state_ / "sets" / to_hex(next) / "set.bin");
-    if (step == "marker") return file_exists("marker.bin");
+    if (step == "marker") return marked();
     if (step == "rehearsed") return count(state_ / "log", "rehearsed over") > 0;
     if (step == "good") return event("probation_passed", next);
     return event("activated", next);
@@ -61,7 +61,7 @@ TEST_F(Reboot, AtAnyStepOfAnActivationLeavesTheHostOnGoodContent) {
 
     const auto ladder = ipc::read_record<ipc::Ladder>(files_, state_ / "state/ladder.bin");
     ASSERT_TRUE(ladder);
-    const bool marker = file_exists("marker.bin"), passed = ladder->sets[0] == next;
+    const bool marker = marked(), passed = ladder->sets[0] == next;
     offer(ipc::kNoSet, "go");
     const ipc::Descriptor reads(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     const fs::path folder = state_ / "sets" / to_hex(next);
@@ -71,12 +71,12 @@ TEST_F(Reboot, AtAnyStepOfAnActivationLeavesTheHostOnGoodContent) {
     std::ofstream(state_ / "pretend/report", std::ios::trunc).flush();
     start("creance-sensor-worker", fmt::format("boot-{}", seed + 1), 300);
     if (passed) {
-      ASSERT_TRUE(await([&] { return runs(next) && !file_exists("marker.bin"); })) << log();
+      ASSERT_TRUE(await([&] { return runs(next) && !marked(); })) << log();
       EXPECT_FALSE(event("unclean_reboot", next)) << "its probation was over";
       good_set = next;
       ++kept;
     } else if (marker) {
-      ASSERT_TRUE(await([&] { return event("unclean_reboot", next) && event("returned", next) && runs(good_set) && !file_exists("marker.bin"); })) << log();
+      ASSERT_TRUE(await([&] { return event("unclean_reboot", next) && event("returned", next) && runs(good_set) && !marked(); })) << log();
       const auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
       ASSERT_TRUE(refusals && refusals->contains(next));
       ++returned;

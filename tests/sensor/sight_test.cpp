@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "base/os/real_reserved_files.hpp"
 #include "sensor/processes.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
@@ -78,7 +79,8 @@ class Sight : public Processes {
     MovedProc files(real, *moved_);
     const MovedClock clock(*moved_);
     os::RealRandom random;
-    Supervisor supervisor(options_, files, clock, random);
+    os::RealReservedFiles reserved;
+    Supervisor supervisor(options_, files, reserved, clock, random);
     if (const auto started = supervisor.start(); !started) {
       fmt::print(stderr, "{}\n", started.error().detail);
       ::_exit(9);

@@ -238,6 +238,13 @@ class Host final : private Hands {
     tell("order: " + conductor_->order(order));
     if (retries) hurt_.erase(order.release);
   }
+  void pause(milliseconds time) {
+    ipc::Order order;
+    order.pause_ms = static_cast<uint64_t>(time.count());
+    tell("order: " + conductor_->order(order));
+  }
+  plan::LocalPolicy& owner() { return owner_; }                              // as policy.yml says it
+  const std::vector<WallTime>& activated() const { return activated_; }      // when, by the host's clock
   void network(bool works) { network_ = works; }
   void forge(bool yes) { forging_ = yes; }
   void offer_old_plan(bool yes) { replaying_ = yes; }
@@ -389,6 +396,7 @@ class Host final : private Hands {
   void report(const Emit& event) override {
     tell(fmt::format("{} {} {}", to_string(event.kind), to_hex(event.release).substr(0, 8), event.detail));
     activations_ += event.kind == EventKind::kActivated;
+    if (event.kind == EventKind::kActivated) activated_.push_back(clock_.wall());
     if (event.kind == EventKind::kContentRefused || event.kind == EventKind::kRefusalLifted) unsent_.push_back(event);
     returns_ += event.kind == EventKind::kReturned;
   }
@@ -464,6 +472,8 @@ class Host final : private Hands {
     plan::Documents documents;
     documents.plan = &spool_.plan;
     documents.deny = &spool_.deny;
+    documents.local = &owner_;
+    documents.zones = &zones_;
     documents.release = [this](const Digest& digest) -> const plan::Release* {
       const auto found = contents_.find(digest.bytes);
       return found == contents_.end() ? nullptr : &found->second.document;
@@ -555,6 +565,9 @@ class Host final : private Hands {
 
   std::map<Set, Content> contents_;   // all that was ever signed
   Published server_, spool_;
+  plan::LocalPolicy owner_;
+  const plan::Zones zones_{{"UTC", plan::Zone::utc()}};
+  std::vector<WallTime> activated_;
   std::optional<Published> old_, last_answer_;
   int64_t trusted_deny_ = 0;
   bool network_ = true, forging_ = false, replaying_ = false;

@@ -133,6 +133,56 @@ TEST(PowerLoss, AtEveryFileOperationOfAnActivationIsRecoveredFrom) {
   fmt::print("{} power losses, {} refusals, all recovered\n", losses, refused);
 }
 
+TEST(Owner, NoClockEndsAPauseEarlyNorDoesAReboot) {
+  Host host(11);
+  host.children_work(true);
+  host.holds(0);
+  host.run_for(2min);
+  host.pause(6h);
+  const size_t before = host.activated().size();
+  const Set next = host.publish(Nature::kGood);
+  host.server().plan.rollouts[0].state = plan::RolloutState::kComplete;
+  for (const milliseconds jump : {milliseconds(24h * 30), milliseconds(-24h * 60), milliseconds(24h * 365)}) {
+    host.clock().jump(jump);
+    host.run_for(30min);
+    host.stop(true);
+    host.run_for(30min);
+  }
+  EXPECT_EQ(host.activated().size(), before) << host.story();
+  EXPECT_NE(host.running(), next);
+  host.run_for(4h);
+  EXPECT_EQ(host.running(), next) << "and by its own time it is over\n" << host.story();
+}
+
+TEST(Owner, WindowsHoldNewContentAndNothingElse) {
+  Host host(12);
+  host.children_work(true);
+  host.holds(0);
+  host.run_for(10min);
+  plan::Windows windows;
+  ASSERT_TRUE(plan::add_window(windows, "daily 02:00-02:30 UTC"));
+  host.owner().windows = {windows};
+  const size_t before = host.activated().size();
+  for (int day = 0; day < 20; ++day) {
+    host.publish(Nature::kGood);
+    host.server().plan.rollouts[0].state = plan::RolloutState::kComplete;
+    host.run_for(24h);
+  }
+  ASSERT_GE(host.activated().size(), before + 19) << host.story();
+  for (size_t i = before; i < host.activated().size(); ++i) {
+    const auto of_day = host.activated()[i] - std::chrono::floor<std::chrono::days>(host.activated()[i]);
+    EXPECT_TRUE(of_day >= 2h && of_day < 2h + 31min) << format_time(host.activated()[i]);
+  }
+  // What is denied is left at once, in the middle of the day.
+  const auto of_day = host.clock().wall() - std::chrono::floor<std::chrono::days>(host.clock().wall());
+  host.run_for(std::chrono::duration_cast<milliseconds>(of_day < 12h ? 12h - of_day : 36h - of_day));
+  const Set denied = host.running();
+  host.deny(denied);
+  host.run_for(5min);
+  EXPECT_NE(host.running(), denied) << host.story();
+  EXPECT_NE(host.running(), kNoSet) << "back to the good one before it";
+}
+
 TEST(Month, OneSeedIsOneStory) {
   std::string stories[2];
   for (std::string& story : stories) {

@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "base/os/privileges.hpp"
 #include "base/os/real.hpp"
 #include "base/os/real_reserved_files.hpp"
 #include "sensor/supervise/doctor.hpp"
+#include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/enrolment.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
@@ -199,7 +201,14 @@ int show_fields(const Given& given, FileSystem& files) {
     for (size_t i = 0; i < refusals->count; ++i) arguments.insert(arguments.end(), {"--without", to_hex(refusals->list[i].release)});
   const ipc::Descriptor sets(::open((state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets) return complain(os::errno_error(errno, "cannot open", state / "sets"));
-  auto child = os::ChildProcess::start({given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker), arguments, {{STDOUT_FILENO, 3}, {sets.get(), 6}}, {}, {}});
+  os::Launch launch{given.worker.empty() ? beside("creance-sensor-worker") : std::filesystem::path(given.worker), arguments, {{STDOUT_FILENO, 3}, {sets.get(), 6}}, {}, {}};
+  if (::geteuid() == 0) {  // as the worker, who may read sets, where the sensor's processes are users of their own
+    const auto passwd = files.read("/etc/passwd", 4u << 20);
+    const auto users = process_users(passwd ? as_text(*passwd) : std::string_view());
+    const auto worker = static_cast<size_t>(Role::kWorker);
+    if (users && os::can_become({users->of[worker]})) launch.user = users->of[worker];
+  }
+  auto child = os::ChildProcess::start(launch);
   if (!child) return complain(child.error());
   return child->wait().code;
 }
