@@ -165,6 +165,7 @@ TEST_F(Ladder, RandomHarmAtRandomMomentsLeavesAllowedContentAndGoesOnDetecting) 
   const uint32_t runs_wanted = wanted != nullptr ? 1 : full ? 500 : 40;
   Set lkg = content(1);
   good({lkg});
+  std::vector<Set> passed = {lkg};  // what was last known good once
   int boot = 1;
   const auto launch = [&] { start("creance-sensor-worker-demo", fmt::format("boot-{}", boot), full ? 4000 : 250, kQuickStalls); };
   launch();
@@ -208,7 +209,9 @@ TEST_F(Ladder, RandomHarmAtRandomMomentsLeavesAllowedContentAndGoesOnDetecting) 
     const auto at_rest = [&] {
       const std::string report = text_of(state_ / "pretend/report");
       const auto ladder = ipc::read_record<ipc::Ladder>(files_, state_ / "state/ladder.bin");
-      return ladder && ladder->count > 0 && !marked() && report.starts_with("steady " + to_hex(ladder->sets[0]) + " ") && (ladder->sets[0] == lkg || ladder->sets[0] == next);
+      if (!ladder || ladder->count == 0 || marked() || !report.starts_with("steady " + to_hex(ladder->sets[0]) + " ")) return false;
+      // An older rung where the forces of several runs fell together: five deaths within a minute, whatever they are of.
+      return ladder->sets[0] == lkg || ladder->sets[0] == next || (refused(lkg) && std::ranges::find(passed, ladder->sets[0]) != passed.end());
     };
     ASSERT_TRUE(await(at_rest, 60)) << text_of(state_ / "pretend/report") << "\n" << log();
     longest = std::max(longest, gap_ms());
@@ -217,8 +220,9 @@ TEST_F(Ladder, RandomHarmAtRandomMomentsLeavesAllowedContentAndGoesOnDetecting) 
     const auto after = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
     EXPECT_FALSE(after && after->contains(ladder->sets[0])) << "refused content runs";
     EXPECT_LE(count(state_ / "pretend/events", "activated " + to_hex(next)), activated_before + 1);
-    EXPECT_TRUE(harm.empty() || ladder->sets[0] == lkg) << "harmful content became the last known good";
+    EXPECT_TRUE(harm.empty() || ladder->sets[0] != next) << "harmful content became the last known good";
     lkg = ladder->sets[0];
+    passed.push_back(lkg);
     if (testing::Test::HasFailure()) return;
   }
   fmt::print("{} runs, the longest gap between detections {} ms\n", runs_wanted, longest);

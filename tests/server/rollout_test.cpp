@@ -115,6 +115,31 @@ TEST(Rollout, PromotesHealthyContentToTheEndAndTheHoldBackComesLast) {
   EXPECT_EQ(again.status, 409) << again.text;
 }
 
+TEST(Rollout, AHostThatIsRestartedBeforeItTellsThatItPassedIsConfirmedByItsLastKnownGood) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> hosts = enrol(world, "canary", 1);
+  Sensor& host = hosts[0];
+  const Digest release = world.push("good-1");
+  const std::string rollout = world.begin("good-1", Json::array({World::stage("canary", 100, 3600)}));
+  ASSERT_TRUE(world.plan());
+  ASSERT_EQ(announce_all(hosts, release), 1u);
+  // The machine was reset: another run of the sensor, which knows its content and nothing of a grant.
+  host.boot_epoch = std::string(32, 'e');
+  host.sequence = 0;
+  host.arm.reset(), host.arm_release.reset();
+  host.running = release;
+  plan::Report report = host.next_report();
+  report.state = plan::SensorState::kSteady;
+  EXPECT_EQ(host.send("/api/v1/report", to_json(report.to_json())).status, 200);
+  EXPECT_EQ(number(stage_of(world.status(rollout), 0), "confirmed"), 0) << "running it is not yet having passed";
+  report = host.next_report();
+  report.state = plan::SensorState::kSteady;
+  report.lkg_digest = release;
+  EXPECT_EQ(host.send("/api/v1/report", to_json(report.to_json())).status, 200);
+  EXPECT_EQ(number(stage_of(world.status(rollout), 0), "confirmed"), 1) << world.status(rollout).text;
+}
+
 TEST(Rollout, SilenceOfTheTreatedHalts) {
   World world;
   ASSERT_TRUE(world.start());

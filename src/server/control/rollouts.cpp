@@ -539,6 +539,9 @@ Status Rollouts::take_report(const SensorRecord& sensor, std::optional<WallTime>
     const bool in_arm = report.arm_digest == live.digest && report.state == plan::SensorState::kSteady;
     if (!spell.confirmed && in_arm && spell.arm == gates::Arm::kHold && report.arm == plan::Verdict::kHold) spell.confirmed = now;
     if (!spell.confirmed && in_arm && spell.arm == gates::Arm::kGo && report.arm == plan::Verdict::kGo && report.running_digest == live.digest) spell.confirmed = now;
+    // It was restarted between passing probation and telling it: what is its last known good has passed there.
+    const bool good_there = report.state == plan::SensorState::kSteady && report.running_digest == live.digest && report.lkg_digest == live.digest;
+    if (!spell.confirmed && good_there && spell.arm == gates::Arm::kGo) spell.confirmed = now;
     if (spell.first_event != before.first_event || spell.confirmed != before.confirmed) TRY_VOID(store_.put_spell(spell));
   }
   return {};
