@@ -76,7 +76,7 @@ std::optional<WallTime> next_open(const Window& window, const Zone& zone, WallTi
   for (WallTime at = now; at < now + kSearch;) {
     const Zone::Span span = zone.at(at);
     const milliseconds wait = until_open(window, of_week(at, span.offset));
-    if (wait < span.until - at) return at + wait;
+    if (at + wait < span.until) return at + wait;
     at = span.until;  // clocks are put forward or back before that
   }
   return std::nullopt;

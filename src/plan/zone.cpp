@@ -187,7 +187,7 @@ Result<Zone> Zone::parse(std::string_view name, BytesView file) {
   for (size_t i = 0; i < counts.changes; ++i) {
     if (kinds[i] >= counts.types) return wrong("a change names no kind of local time");
     const int64_t from = big_endian(times.subspan(i * 8, 8));
-    if (from < -(int64_t{1} << 55) || from > (int64_t{1} << 40)) {  // "since ever", as some files begin; a time that milliseconds can still count
+    if (from < -(int64_t{1} << 40) || from > (int64_t{1} << 40)) {  // "since ever", as some files begin; and what milliseconds can count
       if (i != 0) return wrong("a change is out of its range");
       zone.first_ = offset_of(kinds[i]);
       continue;
