@@ -1,4 +1,6 @@
 // Real processes: supervisor and worker as they are shipped, over real compiled channels and replayed events; updater and admit are stand-ins (doubles/).
+#include <sys/wait.h>
+
 #include <sys/mount.h>
 
 #include "sensor/processes.hpp"
@@ -348,6 +350,39 @@ TEST_F(Processes, ASetIsNotClearedAwayWhileAnAdmitFillsIt) {
   EXPECT_TRUE(await([&] { return !fs::exists(half); })) << log();
   EXPECT_TRUE(fs::exists(state_ / "sets" / to_hex(base) / "set.bin"));
   EXPECT_TRUE(fs::exists(state_ / "sets" / to_hex(next) / "set.bin"));
+}
+
+TEST_F(Processes, StatusSaysHowOldItIsAndWhetherASensorRuns) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  good({base});
+  const auto command = [&](std::vector<std::string> arguments, int code) {
+    arguments.insert(arguments.begin() + 1, {"--state", state_.string()});
+    std::string line = "'" + (kBin / "creance-sensor").string() + "'", text;
+    for (const std::string& argument : arguments) line += " '" + argument + "'";
+    FILE* const out = ::popen(line.c_str(), "r");
+    for (int c = 0; (c = std::fgetc(out)) != EOF;) text += static_cast<char>(c);
+    EXPECT_EQ(WEXITSTATUS(::pclose(out)), code) << line << '\n' << text;
+    return text;
+  };
+  EXPECT_EQ(command({"status"}, 2), "") << "nothing was ever written";
+  start();
+  ASSERT_TRUE(await([&] { return runs(base) && status().find("\"state\":\"steady\"") != std::string::npos; })) << log();
+  EXPECT_NE(command({"status"}, 0).find("by the sensor that runs\nstate      "), std::string::npos);
+  EXPECT_EQ(command({"why"}, 0).find("written    "), 0u);
+  const std::string json = command({"status", "--json"}, 0);
+  EXPECT_EQ(json.find("{\"written_at\":\"2"), 0u) << json;
+  EXPECT_NE(json.find("\"running\":true,\"state\":\"steady\""), std::string::npos) << json;
+  // Stopped: the lock is held, and what is shown gets old.
+  sensor_.signal(SIGSTOP);
+  int stopped = 0;
+  ASSERT_EQ(::waitpid(sensor_.pid(), &stopped, WUNTRACED), sensor_.pid());
+  fs::last_write_time(state_ / "state/status.txt", fs::file_time_type::clock::now() - std::chrono::minutes(3));
+  EXPECT_NE(command({"status"}, 1).find("a sensor runs, but WRITES NOTHING any more"), std::string::npos);
+  sensor_.signal(SIGKILL);
+  sensor_.wait();
+  EXPECT_NE(command({"status"}, 1).find("NO SENSOR RUNS on this folder"), std::string::npos);
+  EXPECT_NE(command({"why"}, 1).find("NO SENSOR RUNS on this folder"), std::string::npos);
+  EXPECT_NE(command({"status", "--json"}, 1).find("\"running\":false,\"state\":\"steady\""), std::string::npos);
 }
 
 TEST_F(Processes, ASecondSensorOnTheSameFolderIsRefused) {

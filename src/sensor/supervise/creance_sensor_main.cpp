@@ -1,9 +1,12 @@
-// creance-sensor: enrol, run, status, why, doctor, and the orders of the host's owner. Exit codes: 0 ok, 2 something cannot be read or reached, 3 usage or configuration.
+// creance-sensor: enrol, run, status, why, doctor, and the orders of the host's owner. Exit codes: 0 ok, 1 what status or why shows is old (nothing runs there, or nothing is written any more), 2 something cannot be read or reached, 3 usage or configuration.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <string>
@@ -12,9 +15,11 @@
 #include "base/os/privileges.hpp"
 #include "base/os/real.hpp"
 #include "base/os/real_reserved_files.hpp"
+#include "base/rfc3339.hpp"
 #include "sensor/supervise/doctor.hpp"
 #include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/enrolment.hpp"
+#include "sensor/supervise/running.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -37,10 +42,11 @@ constexpr std::string_view kUsage =
     "      --rule-steps N    steps that one rule may take within a minute (3221225472, which is also the most); above, it is suspended until the next\n"
     "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
     "  creance-sensor status --state DIR [--json]\n"
+    "      how the sensor fares, how old that is, and whether a sensor runs; exit code 1: none does, or it has written nothing for 30 s\n"
     "  creance-sensor status --fields --state DIR [--json]\n"
     "      which inputs of which Types this host can say, and which rules can therefore not fire\n"
     "  creance-sensor why --state DIR\n"
-    "      what was refused, held, suspended and done lately, and for which reason\n"
+    "      what was refused, held, suspended and done lately, and for which reason; exit code as status\n"
     "  creance-sensor doctor --state DIR [--policy FILE]\n"
     "      looks at this sensor's folder and host, and says what is wrong and how to mend it\n"
     "  creance-sensor pause --state DIR [--for 12h] [--reason TEXT]     nothing new is taken so long (s, m, h, d; 24h)\n"
@@ -183,11 +189,28 @@ int run(const Given& given, FileSystem& files) {
   return supervisor.run();
 }
 
+// What the supervisor wrote last, and before it what only an onlooker knows: how old that is, and whether a supervisor is there at all.
 int show(const Given& given, FileSystem& files, const char* file) {
-  const auto text = files.read(std::filesystem::path(given.state) / "state" / file, 4u << 20);
+  const std::filesystem::path path = std::filesystem::path(given.state) / "state" / file;
+  struct stat info {};
+  const auto text = files.read(path, 4u << 20);
   if (!text) return complain({text.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", text.error().detail)});
-  std::fwrite(text->data(), 1, text->size(), stdout);
-  return 0;
+  if (::stat(path.c_str(), &info) != 0) return complain(os::errno_error(errno, "cannot look at", path));
+  constexpr int64_t kOldMs = 30'000;  // it is written every two seconds
+  const WallTime written{milliseconds(info.st_mtim.tv_sec * 1'000 + info.st_mtim.tv_nsec / 1'000'000)};
+  const int64_t age_ms = std::max<int64_t>(0, (os::RealClock().wall() - written).count());
+  const auto runs = sensor_runs(given.state);
+  const bool current = (!runs || *runs) && age_ms <= kOldMs;
+  std::string_view rest = as_text(*text);
+  if (given.json && rest.starts_with('{')) {
+    rest.remove_prefix(1);
+    fmt::print("{{\"written_at\":\"{}\",\"age_s\":{},\"running\":{},", rfc3339(written), age_ms / 1'000, runs ? (*runs ? "true" : "false") : "null");
+  } else {
+    const char* words = !runs ? "whether a sensor runs cannot be seen with this user's rights" : !*runs ? "NO SENSOR RUNS on this folder; what follows is what the last one wrote" : current ? "by the sensor that runs" : "a sensor runs, but WRITES NOTHING any more: it is stopped or hangs, and what follows is old";
+    fmt::print("written    {} s ago ({}): {}\n", age_ms / 1'000, rfc3339(written), words);
+  }
+  std::fwrite(rest.data(), 1, rest.size(), stdout);
+  return current ? 0 : 1;
 }
 
 // The worker's program knows Types and content; this one does not.

@@ -12,9 +12,9 @@
 #include <string>
 
 #include "base/ipc/records.hpp"
-#include "base/os/lock.hpp"
 #include "base/os/real.hpp"
 #include "sensor/supervise/launcher.hpp"
+#include "sensor/supervise/running.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -60,9 +60,9 @@ class Examination {
     else note("enrolment", "not enrolled: it can only run with --offline; creance-sensor enrol changes that");
   }
   void running() {
-    const auto lock = os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, "runs");
-    if (!lock && lock.error().code == ErrorCode::kExists) ok("running", "a sensor runs on this folder");
-    else if (!lock) wrong("running", lock.error().detail);
+    const auto runs = sensor_runs(options_.state);
+    if (!runs) wrong("running", runs.error().detail);
+    else if (*runs) ok("running", "a sensor runs on this folder");
     else wrong("running", "no sensor runs on this folder: this host is not watched; creance-sensor run starts it");
   }
   void disk() {

@@ -16,6 +16,7 @@
 
 #include "base/os/real.hpp"
 #include "sensor/supervise/next_identity.hpp"
+#include "sensor/supervise/running.hpp"
 #include "sensor/supervise/sets.hpp"
 
 namespace creance::sensor {
@@ -46,7 +47,7 @@ Supervisor::~Supervisor() = default;
 
 Status Supervisor::start() {
   for (const char* folder : {"state", "state/orders", "sets", "spool", "outbox", "trusted"}) TRY_VOID(files_.make_directories(options_.state / folder));
-  TRY(lock_, os::Lock::take(options_.state / "state/lock", os::Lock::Kind::kExclusive, fmt::format("a sensor already runs on `{}`", options_.state.string())));
+  TRY(lock_, lock_state(options_.state));
   TRY_VOID(launcher_.prepare(files_));
   sets_ = ipc::Descriptor(::open((options_.state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets_) return fail(os::errno_error(errno, "cannot open", options_.state / "sets"));
