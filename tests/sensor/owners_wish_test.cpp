@@ -94,6 +94,15 @@ TEST(OwnersWish, AFileThatCannotBeReadMayHaveSaidNo) {
   EXPECT_EQ(wish.complaint, "/etc/policy.yml:1:1: `paussed` is not known here");
 }
 
+TEST(OwnersWish, AFileThatTheOwnerNamedMustBeThere) {
+  fake::MemoryFileSystem files;
+  EXPECT_FALSE(read_owners_wish(files, "/s/local.json", "/etc/policy.yml", false).policy);
+  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml", true);
+  ASSERT_TRUE(wish.policy);
+  EXPECT_TRUE(wish.policy->paused);
+  EXPECT_EQ(wish.complaint, "`/etc/policy.yml` is not there");
+}
+
 Digest digest_of(uint8_t tag) {
   Digest digest;
   digest.bytes.fill(tag);
@@ -170,7 +179,12 @@ TEST(Judge, APauseOfTheOwnerHoldsWhatIsNewAndNotWhatIsDenied) {
   plan.sequence = 1;
   plan::Documents documents;
   documents.plan = &plan;
-  EXPECT_NE(judge(question, documents, {}, {}, WallTime{}).answer.detail.view().find("local_pause"), std::string_view::npos);
+  EXPECT_EQ(judge(question, documents, {}, {}, WallTime{}).answer.detail.view(), "local_pause: paused on this host by `creance-sensor pause`; `creance-sensor resume` ends it");
+  plan::LocalPolicy file;
+  file.paused = true;
+  documents.local = &file;
+  EXPECT_EQ(judge(question, documents, {}, {}, WallTime{}).answer.detail.view(), "local_pause: the local file pauses updates") << "which would go on after `resume`";
+  documents.local = nullptr;
   plan::DenyList deny;
   deny.version = 1;
   deny.denied.push_back({digest_of(1), "hurts"});

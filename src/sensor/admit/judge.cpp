@@ -38,6 +38,7 @@ Judgement judge(const Question& question, plan::Documents documents, const plan:
   if (documents.deny != nullptr) documents.deny = &deny.emplace(with_retries_for(*documents.deny, memory.refusals));
   plan::LocalPolicy local;
   if (documents.local != nullptr) local = *documents.local;
+  const bool file_pauses = local.paused;
   if (question.paused) {
     local.paused = true;
     documents.local = &local;
@@ -60,6 +61,7 @@ Judgement judge(const Question& question, plan::Documents documents, const plan:
 
   Judgement out;
   out.decision = plan::decide(documents, host, state, now);
+  if (question.paused && !file_pauses && out.decision.reason == plan::Reason::kLocalPause) out.decision.detail = "paused on this host by `creance-sensor pause`; `creance-sensor resume` ends it";
   ipc::Admitted& answer = out.answer;
   answer.trusted = 1;
   answer.plan_sequence = documents.plan != nullptr ? static_cast<uint64_t>(documents.plan->sequence) : 0;

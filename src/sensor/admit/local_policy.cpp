@@ -99,7 +99,7 @@ Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::st
   return policy;
 }
 
-OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml) {
+OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml, bool yaml_named) {
   OwnersWish out;
   const auto take = [&](Result<plan::LocalPolicy> read) {
     if (!read) {
@@ -124,6 +124,7 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
   else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
   if (yaml.empty()) return out;
   if (const auto bytes = files.read(yaml, kPolicyBytesMax)) take(parse_policy_yaml(as_text(*bytes), yaml.string(), zone_known));
+  else if (yaml_named && bytes.error().code == ErrorCode::kNotFound) take(fail(ErrorCode::kNotFound, fmt::format("`{}` is not there", yaml.string())));
   else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
   return out;
 }

@@ -15,8 +15,8 @@ struct OwnersWish {
   std::optional<plan::LocalPolicy> policy;  // nothing: there is no file
   std::string complaint;                    // file:line:column: what is wrong; empty: nothing is
 };
-// `yaml`: empty or absent: there is none.
-OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml);
+// `yaml`: empty or absent: there is none; unless `yaml_named`: the owner named that path, so that its absence is a mistake.
+OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml, bool yaml_named = false);
 
 // policy.yml:
 //   paused: true            nothing new
@@ -27,6 +27,7 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
 //   mutes: ["<rule id>"]    matches that are not reported
 //   keep: ["<rule id>"]     rules that the server's mutes do not reach
 //   deny: ["<64 digits>"]   releases or channel files never taken
+//   require_evidence: true  nothing new without evidence that was signed with it
 // kInvalid with file:line:column. `zone_known`: whether a time zone can be judged by, else what is to be said.
 using ZoneCheck = std::function<Status(std::string_view zone)>;
 Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file, const ZoneCheck& zone_known);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sensor/supervise/span_text.hpp"
+
 namespace creance::sensor {
 
 void Conductor::start(const ipc::BootId& boot_id) {
@@ -130,7 +132,7 @@ std::string Conductor::order(const ipc::Order& order) {
       pause_seen_ = pause_kept_ = clock_.monotonic();
       store_.store(pause_);
       spool_changed();
-      return fmt::format("new content is paused for {} min ({})", order.pause_ms / 60'000, reason);
+      return fmt::format("new content is paused for {} ({})", span_text(order.pause_ms), reason);
     case What::kResume:
       pause_ = {};
       store_.store(pause_);

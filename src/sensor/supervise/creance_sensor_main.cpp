@@ -35,7 +35,7 @@ constexpr std::string_view kUsage =
     "      --live            watches this host through eBPF (root), else through the process connector; where neither works, replays --events if that is given too\n"
     "      --events FILE     replays a file of events in any form that scan reads; --loop: again and again; --rate: events a second, at most 1000\n"
     "      --probation-ms N  trial time of new content (20000)\n"
-    "      --policy FILE     the owner's own rules, stricter than the server's (/etc/creance/policy.yml, if it is there)\n"
+    "      --policy FILE     the owner's own rules, stricter than the server's (/etc/creance/policy.yml, if it is there; a FILE that is named must be there)\n"
     "      --offline         runs what it has, without a server\n"
     "      --memory-mib N    what each of the sensor's processes may have resident, at most 512 (512); above, it is ended\n"
     "      --stall-busy-ms N, --stall-silent-ms N  what CPU time without a sign of life (5000), and what silence (60000), makes a stall\n"
@@ -47,7 +47,7 @@ constexpr std::string_view kUsage =
     "      which inputs of which Types this host can say, and which rules can therefore not fire\n"
     "  creance-sensor why --state DIR\n"
     "      what was refused, held, suspended and done lately, and for which reason; exit code as status\n"
-    "  creance-sensor doctor --state DIR [--policy FILE]\n"
+    "  creance-sensor doctor --state DIR [--policy FILE] [--json]\n"
     "      looks at this sensor's folder and host, and says what is wrong and how to mend it\n"
     "  creance-sensor pause --state DIR [--for 12h] [--reason TEXT]     nothing new is taken so long (s, m, h, d; 24h)\n"
     "  creance-sensor resume --state DIR [--reason TEXT]                ends a pause\n"
@@ -55,8 +55,10 @@ constexpr std::string_view kUsage =
     "  creance-sensor retry --state DIR --digest HEX [--reason TEXT]    lifts this host's refusal of a release or channel file\n"
     "      orders to the sensor on this folder; without a server, and also while it does not run (then when it starts)\n";
 
+constexpr const char* kDefaultPolicy = "/etc/creance/policy.yml";
+
 struct Given {
-  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy = "/etc/creance/policy.yml", pause = "24h", reason, digest;
+  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy, pause = "24h", reason, digest;
   bool live = false, without_ebpf = false, loop = false, json = false, fields = false, offline = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
@@ -172,7 +174,9 @@ int run(const Given& given, FileSystem& files) {
   options.boot_id = given.boot_id.empty() ? os::boot_id() : given.boot_id;
   options.offline = given.offline;
   options.rule_steps = given.rule_steps;
-  options.policy = given.policy;
+  options.policy = given.policy.empty() ? kDefaultPolicy : given.policy;
+  options.policy_named = !given.policy.empty();
+  if (options.policy_named && !files.exists(options.policy)) return usage(fmt::format("`{}` (--policy) is not there; write it, or leave --policy out: then {} counts, if it is there", given.policy, kDefaultPolicy));
   options.without_ebpf = given.without_ebpf;
   options.activation.probation = milliseconds(given.probation_ms);
   constexpr uint64_t kMiB = 1u << 20;
@@ -246,6 +250,18 @@ std::optional<uint64_t> milliseconds_of(std::string_view text) {
   return count * unit;
 }
 
+// Orders are carried out by name, so a name says when: wall clock in milliseconds, and behind each that waits already, whatever became of the clock meanwhile.
+std::string order_name(const std::vector<std::string>& waiting) {
+  uint64_t number = static_cast<uint64_t>(std::max<int64_t>(0, os::RealClock().wall().time_since_epoch().count()));
+  for (const std::string& name : waiting) {
+    uint64_t other = 0;
+    if (const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), other); error == std::errc() && end == name.data() + 15 && other < 999'999'999'999'999) number = std::max(number, other + 1);
+  }
+  std::array<uint8_t, 8> random;
+  os::RealRandom().fill(random);
+  return fmt::format("{:015}-{}.bin", number, to_hex(random));
+}
+
 int order(const Given& given, FileSystem& files, ipc::Order::What what) {
   ipc::Order order;
   order.what = what;
@@ -260,12 +276,10 @@ int order(const Given& given, FileSystem& files, ipc::Order::What what) {
     if (!bytes || bytes->size() != order.release.size()) return usage("retry needs --digest with the 64 digits of a refusal (creance-sensor status --json)");
     std::copy(bytes->begin(), bytes->end(), order.release.begin());
   }
-  std::array<uint8_t, 8> random;
-  os::RealRandom().fill(random);
   const std::filesystem::path orders = std::filesystem::path(given.state) / "state/orders", reserved = std::filesystem::path(given.state) / "state" / ipc::kReservedOrder;
-  std::filesystem::path path = orders / (to_hex(random) + ".bin");
-  if (!files.exists(std::filesystem::path(given.state) / "state")) return complain({ErrorCode::kNotFound, fmt::format("`{}` is no sensor's folder", given.state)});
+  if (!files.exists(std::filesystem::path(given.state) / "state") && !files.exists(std::filesystem::path(given.state) / "identity.json")) return complain({ErrorCode::kNotFound, fmt::format("`{}` is no sensor's folder; creance-sensor enrol makes one", given.state)});
   if (const auto made = files.make_directories(orders); !made) return complain(made.error());
+  std::filesystem::path path = orders / order_name(files.list(orders).value_or(std::vector<std::string>()));
   const auto waits = [&] { return files.exists(path) && ipc::read_record<ipc::Order>(files, path).has_value(); };
   if (const auto written = ipc::write_record(files, path, order); !written) {
     if (written.error().code != ErrorCode::kNoSpace) return complain(written.error());
@@ -273,8 +287,10 @@ int order(const Given& given, FileSystem& files, ipc::Order::What what) {
     if (waits()) return complain({ErrorCode::kNoSpace, fmt::format("{}; and the one order that there is room for was not carried out yet", written.error().detail)});
     if (!os::RealReservedFiles().write(path, ipc::to_record(order))) return complain(written.error());
   }
-  for (int i = 0; i < 50 && waits(); ++i) ::poll(nullptr, 0, 100);
-  fmt::print("{}\n", waits() ? "no sensor runs on this folder: it is carried out when one starts" : "carried out; creance-sensor why says what came of it");
+  const auto runs = sensor_runs(given.state);
+  const bool none_runs = runs && !*runs;
+  for (int i = 0; !none_runs && i < 50 && waits(); ++i) ::poll(nullptr, 0, 100);
+  fmt::print("{}\n", !waits() ? "carried out; creance-sensor why says what came of it" : none_runs ? "no sensor runs on this folder: it is carried out when one starts" : "the sensor has not taken it yet; it is carried out when it does");
   return 0;
 }
 
@@ -290,10 +306,15 @@ int main_of(const std::vector<std::string>& arguments) {
   os::RealFileSystem files;
   if (given.command == "enrol") return enrol_folder(given, files);
   if (given.command == "run") return run(given, files);
+  if ((given.command == "status" || given.command == "why") && never_started(given.state, files)) {
+    if (given.json) fmt::print("{{\"state\":\"never_started\",\"running\":false}}\n");
+    else fmt::print("never started; `creance-sensor run --state {} --live` starts it\n", given.state);
+    return 1;
+  }
   if (given.command == "status" && given.fields) return show_fields(given, files);
   if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
   if (given.command == "why") return show(given, files, "why.txt");
-  if (given.command == "doctor") return doctor({given.state, given.policy}, files);
+  if (given.command == "doctor") return doctor({given.state, given.policy.empty() ? kDefaultPolicy : given.policy, !given.policy.empty(), given.json}, files);
   using What = ipc::Order::What;
   for (const auto& [name, what] : {std::pair("pause", What::kPause), std::pair("resume", What::kResume), std::pair("return", What::kReturn), std::pair("retry", What::kRetry)})
     if (given.command == name) return order(given, files, what);

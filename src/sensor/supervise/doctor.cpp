@@ -10,11 +10,13 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ipc/records.hpp"
 #include "base/os/real.hpp"
 #include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/running.hpp"
+#include "sensor/supervise/span_text.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -25,10 +27,40 @@ class Examination {
   Examination(const DoctorOptions& options, FileSystem& files) : options_(options), files_(files) {}
 
   int run() {
-    if (!files_.exists(options_.state / "state")) {
-      wrong("folder", fmt::format("`{}` is no sensor's folder; creance-sensor enrol makes one", options_.state.string()));
-      return 2;
+    look();
+    if (options_.json) {
+      std::string out;
+      for (const Finding& finding : findings_) out += fmt::format("{}{{\"verdict\":\"{}\",\"about\":\"{}\",\"text\":{}}}", out.empty() ? "" : ",", finding.verdict, finding.about, json_text(finding.text));
+      fmt::print("[{}]\n", out);
+    } else {
+      for (const Finding& finding : findings_) fmt::print("{:<6} {:<10} {}\n", finding.verdict, finding.about, finding.text);
     }
+    return wrong_ > 0 || unseen_ ? 2 : 0;
+  }
+
+ private:
+  struct Finding {
+    const char* verdict;
+    const char* about;
+    std::string text;
+  };
+  static std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+    return out + "\"";
+  }
+  void look() {
+    if (!files_.exists(options_.state / "state") && !files_.exists(options_.state / "identity.json")) return wrong("folder", fmt::format("`{}` is no sensor's folder, or you may not look into it; creance-sensor enrol makes one", options_.state.string()));
+    struct stat info {};
+    if (::geteuid() != 0 && ::stat(options_.state.c_str(), &info) == 0 && info.st_uid != ::geteuid()) {
+      unseen_ = true;
+      note("rights", fmt::format("run this as root: records, content, users and whether a sensor runs are not looked at, since `{}` is another user's", options_.state.string()));
+      return host();
+    }
+    never_started_ = never_started(options_.state, files_);
     enrolment();
     running();
     disk();
@@ -36,11 +68,9 @@ class Examination {
     content();
     users();
     host();
-    return wrong_ > 0 ? 2 : 0;
+    policy();
   }
-
- private:
-  void say(const char* verdict, const char* about, const std::string& text) { fmt::print("{:<6} {:<10} {}\n", verdict, about, text); }
+  void say(const char* verdict, const char* about, std::string text) { findings_.push_back({verdict, about, std::move(text)}); }
   void ok(const char* about, const std::string& text) { say("ok", about, text); }
   void note(const char* about, const std::string& text) { say("note", about, text); }
   void wrong(const char* about, const std::string& text) {
@@ -60,9 +90,11 @@ class Examination {
     else note("enrolment", "not enrolled: it can only run with --offline; creance-sensor enrol changes that");
   }
   void running() {
+    if (never_started_) return wrong("running", fmt::format("never started: this host is not watched; creance-sensor run --state {} --live starts it", options_.state.string()));
     const auto runs = sensor_runs(options_.state);
+    runs_ = runs && *runs;
     if (!runs) wrong("running", runs.error().detail);
-    else if (*runs) ok("running", "a sensor runs on this folder");
+    else if (runs_) ok("running", "a sensor runs on this folder");
     else wrong("running", "no sensor runs on this folder: this host is not watched; creance-sensor run starts it");
   }
   void disk() {
@@ -80,8 +112,10 @@ class Examination {
   void records() {
     const auto session = record<ipc::Session>("session.bin");
     if (const auto marker = record<ipc::Marker>("marker.bin")) note("records", fmt::format("an attempt of {} is under way, or ended with its machine: the next start returns from it", to_hex(marker->release).substr(0, 12)));
-    else if (session) ok("records", session->clean_stop == 1 ? "the last stop was a clean one" : "no attempt is under way");
-    if (const auto pause = record<ipc::Pause>("pause.bin"); pause && pause->remaining_ms > 0) note("pause", fmt::format("new content is paused for another {} min; creance-sensor resume ends it", pause->remaining_ms / 60'000));
+    else if (session) ok("records", "no attempt is under way");
+    if (session && !runs_ && session->clean_stop == 1) ok("records", "the last stop was a clean one");
+    if (session && !runs_ && session->clean_stop == 0) note("records", "the last stop was not a clean one: the sensor was killed, or the machine went down under it; the next start tells the server");
+    if (const auto pause = record<ipc::Pause>("pause.bin"); pause && pause->remaining_ms > 0) note("pause", fmt::format("new content is paused for another {}; creance-sensor resume ends it", span_text(pause->remaining_ms)));
     const auto refusals = record<ipc::Refusals>("refusals.bin");
     for (size_t i = 0; refusals && i < refusals->count; ++i)
       note("refused", fmt::format("{}: {} ({}); creance-sensor retry lifts it", to_hex(refusals->list[i].release), to_string(refusals->list[i].reason), refusals->list[i].detail.view()));
@@ -117,7 +151,7 @@ class Examination {
       if (::lstat((state / name).c_str(), &info) == 0 && (info.st_mode & 077) != 0) note("users", fmt::format("`{}` can be read by others than its owner; the sensor's next start as root changes that", (state / name).string()));
     if (::geteuid() != 0) {
       const bool of_root = ::stat((state / "state").c_str(), &info) == 0 && info.st_uid == 0;
-      note("users", of_root ? "looked at without root's rights: what cannot be read is said to be missing" : "started by this user, all processes of the sensor are one user, which can signal and trace each other: start it as root");
+      if (!of_root) note("users", "started by this user, all processes of the sensor are one user, which can signal and trace each other: start it as root");
       return;
     }
     const auto passwd = files_.read("/etc/passwd", 4u << 20);
@@ -136,16 +170,36 @@ class Examination {
     else note("host", "no cgroup v2: the sensor's processes are limited by rlimits and the supervisor alone");
     if (files_.exists("/sys/kernel/btf/vmlinux")) ok("host", "kernel types (BTF) for the eBPF collector");
     else note("host", "no kernel types (BTF): no eBPF collector; the process connector is used instead");
-    if (const auto policy = files_.read(options_.policy, 65'536)) ok("policy", fmt::format("`{}` is there; what is wrong with it stands in `status` (admit reads it)", options_.policy.string()));
-    else if (policy.error().code != ErrorCode::kNotFound) wrong("policy", policy.error().detail + "; nothing new is taken while it cannot be read");
+  }
+
+  // What the file says is admit's to judge; its last answer stands in the status.
+  void policy() {
+    const auto text = files_.read(options_.policy, 65'536);
+    if (!text && text.error().code == ErrorCode::kNotFound) {
+      if (options_.policy_named) wrong("policy", fmt::format("`{}` is not there: a sensor that is started with this --policy does not start, and one that runs takes nothing new", options_.policy.string()));
+      return;
+    }
+    if (!text) return wrong("policy", text.error().detail + "; nothing new is taken while it cannot be read");
+    constexpr std::string_view kComplaint = "nothing new is taken: ";
+    const auto status = files_.read(options_.state / "state/status.txt", 1u << 20);
+    const std::string_view said = status ? as_text(*status) : std::string_view();
+    if (const size_t at = said.find(kComplaint); at != std::string_view::npos) return wrong("policy", fmt::format("{} (admit's last answer)", said.substr(at, said.find('\n', at) - at)));
+    note("policy", fmt::format("`{}` is there; whether it can be read, admit says when it judges next: creance-sensor status", options_.policy.string()));
   }
 
   const DoctorOptions& options_;
   FileSystem& files_;
+  std::vector<Finding> findings_;
+  bool never_started_ = false, runs_ = false;
+  bool unseen_ = false;  // for want of rights
   int wrong_ = 0;
 };
 
 }  // namespace
+
+bool never_started(const std::filesystem::path& state, FileSystem& files) {
+  return files.exists(state / "identity.json") && !files.exists(state / "state/session.bin") && !files.exists(state / "state/status.txt");
+}
 
 int doctor(const DoctorOptions& options, FileSystem& files) { return Examination(options, files).run(); }
 

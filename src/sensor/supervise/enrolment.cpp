@@ -60,6 +60,7 @@ Result<int> enrol(const EnrolmentOptions& options, FileSystem& files) {
   TRY(auto child, os::ChildProcess::start(launch));
   const os::ExitStatus ended = child.wait();
   if (ended.clean()) {
+    TRY_VOID(files.make_directories(options.state / "state/orders"));  // orders that are given before the first start
     for (const char* name : {"root.json", "sensor.key", "tenant.key", "identity.json"}) {  // the last says that the folder is enrolled
       const auto bytes = read_written(work / name, files);
       if (!bytes && bytes.error().code == ErrorCode::kNotFound && name == std::string_view("tenant.key")) continue;

@@ -304,7 +304,7 @@ Status Supervisor::ask_admit(const AdmitQuestion& question) {
   std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
   if (!options_.policy.empty()) {
     given.push_back(std::filesystem::absolute(options_.policy));
-    arguments.insert(arguments.end(), {"--policy", given.back().string()});
+    arguments.insert(arguments.end(), {"--policy", given.back().string(), "--policy-named", options_.policy_named ? "yes" : "no"});
   }
   TRY(admit_, launch(Role::kAdmit, {options_.admit, std::move(arguments), {}, std::move(given)}));
   admit_budget_ = {};

@@ -31,6 +31,7 @@ struct SupervisorOptions {
   std::string boot_id;
   bool without_ebpf = false;      // kLive: the process connector instead
   std::filesystem::path policy;   // the host owner's file, read by admit
+  bool policy_named = false;      // by the owner: nothing new is taken while it is not there
   uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;  // of one rule within a minute
   bool offline = false;           // neither updater nor admit: what is on the disk, and nothing else
   uint64_t memory_bytes_max = limits::kProcessMemoryBytesMax;  // of each child

@@ -9,6 +9,7 @@
 
 #include "base/os/real.hpp"
 #include "base/rfc3339.hpp"
+#include "sensor/supervise/span_text.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -160,10 +161,10 @@ void Supervisor::write_status() {
   json += fmt::format("\"vitals\":{{\"cpu_some\":{},\"memory_some\":{},\"memory_full\":{},\"io_full\":{},\"oom_kills\":{},\"disk_free_mib\":{},\"disk_mib\":{},\"others_crashed\":{},\"boots\":{},\"boot_ms\":{},\"sensor_cpu_ms\":{},\"sensor_rss_kib\":{}}},", known(v.cpu_some),
                       known(v.memory_some), known(v.memory_full), known(v.io_full), known(v.oom_kills), known(v.disk_free_mib), known(v.disk_mib), known(v.others_crashed), known(v.boots), known(v.boot_ms), known(v.sensor_cpu_ms), known(v.sensor_rss_kib));
   std::string refusals, held, suspended, notes, why;
-  if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
+  if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
     suspended += fmt::format("{}{{\"at_ms\":{},\"rule_id\":{},\"reason\":\"{}\",\"detail\":{}}}", suspended.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.rule_id), to_string(entry.reason), json_text(entry.detail));
-    why += fmt::format("suspended rule {}: {} ({})\n", entry.rule_id, to_string(entry.reason), entry.detail);
+    why += fmt::format("suspended rule {} at {}: {} ({})\n", entry.rule_id, rfc3339(entry.at), to_string(entry.reason), entry.detail);
   }
   for (size_t i = 0; i < activation.refusals().count; ++i) {
     const ipc::Refusal& entry = activation.refusals().list[i];
@@ -175,7 +176,7 @@ void Supervisor::write_status() {
     why += fmt::format("held rule {}: this host cannot say {}\n", entry.rule_id.view(), entry.input.view());
   }
   for (const Note& entry : notes_) {
-    const std::string line = fmt::format("{} {}", entry.at.time_since_epoch().count(), entry.text);
+    const std::string line = fmt::format("{} {}", rfc3339(entry.at), entry.text);
     notes += fmt::format("{}{{\"at_ms\":{},\"text\":{}}}", notes.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.text));
     why += line + "\n";
   }
@@ -190,7 +191,7 @@ void Supervisor::write_status() {
   text += fmt::format("host       waits of the last minute: cpu {} %, memory {} % (all tasks {} %), input and output {} %; {} OOM kills, {} MiB free, {} other processes crashed, boot {} took {} s\n", share(v.cpu_some), share(v.memory_some),
                       share(v.memory_full), share(v.io_full), count(v.oom_kills), count(v.disk_free_mib), count(v.others_crashed), count(v.boots), count(v.boot_ms < 0 ? v.boot_ms : v.boot_ms / 1'000));
   text += fmt::format("sensor     {} MiB resident, {} s of CPU time, all its processes\n", count(v.sensor_rss_kib < 0 ? v.sensor_rss_kib : v.sensor_rss_kib >> 10), count(v.sensor_cpu_ms < 0 ? v.sensor_cpu_ms : v.sensor_cpu_ms / 1'000));
-  if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {} min{}{}\n", conductor_.pause().remaining_ms / 60'000, conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
+  if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   ipc::Sight sight;
   sight.running = activation.running();
   sight.input.assign(input_name());
