@@ -16,6 +16,7 @@
 #include "base/os/real.hpp"
 #include "base/os/real_reserved_files.hpp"
 #include "base/rfc3339.hpp"
+#include "sensor/supervise/command_line.hpp"
 #include "sensor/supervise/doctor.hpp"
 #include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/enrolment.hpp"
@@ -25,47 +26,7 @@
 namespace creance::sensor {
 namespace {
 
-constexpr std::string_view kUsage =
-    "creance-sensor: runs detection content on this host and keeps the host safe from it\n"
-    "\n"
-    "  creance-sensor enrol --state DIR --server URL --token TOKEN [--root FILE] [--hostname NAME]\n"
-    "      makes this sensor's key and has the server draw its id; --root: the root of trust (else the server's first one is taken, and its fingerprint shown)\n"
-    "  creance-sensor run --state DIR (--live [--without-ebpf] | --events FILE [--loop] [--rate N] | both) [--probation-ms N] [--policy FILE] [--worker PROGRAM] [--offline]\n"
-    "                    [--updater PROGRAM] [--admit PROGRAM] [--boot-id TEXT]\n"
-    "      --live            watches this host through eBPF (root), else through the process connector; where neither works, replays --events if that is given too\n"
-    "      --events FILE     replays a file of events in any form that scan reads; --loop: again and again; --rate: events a second, at most 1000\n"
-    "      --probation-ms N  trial time of new content (20000)\n"
-    "      --policy FILE     the owner's own rules, stricter than the server's (/etc/creance/policy.yml, if it is there; a FILE that is named must be there)\n"
-    "      --offline         runs what it has, without a server\n"
-    "      --memory-mib N    what each of the sensor's processes may have resident, at most 512 (512); above, it is ended\n"
-    "      --stall-busy-ms N, --stall-silent-ms N  what CPU time without a sign of life (5000), and what silence (60000), makes a stall\n"
-    "      --rule-steps N    steps that one rule may take within a minute (3221225472, which is also the most); above, it is suspended until the next\n"
-    "      --worker, --updater, --admit, --boot-id: other programs than those beside this one, another boot; for tests and demonstrations\n"
-    "  creance-sensor status --state DIR [--json]\n"
-    "      how the sensor fares, how old that is, and whether a sensor runs; exit code 1: none does, or it has written nothing for 30 s\n"
-    "  creance-sensor status --fields --state DIR [--json]\n"
-    "      which inputs of which Types this host can say, and which rules can therefore not fire\n"
-    "  creance-sensor why --state DIR\n"
-    "      what was refused, held, suspended and done lately, and for which reason; exit code as status\n"
-    "  creance-sensor doctor --state DIR [--policy FILE] [--json]\n"
-    "      looks at this sensor's folder and host, and says what is wrong and how to mend it\n"
-    "  creance-sensor pause --state DIR [--for 12h] [--reason TEXT]     nothing new is taken so long (s, m, h, d; 24h)\n"
-    "  creance-sensor resume --state DIR [--reason TEXT]                ends a pause\n"
-    "  creance-sensor return --state DIR [--reason TEXT]                back to the good content before this one, which is refused from now on\n"
-    "  creance-sensor retry --state DIR --digest HEX [--reason TEXT]    lifts this host's refusal of a release or channel file\n"
-    "      orders to the sensor on this folder; without a server, and also while it does not run (then when it starts)\n";
-
 constexpr const char* kDefaultPolicy = "/etc/creance/policy.yml";
-
-struct Given {
-  std::string command, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy, pause = "24h", reason, digest;
-  bool live = false, without_ebpf = false, loop = false, json = false, fields = false, offline = false, help = false;
-  uint32_t rate = 0;
-  uint32_t probation_ms = 20'000;
-  uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;
-  uint32_t stall_busy_ms = 5'000, stall_silent_ms = 60'000;
-  uint32_t memory_mib = static_cast<uint32_t>(limits::kProcessMemoryBytesMax >> 20);
-};
 
 int usage(const std::string& what) {
   fmt::print(stderr, "creance-sensor: {}; see creance-sensor --help\n", what);
@@ -75,55 +36,6 @@ int complain(const Error& error) {
   fmt::print(stderr, "creance-sensor: {}\n", error.detail);
   return error.code == ErrorCode::kInvalid ? 3 : 2;
 }
-template <class N>
-bool number(const std::string& text, N& out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-std::string parse(const std::vector<std::string>& arguments, Given& given) {
-  if (arguments.empty()) return "a command is missing";
-  given.command = arguments[0];
-  given.help = given.command == "--help" || given.command == "-h" || given.command == "help";
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    const std::string& option = arguments[i];
-    if (option == "--live") given.live = true;
-    else if (option == "--without-ebpf") given.without_ebpf = true;
-    else if (option == "--loop") given.loop = true;
-    else if (option == "--json") given.json = true;
-    else if (option == "--fields") given.fields = true;
-    else if (option == "--offline") given.offline = true;
-    else if (option == "--help" || option == "-h") given.help = true;
-    else {
-      const std::pair<std::string_view, std::string*> texts[] = {{"--state", &given.state}, {"--server", &given.server}, {"--token", &given.token}, {"--root", &given.root}, {"--hostname", &given.hostname},
-                                                                 {"--events", &given.events}, {"--worker", &given.worker}, {"--updater", &given.updater}, {"--admit", &given.admit}, {"--boot-id", &given.boot_id},
-                                                                 {"--policy", &given.policy}, {"--for", &given.pause}, {"--reason", &given.reason}, {"--digest", &given.digest}};
-      const std::pair<std::string_view, uint32_t*> numbers[] = {{"--rate", &given.rate}, {"--probation-ms", &given.probation_ms}, {"--stall-busy-ms", &given.stall_busy_ms}, {"--stall-silent-ms", &given.stall_silent_ms}, {"--memory-mib", &given.memory_mib}};
-      bool known = false;
-      if (i + 1 < arguments.size())
-        for (const auto& [name, to] : texts)
-          if (option == name) {
-            *to = arguments[++i];
-            known = true;
-            break;
-          }
-      if (!known && i + 1 < arguments.size())
-        for (const auto& [name, to] : numbers)
-          if (option == name) {
-            if (!number(arguments[++i], *to)) return fmt::format("`{}` is not a number", arguments[i]);
-            known = true;
-            break;
-          }
-      if (!known && i + 1 < arguments.size() && option == "--rule-steps") {
-        if (!number(arguments[++i], given.rule_steps) || given.rule_steps > limits::kInstanceStepsPerMinuteMax) return fmt::format("--rule-steps must be a number up to {}; `{}` is not", limits::kInstanceStepsPerMinuteMax, arguments[i]);
-        known = true;
-      }
-      if (!known) return fmt::format("`{}` is unknown, or its value is missing", option);
-    }
-  }
-  return {};
-}
-
 std::filesystem::path beside(const char* program) { return os::own_program().parent_path() / program; }
 
 std::string host_name(FileSystem& files, const std::filesystem::path& state) {
@@ -137,7 +49,7 @@ std::string host_name(FileSystem& files, const std::filesystem::path& state) {
 }
 
 // The worker of this build says what it supplies; the updater sends it.
-Status write_manifest(const Given& given, const std::filesystem::path& worker) {
+Status write_manifest(const CommandLine& given, const std::filesystem::path& worker) {
   const std::filesystem::path path = std::filesystem::path(given.state) / "manifest.json";
   const ipc::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file) return fail(os::errno_error(errno, "cannot create", path));
@@ -146,8 +58,7 @@ Status write_manifest(const Given& given, const std::filesystem::path& worker) {
   return {};
 }
 
-int enrol_folder(const Given& given, FileSystem& files) {
-  if (given.server.empty() || given.token.empty()) return usage("enrol needs --server and --token");
+int enrol_folder(const CommandLine& given, FileSystem& files) {
   if (const auto made = files.make_directories(given.state); !made) return complain(made.error());
   const std::string host = given.hostname.empty() ? host_name(files, given.state) : given.hostname;
   if (const auto kept = files.write_atomic(std::filesystem::path(given.state) / "hostname", as_bytes(host), 0644); !kept) return complain(kept.error());
@@ -156,7 +67,7 @@ int enrol_folder(const Given& given, FileSystem& files) {
   return done ? *done : complain(done.error());
 }
 
-int run(const Given& given, FileSystem& files) {
+int run(const CommandLine& given, FileSystem& files) {
   if (!given.live && given.events.empty()) return usage("run needs --live, --events FILE, or both (replays FILE where this host cannot be watched)");
   const std::filesystem::path state = given.state;
   if (!given.offline && !files.exists(state / "identity.json")) return usage(fmt::format("`{}` is not enrolled (creance-sensor enrol), and --offline was not given", given.state));
@@ -194,7 +105,7 @@ int run(const Given& given, FileSystem& files) {
 }
 
 // What the supervisor wrote last, and before it what only an onlooker knows: how old that is, and whether a supervisor is there at all.
-int show(const Given& given, FileSystem& files, const char* file) {
+int show(const CommandLine& given, FileSystem& files, const char* file) {
   const std::filesystem::path path = std::filesystem::path(given.state) / "state" / file;
   struct stat info {};
   const auto text = files.read(path, 4u << 20);
@@ -218,7 +129,7 @@ int show(const Given& given, FileSystem& files, const char* file) {
 }
 
 // The worker's program knows Types and content; this one does not.
-int show_fields(const Given& given, FileSystem& files) {
+int show_fields(const CommandLine& given, FileSystem& files) {
   const std::filesystem::path state = given.state;
   const auto sight = ipc::read_record<ipc::Sight>(files, state / "state/sight.bin");
   if (!sight) return complain({sight.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", sight.error().detail)});
@@ -262,7 +173,7 @@ std::string order_name(const std::vector<std::string>& waiting) {
   return fmt::format("{:015}-{}.bin", number, to_hex(random));
 }
 
-int order(const Given& given, FileSystem& files, ipc::Order::What what) {
+int order(const CommandLine& given, FileSystem& files, ipc::Order::What what) {
   ipc::Order order;
   order.what = what;
   order.reason.assign(given.reason);
@@ -294,15 +205,19 @@ int order(const Given& given, FileSystem& files, ipc::Order::What what) {
   return 0;
 }
 
+int print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
 int main_of(const std::vector<std::string>& arguments) {
-  Given given;
-  const std::string wrong = parse(arguments, given);
-  if (given.help) {
-    std::fwrite(kUsage.data(), 1, kUsage.size(), stdout);
-    return 0;
-  }
-  if (!wrong.empty()) return usage(wrong);
-  if (given.state.empty()) return usage("--state is missing");
+  const auto parsed = parse_command_line(arguments);
+  if (!parsed) return usage(parsed.error().detail);
+  const CommandLine& given = *parsed;
+  if (given.help) return print(help_text(given.command));
+  if (given.command == "--version") return print("creance-sensor " CREANCE_VERSION "\n");
+  if (given.command == "completion") return print(completion_text(given.shell));
+  if (given.command == "man") return print(man_page(CREANCE_VERSION));
   os::RealFileSystem files;
   if (given.command == "enrol") return enrol_folder(given, files);
   if (given.command == "run") return run(given, files);
@@ -313,12 +228,10 @@ int main_of(const std::vector<std::string>& arguments) {
   }
   if (given.command == "status" && given.fields) return show_fields(given, files);
   if (given.command == "status") return show(given, files, given.json ? "status.json" : "status.txt");
-  if (given.command == "why") return show(given, files, "why.txt");
+  if (given.command == "why") return show(given, files, given.json ? "status.json" : "why.txt");
   if (given.command == "doctor") return doctor({given.state, given.policy.empty() ? kDefaultPolicy : given.policy, !given.policy.empty(), given.json}, files);
   using What = ipc::Order::What;
-  for (const auto& [name, what] : {std::pair("pause", What::kPause), std::pair("resume", What::kResume), std::pair("return", What::kReturn), std::pair("retry", What::kRetry)})
-    if (given.command == name) return order(given, files, what);
-  return usage(fmt::format("unknown command `{}`", given.command));
+  return order(given, files, given.command == "pause" ? What::kPause : given.command == "resume" ? What::kResume : given.command == "return" ? What::kReturn : What::kRetry);
 }
 
 }  // namespace

@@ -164,7 +164,7 @@ void Supervisor::write_status() {
   if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
     suspended += fmt::format("{}{{\"at_ms\":{},\"rule_id\":{},\"reason\":\"{}\",\"detail\":{}}}", suspended.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.rule_id), to_string(entry.reason), json_text(entry.detail));
-    why += fmt::format("suspended rule {} at {}: {} ({})\n", entry.rule_id, rfc3339(entry.at), to_string(entry.reason), entry.detail);
+    why += fmt::format("suspended rule {}: {} ({}) at {}\n", entry.rule_id, to_string(entry.reason), entry.detail, rfc3339(entry.at));
   }
   for (size_t i = 0; i < activation.refusals().count; ++i) {
     const ipc::Refusal& entry = activation.refusals().list[i];
