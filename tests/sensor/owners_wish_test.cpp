@@ -1,11 +1,15 @@
 // What the owner of a host says in policy.yml and local.json: read strictly, merged to the stricter, and never ignored where it cannot be read. And what admit makes of it and of refusals.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/fake/files.hpp"
+#include "base/os/real.hpp"
 #include "sensor/admit/judge.hpp"
 #include "sensor/admit/local_policy.hpp"
+#include "sensor/supervise/launcher.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -73,7 +77,7 @@ TEST(OwnersWish, TheStricterOfBothFilesHolds) {
   const auto wish = [&](std::string_view json, std::string_view yaml) {
     EXPECT_TRUE(json.empty() || files.write_atomic("/s/local.json", as_bytes(json), 0600));
     EXPECT_TRUE(yaml.empty() || files.write_atomic("/etc/policy.yml", as_bytes(yaml), 0600));
-    return read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
+    return read_owners_wish(files, "/s/local.json", yaml.empty() ? "" : "/etc/policy.yml");
   };
   EXPECT_FALSE(wish("", "").policy);
   const auto both = wish(R"({"_type":"local","delay_s":3600,"ring":"early"})", "delay: 30m\nring: late\npaused: false\n");
@@ -96,11 +100,40 @@ TEST(OwnersWish, AFileThatCannotBeReadMayHaveSaidNo) {
 
 TEST(OwnersWish, AFileThatTheOwnerNamedMustBeThere) {
   fake::MemoryFileSystem files;
-  EXPECT_FALSE(read_owners_wish(files, "/s/local.json", "/etc/policy.yml", false).policy);
-  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml", true);
+  EXPECT_FALSE(read_owners_wish(files, "/s/local.json", "").policy);
+  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
   ASSERT_TRUE(wish.policy);
   EXPECT_TRUE(wish.policy->paused);
-  EXPECT_EQ(wish.complaint, "`/etc/policy.yml` is not there");
+  EXPECT_NE(wish.complaint.find("/etc/policy.yml"), std::string::npos) << wish.complaint;
+}
+
+TEST(OwnersWish, WhatMayBeThereAndCannotBeReadHoldsNewContent) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("creance-wish-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder / "etc");
+  const std::filesystem::path file = folder / "etc/policy.yml";
+  EXPECT_TRUE(is_absent(file));
+  EXPECT_TRUE(is_absent(folder / "not/made/policy.yml"));
+  std::filesystem::create_symlink("nowhere.yml", file);
+  EXPECT_FALSE(is_absent(file)) << "a link that leads nowhere";
+  os::RealFileSystem files;
+  const auto wish = read_owners_wish(files, folder / "local.json", file);
+  ASSERT_TRUE(wish.policy);
+  EXPECT_TRUE(wish.policy->paused);
+  EXPECT_NE(wish.complaint.find("etc/policy.yml`: No such file or directory (the owner named it, or a link of that name leads nowhere"), std::string::npos) << wish.complaint;
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  EXPECT_FALSE(is_absent(folder / "link/policy.yml")) << "so does the one on the way to it";
+  std::filesystem::remove(file);
+  std::filesystem::remove(folder / "link");
+  std::filesystem::create_directories(folder / "nowhere");
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  EXPECT_TRUE(is_absent(folder / "link/policy.yml"));
+  if (::geteuid() != 0) {
+    std::filesystem::permissions(folder / "etc", std::filesystem::perms::none);
+    EXPECT_FALSE(is_absent(file)) << "cannot be seen";
+    EXPECT_NE(read_owners_wish(files, folder / "local.json", file).complaint.find("Permission denied (whether the owner says something there cannot be seen"), std::string::npos);
+    std::filesystem::permissions(folder / "etc", std::filesystem::perms::owner_all);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 Digest digest_of(uint8_t tag) {

@@ -81,7 +81,7 @@ class Admission {
     if (deny) {
       TRY(deny_, plan::DenyList::parse(*deny));
     }
-    OwnersWish wish = read_owners_wish(files_, question_.state / "local.json", question_.policy, question_.policy_named);
+    OwnersWish wish = read_owners_wish(files_, question_.state / "local.json", question_.policy);
     local_ = std::move(wish.policy);
     local_complaint_ = std::move(wish.complaint);
     return {};

@@ -22,8 +22,7 @@ struct Question {
   std::optional<ipc::Set> held_back;
   std::optional<ipc::Set> announced;      // a grant for it may lie in the spool
   bool paused = false;                    // by the host's owner
-  std::filesystem::path policy;           // the owner's file
-  bool policy_named = false;              // by the owner: it must be there
+  std::filesystem::path policy;           // the owner's file; empty: there is none for certain
 };
 
 // Never fails: what went wrong is in `trusted` and `detail`.

@@ -29,7 +29,6 @@ bool parse(const std::vector<std::string>& given, Question& question, os::GivenF
     else if (option == "--boot-id") question.uptime = trust::Uptime{value, os::RealClock().monotonic()};
     else if (option == "--paused") question.paused = value == "yes";
     else if (option == "--policy") question.policy = value;
-    else if (option == "--policy-named") question.policy_named = value == "yes";
     else if (option == "--given") {
       if (!files.take(value)) return false;
     } else {

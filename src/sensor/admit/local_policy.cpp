@@ -76,6 +76,12 @@ plan::LocalPolicy merged(const plan::LocalPolicy& a, const plan::LocalPolicy& b)
   return out;
 }
 
+const char* why_unread(ErrorCode code) {
+  if (code == ErrorCode::kNotFound) return " (the owner named it, or a link of that name leads nowhere: put the file there, or remove the link)";
+  if (code == ErrorCode::kDenied) return " (whether the owner says something there cannot be seen: let the sensor enter its folder and read it)";
+  return "";
+}
+
 }  // namespace
 
 Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::string& file, const ZoneCheck& zone_known) {
@@ -99,7 +105,7 @@ Result<plan::LocalPolicy> parse_policy_yaml(std::string_view text, const std::st
   return policy;
 }
 
-OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml, bool yaml_named) {
+OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml) {
   OwnersWish out;
   const auto take = [&](Result<plan::LocalPolicy> read) {
     if (!read) {
@@ -124,8 +130,7 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
   else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
   if (yaml.empty()) return out;
   if (const auto bytes = files.read(yaml, kPolicyBytesMax)) take(parse_policy_yaml(as_text(*bytes), yaml.string(), zone_known));
-  else if (yaml_named && bytes.error().code == ErrorCode::kNotFound) take(fail(ErrorCode::kNotFound, fmt::format("`{}` is not there", yaml.string())));
-  else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
+  else take(fail(bytes.error().code, bytes.error().detail + why_unread(bytes.error().code)));
   return out;
 }
 

@@ -175,11 +175,11 @@ class Examination {
   // What the file says is admit's to judge; its last answer stands in the status.
   void policy() {
     const auto text = files_.read(options_.policy, 65'536);
-    if (!text && text.error().code == ErrorCode::kNotFound) {
+    if (!text && is_absent(options_.policy)) {
       if (options_.policy_named) wrong("policy", fmt::format("`{}` is not there: a sensor that is started with this --policy does not start, and one that runs takes nothing new", options_.policy.string()));
       return;
     }
-    if (!text) return wrong("policy", text.error().detail + "; nothing new is taken while it cannot be read");
+    if (!text) return wrong("policy", text.error().detail + "; nothing new is taken while it may say no and cannot be read: let it be read, or remove it (a link that leads nowhere too)");
     constexpr std::string_view kComplaint = "nothing new is taken: ";
     const auto status = files_.read(options_.state / "state/status.txt", 1u << 20);
     const std::string_view said = status ? as_text(*status) : std::string_view();

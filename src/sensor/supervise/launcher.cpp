@@ -103,6 +103,14 @@ Status give_state(const fs::path& state, const ProcessUsers& users) {
   return {};
 }
 
+bool is_absent(const fs::path& path) {
+  for (fs::path at = fs::absolute(path);; at = at.parent_path()) {
+    struct stat info {};
+    if (::lstat(at.c_str(), &info) == 0) return at != fs::absolute(path) && ::stat(at.c_str(), &info) == 0;
+    if (errno != ENOENT || at == at.root_path()) return false;
+  }
+}
+
 Status Launcher::prepare(FileSystem& files) {
   folder_ = ipc::Descriptor(::open(state_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder_) return fail(os::errno_error(errno, "cannot open", state_));

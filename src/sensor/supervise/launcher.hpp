@@ -39,6 +39,9 @@ Result<ProcessUsers> process_users(std::string_view passwd);
 // What lies in the sensor's folder belongs to whoever writes it, is readable for whoever must read it, and for nobody else. Without following links. For a process with root's rights.
 Status give_state(const std::filesystem::path& state, const ProcessUsers& users);
 
+// Whether it is certain that there is no such file: nothing has its name, and no link on the way leads nowhere. False where that cannot be seen.
+bool is_absent(const std::filesystem::path& path);
+
 struct Program {
   std::filesystem::path file;
   std::vector<std::string> arguments;

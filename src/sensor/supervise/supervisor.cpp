@@ -302,9 +302,9 @@ Status Supervisor::ask_admit(const AdmitQuestion& question) {
   if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
   if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
   std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
-  if (!options_.policy.empty()) {
+  if (!options_.policy.empty() && (options_.policy_named || !is_absent(options_.policy))) {
     given.push_back(std::filesystem::absolute(options_.policy));
-    arguments.insert(arguments.end(), {"--policy", given.back().string(), "--policy-named", options_.policy_named ? "yes" : "no"});
+    arguments.insert(arguments.end(), {"--policy", given.back().string()});
   }
   TRY(admit_, launch(Role::kAdmit, {options_.admit, std::move(arguments), {}, std::move(given)}));
   admit_budget_ = {};
