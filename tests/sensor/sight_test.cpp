@@ -134,6 +134,34 @@ TEST_F(Sight, AClockThatJumpsIsToldEitherWay) {
   EXPECT_EQ(times("clock-jump"), 2u);
 }
 
+TEST_F(Sight, ASupervisorThatStoodStillSaysSo) {
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  EXPECT_EQ(times("stopped"), 0u);
+  moved_->monotonic_ms += 55'000;
+  ASSERT_TRUE(await([&] { return !told("stopped").empty(); })) << log();
+  EXPECT_NE(told("stopped").find("its supervisor did not go on for 5"), std::string::npos) << told("stopped");
+}
+
+TEST_F(Sight, AnUpdaterThatSaysNothingIsToldAndThenReplaced) {
+  options_.updater_silent = milliseconds(300);
+  options_.updater_silent_max = milliseconds(5'000);
+  supervise();
+  ASSERT_TRUE(steady()) << log();
+  pid_t updater = 0;
+  std::istringstream children(text_of(fmt::format("/proc/{0}/task/{0}/children", supervisor_)));
+  for (pid_t pid = 0; children >> pid;)
+    if (text_of(fmt::format("/proc/{}/cmdline", pid)).find(std::string("pretend\0run", 11)) != std::string::npos) updater = pid;
+  ASSERT_NE(updater, 0);
+  ASSERT_EQ(::kill(updater, SIGSTOP), 0);
+  ASSERT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("the updater has said nothing for ") != std::string::npos; })) << log();
+  EXPECT_NE(text_of(state_ / "state/status.txt").find("server     not known: the updater has said nothing for "), std::string::npos) << text_of(state_ / "state/status.txt");
+  ASSERT_TRUE(await([&] { return log().find("and was ended; again in ") != std::string::npos; })) << log();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("the updater ended with it has said nothing for ") != std::string::npos; })) << log();
+  EXPECT_EQ(status_number("lies"), 0u) << "it said nothing, which is no lie";
+  EXPECT_TRUE(await([&] { return status().find("\"updater_silent_s\":0") != std::string::npos; })) << "the next one speaks";
+}
+
 TEST_F(Sight, LostEventsAreToldWithTheirNumber) {
   supervise();
   ASSERT_TRUE(steady()) << log();

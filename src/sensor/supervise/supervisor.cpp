@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <span>
+#include <utility>
 
 #include "base/os/real.hpp"
 #include "sensor/supervise/next_identity.hpp"
@@ -30,6 +31,8 @@ constexpr int kMessagesPerTurn = 256;            // of one child; then the other
 constexpr MonotonicTime kMemoryEvery{250};
 constexpr MonotonicTime kDeafMax{1'800'000};     // over a slow line, an updater fetches all that a plan names before it listens again
 constexpr MonotonicTime kMinute{60'000};
+constexpr MonotonicTime kStoppedMin{5'000};      // a turn that took so much longer than it should is told
+constexpr milliseconds kTurnMax{1'000};          // what a turn counts for at most in the updater's silence
 constexpr uint64_t kCounterMax = ipc::kCounterMax;
 
 void add(uint64_t& to, uint64_t more) { to = std::min(to + more, kCounterMax); }  // both are at most that
@@ -240,6 +243,8 @@ void Supervisor::start_updater() {
     updater_budget_ = {};
     updater_ready_ = false;
     updater_deaf_.reset();
+    updater_quiet_ = milliseconds(0);
+    quiet_told_ = reached_ = false;
     tell_refusals();
     if (conductor_.announcing() != kNoSet) announce(conductor_.announcing(), conductor_.activation().running());
     return;
@@ -376,6 +381,20 @@ void Supervisor::watch_memory() {
   }
 }
 
+// It answers each report, reached or not, and between two files that it fetches: one that lives and says nothing hangs, or is stopped.
+void Supervisor::watch_updater(MonotonicTime now) {
+  updater_quiet_ += std::clamp<milliseconds>(now - updater_seen_, milliseconds(0), kTurnMax);
+  updater_seen_ = now;
+  if (!updater_ || !updater_is_silent()) return;
+  if (!std::exchange(quiet_told_, true)) {
+    status_due_ = now;
+    note(fmt::format("the updater has said nothing for {} s: it is stopped, hangs, or fetches over a very slow line; nothing new comes and nothing is reported meanwhile", updater_quiet_.count() / 1'000));
+  }
+  if (updater_quiet_ <= options_.updater_silent_max + 3 * report_interval_ || !updater_.lie.empty()) return;
+  updater_.lie = fmt::format("has said nothing for {} s and was ended", updater_quiet_.count() / 1'000);
+  updater_.process.signal(SIGKILL);
+}
+
 void Supervisor::hear_worker() {
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     const auto frame = hear(worker_, worker_budget_);
@@ -472,6 +491,8 @@ void Supervisor::hear_updater() {
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     const auto frame = hear(updater_, updater_budget_);
     if (!frame) return;
+    updater_quiet_ = milliseconds(0);
+    if (std::exchange(quiet_told_, false)) note("the updater speaks again");
     if (frame->is<ipc::UpdaterReady>()) {
       if (updater_ready_) return lied(updater_, "says twice that it is ready");
       updater_ready_ = true;
@@ -530,6 +551,7 @@ void Supervisor::timers(MonotonicTime now) {
     memory_due_ = now + kMemoryEvery;
     watch_memory();
   }
+  watch_updater(now);
   if (updater_.socket && updater_deaf_ && now - *updater_deaf_ > kDeafMax) lied(updater_, "takes no messages any more");
   conductor_.timers();
   watch_itself(now);
@@ -572,6 +594,9 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
   ::poll(waits.data(), waits.size(), static_cast<int>(span));
   const MonotonicTime late = clock_.monotonic() - now - milliseconds(span);
   if (late > milliseconds(200)) conductor_.late(late);
+  const MonotonicTime turned = clock_.monotonic(), lost = turned - turned_ - milliseconds(span);
+  turned_ = turned;
+  if (lost > kStoppedMin) detect("stopped", "The sensor stood still", fmt::format("its supervisor did not go on for {} s: it was stopped, or waited for the machine; what was due meanwhile is done now", lost.count() / 1'000));
   std::vector<int> ready;
   for (const pollfd& entry : waits)
     if (entry.revents != 0) ready.push_back(entry.fd);
@@ -580,6 +605,7 @@ std::vector<int> Supervisor::wait(MonotonicTime until) {
 
 int Supervisor::run() {
   note(fmt::format("running on `{}`", options_.state.string()));
+  turned_ = updater_seen_ = clock_.monotonic();
   while (!stopping_) {
     timers(clock_.monotonic());
     const std::vector<int> ready = wait(next_timer());

@@ -38,6 +38,8 @@ struct SupervisorOptions {
   ActivationSettings activation;
   StallJudge::Settings stall;
   milliseconds watch_every{60'000};  // how often it looks at its own sight
+  milliseconds updater_silent{60'000};       // without a word of the updater, and three report intervals: it is told
+  milliseconds updater_silent_max{900'000};  // likewise: it is ended, and another one started
 };
 
 class Supervisor final : private Hands {
@@ -94,6 +96,8 @@ class Supervisor final : private Hands {
   };
   Ended how_ended(const Child& child, const os::ExitStatus& status) const;
   void watch_memory();
+  void watch_updater(MonotonicTime now);
+  bool updater_is_silent() const { return updater_quiet_ > options_.updater_silent + 3 * report_interval_; }
   ipc::Health totals() const;             // of this worker and those before
   void tell_refusals();
   void begin_epoch();
@@ -157,6 +161,10 @@ class Supervisor final : private Hands {
   MessageBudget worker_budget_, rehearsal_budget_, updater_budget_, admit_budget_;
   bool updater_ready_ = false;
   std::optional<MonotonicTime> updater_deaf_;  // since then it takes no messages
+  milliseconds updater_quiet_{0};        // so long it has said nothing; time in which this process did not run itself does not count
+  MonotonicTime updater_seen_{0};        // when that was last looked at
+  bool quiet_told_ = false;
+  MonotonicTime turned_{0};              // when this process last went on
   uint64_t lies_ = 0;                    // children that were ended for what they said
   std::optional<MonotonicTime> lie_told_;
   MonotonicTime memory_due_{0};

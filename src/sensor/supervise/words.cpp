@@ -154,13 +154,17 @@ void Supervisor::write_status() {
                                  to_string(activation.phase()), json_text(name(activation.running())), hex_or_none(activation.running()), json_text(name(activation.lkg())), hex_or_none(activation.lkg()),
                                  activation.arm() == Arm::kGo ? "go" : activation.arm() == Arm::kHold ? "hold" : "", activation.arm_age(now).count(), conductor_.plan_sequence());
   json += fmt::format("\"server_reached\":{},\"collector\":{},\"uptime_ms\":{},\"worker_pid\":{},\"worker_starts\":{},\"instances\":{},\"held_count\":{},\"events\":{},\"matches\":{},\"faults\":{},\"events_lost\":{},\"detections_lost\":{},\"worker_rss_kib\":{},\"clock_behind_ms\":{},\"paused_ms\":{},",
-                      reached_ ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, all.events,
+                      reached_ && updater_ && !updater_is_silent() ? "true" : "false", json_text(collector_), (now - started_).count(), worker_ ? worker_.process.pid() : 0, worker_starts_, instances_, held_count_, all.events,
                       all.matches, all.faults, all.lost_events, all.lost_detections, health_.rss_kib, clock_behind_ms_, conductor_.pause().remaining_ms);
   const ipc::Vitals& v = vitals_.vitals();
   const auto known = [](int64_t value) { return value < 0 ? std::string("null") : std::to_string(value); };
   json += fmt::format("\"vitals\":{{\"cpu_some\":{},\"memory_some\":{},\"memory_full\":{},\"io_full\":{},\"oom_kills\":{},\"disk_free_mib\":{},\"disk_mib\":{},\"others_crashed\":{},\"boots\":{},\"boot_ms\":{},\"sensor_cpu_ms\":{},\"sensor_rss_kib\":{}}},", known(v.cpu_some),
                       known(v.memory_some), known(v.memory_full), known(v.io_full), known(v.oom_kills), known(v.disk_free_mib), known(v.disk_mib), known(v.others_crashed), known(v.boots), known(v.boot_ms), known(v.sensor_cpu_ms), known(v.sensor_rss_kib));
+  json += fmt::format("\"updater_silent_s\":{},", updater_ ? updater_quiet_.count() / 1'000 : 0);
   std::string refusals, held, suspended, notes, why;
+  const bool silent = updater_ && updater_is_silent();
+  const std::string silence = silent ? fmt::format("the updater has said nothing for {} s", updater_quiet_.count() / 1'000) : std::string();
+  if (silent) why += silence + ": nothing new comes and nothing is reported\n";
   if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
     suspended += fmt::format("{}{{\"at_ms\":{},\"rule_id\":{},\"reason\":\"{}\",\"detail\":{}}}", suspended.empty() ? "" : ",", entry.at.time_since_epoch().count(), json_text(entry.rule_id), to_string(entry.reason), json_text(entry.detail));
@@ -185,7 +189,7 @@ void Supervisor::write_status() {
   const std::string running = activation.running() == kNoSet ? "no content" : fmt::format("{} ({})", name(activation.running()), hex_or_none(activation.running()).substr(0, 12));
   std::string text = fmt::format("state      {}\nrunning    {}\nlast good  {}\ncollector  {}\nrules      {} ({} held: inputs that this host cannot say)\nevents     {} ({} lost), {} matches, {} faults\nserver     {}\nplan       {}{}\nprocesses  {}; limited by {}\n", to_string(activation.state()),
                                  running, activation.lkg() == kNoSet ? "none" : name(activation.lkg()), collector_, instances_, held_count_, all.events, all.lost_events,
-                                 all.matches, all.faults, options_.offline ? "not asked (offline)" : reached_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail(), launcher_.users_text(), launcher_.limits_text());
+                                 all.matches, all.faults, options_.offline ? "not asked (offline)" : silent ? "not known: " + silence : reached_ && updater_ ? "reached" : "not reached", conductor_.plan_sequence(), conductor_.admit_detail().empty() ? "" : ", " + conductor_.admit_detail(), launcher_.users_text(), launcher_.limits_text());
   const auto share = [](int64_t thousandths) { return thousandths < 0 ? std::string("?") : fmt::format("{}.{}", thousandths / 10, thousandths % 10); };
   const auto count = [](int64_t value) { return value < 0 ? std::string("?") : std::to_string(value); };
   text += fmt::format("host       waits of the last minute: cpu {} %, memory {} % (all tasks {} %), input and output {} %; {} OOM kills, {} MiB free, {} other processes crashed, boot {} took {} s\n", share(v.cpu_some), share(v.memory_some),

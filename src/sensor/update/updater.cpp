@@ -135,6 +135,14 @@ void Updater::fetch() {
   say(ipc::SpoolChanged{++generation_});
 }
 
+// Between two files, each of which may take minutes over a slow line: the supervisor is heard and reports go on, by which it knows that this process lives.
+Status Updater::meanwhile() {
+  if (!listen()) return fail(ErrorCode::kUnavailable, "the supervisor is gone");
+  gather();
+  if ((latest_ || unanswered_) && clock_.monotonic() >= report_due_) report();
+  return {};
+}
+
 // Everything that the newest plan may want of this host. What is wrong here is admit's to judge; what is missing is fetched next time.
 Status Updater::fetch_all() {
   TRY_VOID(client_.refresh(clock_.wall()));
@@ -147,6 +155,7 @@ Status Updater::fetch_all() {
       TRY(Bytes kept, files_.read(file, limits::kTargetBytesMax));
       return std::optional<Bytes>(std::move(kept));
     }
+    TRY_VOID(meanwhile());
     TRY(Bytes fetched, client_.download(*info));
     spooled_.insert(info->fetched_as);
     return std::optional<Bytes>(std::move(fetched));

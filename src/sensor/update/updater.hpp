@@ -42,6 +42,7 @@ class Updater {
   void gather();
   void fetch();        // the tree into the spool, if its timestamp has changed
   Status fetch_all();
+  Status meanwhile();
   void announce();
   void report();
   void deliver();
