@@ -14,6 +14,8 @@
 namespace creance::sensor {
 namespace {
 constexpr uint8_t kByFault = 1, kUntilNextMinute = 2, kBySteps = 3 /* until then, and not evaluated either */;
+constexpr size_t kSuspectsMax = 256;  // rules that still tell samples, some 300 bytes each; above: a storm of everything, which has told enough
+constexpr std::string_view kActor[] = {"Image", "ParentImage", "SourceImage", "User", "SubjectUserName"};
 }
 
 std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
@@ -21,6 +23,7 @@ std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
   lost_before_ = totals().lost_correlated;
   next->inherit(*active_);
   std::swap(active_, next);
+  suspects_.clear();
   for (LoadedChannel& loaded : active_->channels()) loaded.scratch.budget_steps(budget_.steps);
   return next;
 }
@@ -33,6 +36,7 @@ Totals Evaluation::totals() const {
 }
 
 void Evaluation::new_minute() {
+  suspects_.clear();
   if (LoadedCorrelations* correlations = active_->correlations()) {
     std::ranges::fill(correlations->hits, 0u);
     for (uint8_t& mark : correlations->suspended) mark = mark == kByFault ? kByFault : 0;
@@ -50,6 +54,29 @@ void Evaluation::new_minute() {
 
 void Evaluation::leave_out(std::string_view rule_id) {
   if (sinks_.left_out) sinks_.left_out(rule_id);
+}
+
+bool Evaluation::is_new(const LoadedChannel& loaded, uint32_t instance, const Event& event, MonotonicTime now) {
+  auto suspect = std::ranges::find_if(suspects_, [&](const Suspect& known) { return known.channel == &loaded && known.instance == instance; });
+  if (suspect == suspects_.end()) {
+    if (suspects_.size() == kSuspectsMax) return false;
+    suspect = suspects_.insert(suspects_.end(), {&loaded, instance, {}});
+  }
+  if (suspect->trickle.full()) return false;
+  const auto add = [&](uint32_t input) {
+    const schema::InputValue& value = event.inputs.values[input];
+    const std::string_view text = value.has_value() ? value.text() : std::string_view();
+    hashed_ += fmt::format("{}:{}:", input, text.size());
+    hashed_ += text;
+  };
+  const auto hash = [&] { return interpreter::siphash(hash_key_, hashed_).low; };
+  hashed_.clear();
+  for (const std::string_view name : kActor)
+    if (const auto input = supplied_[event.type].type->input_index(name)) add(*input);
+  const uint64_t actor = hash();
+  hashed_.clear();
+  for (const uint32_t input : loaded.channel.instance(instance).inputs) add(input);
+  return suspect->trickle.take(actor, hash(), now);
 }
 
 void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
@@ -79,7 +106,16 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
   sources_.clear();
   for (const uint32_t instance : outcome.matches) {
     if (loaded->suspended[instance] != 0) {
-      if (report && loaded->suspended[instance] == kUntilNextMinute) leave_out(loaded->channel.instance(instance).rule_id);
+      if (!report || loaded->suspended[instance] != kUntilNextMinute) continue;
+      const channel::InstanceInfo info = loaded->channel.instance(instance);
+      if (!is_new(*loaded, instance, event, now)) {
+        leave_out(info.rule_id);
+        continue;
+      }
+      ++totals_.matches;
+      write_detection({info, *supplied_[event.type].type, event.inputs, active_->hex(), loaded->sha256, host_, event.time}, line_);
+      totals_.detection_bytes += line_.size();
+      sinks_.detection(info.rule_id, line_);
       continue;
     }
     if (!loaded->sources.empty() && loaded->sources[instance] != kNoSource) {
@@ -91,7 +127,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     const channel::InstanceInfo info = loaded->channel.instance(instance);
     if (report && loaded->hits[instance] > limits::kHitsPerMinuteMax) {
       loaded->suspended[instance] = kUntilNextMinute;
-      sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next", limits::kHitsPerMinuteMax)});
+      sinks_.suspension({ipc::Reason::kHitsOverBudget, std::string(info.rule_id), fmt::format("more than {} hits within a minute; suspended until the next, but for samples of what is new", limits::kHitsPerMinuteMax)});
       leave_out(info.rule_id);
       continue;
     }
@@ -101,7 +137,7 @@ void Evaluation::evaluate(const Event& event, MonotonicTime now, bool report) {
     if (!report) continue;
     if (loaded->bytes[instance] > limits::kInstanceBytesPerMinuteMax) {
       loaded->suspended[instance] = kUntilNextMinute;
-      sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next", limits::kInstanceBytesPerMinuteMax)});
+      sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next, but for samples of what is new", limits::kInstanceBytesPerMinuteMax)});
       leave_out(info.rule_id);
       continue;
     }

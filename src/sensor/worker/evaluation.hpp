@@ -1,5 +1,5 @@
 // Runs events through the active set and says what came of them. Knows nothing of processes or files. The ladder's first rung is here: an instance that faults, hits
-// without end, writes or computes over its budget is suspended with a reason, and nothing else is. One thread.
+// without end, writes or computes over its budget is suspended with a reason, and nothing else is. Over its hits or bytes it still tells samples of what is new (trickle.hpp). One thread.
 #pragma once
 #include <functional>
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "base/sensor_limits.hpp"
 #include "sensor/worker/active_set.hpp"
+#include "sensor/worker/trickle.hpp"
 
 namespace creance::sensor {
 
@@ -37,7 +38,8 @@ class Evaluation {
     std::function<void(std::string_view rule_id)> left_out = {};         // a hit of what is suspended for its hits or bytes
     std::function<void(uint64_t file)> evaluating = {};  // 1 + the file of the set whose channel is evaluated now; 0: none
   };
-  Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks, InstanceBudget budget = {}) : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)), budget_(budget) {}
+  Evaluation(std::span<const Supplied> supplied, std::string host, Sinks sinks, InstanceBudget budget = {}, interpreter::Hash128 hash_key = {})
+      : supplied_(supplied), host_(std::move(host)), sinks_(std::move(sinks)), budget_(budget), hash_key_(hash_key) {}
 
   // Correlations that stay the same keep their state. Gives back what ran: to free it takes longer than an event may wait.
   [[nodiscard]] std::unique_ptr<ActiveSet> swap(std::unique_ptr<ActiveSet> next);
@@ -50,11 +52,20 @@ class Evaluation {
  private:
   void new_minute();
   void leave_out(std::string_view rule_id);
+  bool is_new(const LoadedChannel& loaded, uint32_t instance, const Event& event, MonotonicTime now);  // of a suspended rule: this hit is told all the same
   void correlate(const LoadedChannel& loaded, const Event& event, bool report);
   std::span<const Supplied> supplied_;
   std::string host_;
   Sinks sinks_;
   InstanceBudget budget_;
+  interpreter::Hash128 hash_key_;   // secret and random
+  struct Suspect {
+    const LoadedChannel* channel;
+    uint32_t instance;
+    Trickle trickle;
+  };
+  std::vector<Suspect> suspects_;   // of this minute and this set
+  std::string hashed_;
   std::unique_ptr<ActiveSet> active_ = std::make_unique<ActiveSet>();
   Totals totals_;
   MonotonicTime minute_{0};

@@ -42,7 +42,7 @@ Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique
                    [this](uint64_t file) {
                      recent_.evaluating(file);
                      if (file != 0 && live_) fault_point();
-                   }}, options.budget) {}
+                   }}, options.budget, options.hash_key) {}
 
 void Worker::start() {
   recent_.evaluating(0);

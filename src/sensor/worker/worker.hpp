@@ -24,6 +24,7 @@ struct WorkerOptions {
   int memory_statistics = -1;  // /proc/self/statm, or -1
   ipc::Set first_set{};      // loaded at the start
   InstanceBudget budget{};
+  interpreter::Hash128 hash_key{};  // secret and random
 };
 
 class Worker {

@@ -175,7 +175,7 @@ int run(const std::vector<std::string>& given) {
   };
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (const auto started = arguments.without_sandbox ? start_preparer() : confine(start_preparer); !started) return complain(started.error(), 2);
-  const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set, {arguments.rule_steps}};
+  const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set, {arguments.rule_steps}, std::bit_cast<interpreter::Hash128>(random)};
   Worker worker(options, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), std::move(*collector), std::move(*recent), clock);
   return arguments.rehearse ? worker.rehearse(arguments.set, load(arguments.set, ActiveSet::Cases::kRead)) : worker.run(std::move(preparer));
 }
