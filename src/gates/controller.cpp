@@ -22,8 +22,11 @@ static_assert(kMetrics <= 32);
 constexpr MetricMask bit(Metric metric) { return MetricMask{1} << static_cast<unsigned>(metric); }
 constexpr MetricMask kVitals = (bit(static_cast<Metric>(kMetrics - 1)) << 1) - bit(Metric::kPressure);
 
-// Without the metrics in `excused`. Vitals of the host count once the other arm has had the time to say the same.
-constexpr Milliseconds kVitalsGrace{30'000};
+// What has causes besides the content: vitals of the host, and rules over their budget, which whoever may make events on a host can flood. Counts once the other arm has had the time to say the same.
+constexpr bool may_be_excused(Metric metric) { return of_host(metric) || metric == Metric::kOverBudget; }
+constexpr Milliseconds kExcuseGrace{30'000};
+
+// Without the metrics in `excused`.
 std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, const SilenceRule& rule, WallTime now, MetricMask excused) {
   std::optional<std::pair<Metric, WallTime>> first;
   for (size_t m = 1; m < kMetrics; ++m) {
@@ -31,7 +34,7 @@ std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, con
     auto at = host.first_event[m];
     if (metric == Metric::kSilence && !at) at = silent_since(host, rule, now);
     if (!at || *at < host.entered || (excused & bit(metric)) != 0) continue;
-    if (of_host(metric) && now - *at < kVitalsGrace) continue;
+    if (may_be_excused(metric) && now - *at < kExcuseGrace) continue;
     if (!first || *at < first->second) first = {metric, *at};
   }
   return first;
@@ -42,22 +45,22 @@ bool has(const HostHistory& host, Metric metric) {
   return at && *at >= host.entered;
 }
 
-// A vital that does not count yet, and may in a moment: nobody is promoted over it.
+// What does not count yet, and may in a moment: nobody is promoted over it.
 bool may_yet_count(const HostHistory& host, WallTime now, MetricMask excused) {
   for (size_t m = 1; m < kMetrics; ++m) {
     const Metric metric = static_cast<Metric>(m);
-    if (of_host(metric) && has(host, metric) && (excused & bit(metric)) == 0 && now - *host.first_event[m] < kVitalsGrace) return true;
+    if (may_be_excused(metric) && has(host, metric) && (excused & bit(metric)) == 0 && now - *host.first_event[m] < kExcuseGrace) return true;
   }
   return false;
 }
 
-// What presses on both arms is not the content: a vital of a treated host is excused while the held hosts of its stratum had the same, in proportion to their number. In order of onset, so that
+// What presses on both arms is not the content: such an event of a treated host is excused while the held hosts of its stratum had the same, in proportion to their number. In order of onset, so that
 // what the treated have on top of it counts. E itself needs no excuse, it compares. By host of `hosts`.
-std::vector<MetricMask> excused_vitals(std::span<const HostHistory> hosts, size_t stages) {
+std::vector<MetricMask> excused_metrics(std::span<const HostHistory> hosts, size_t stages) {
   std::vector<MetricMask> excused(hosts.size());
   for (size_t m = 1; m < kMetrics; ++m) {
     const Metric metric = static_cast<Metric>(m);
-    if (!of_host(metric)) continue;
+    if (!may_be_excused(metric)) continue;
     std::vector<Counts> all(stages), had(stages);
     std::vector<std::pair<WallTime, size_t>> treated;
     for (size_t i = 0; i < hosts.size(); ++i) {
@@ -193,7 +196,7 @@ Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, st
   summary.present = std::move(present);
   summary.comparison = compare(hosts, rule, now);
   for (const HostHistory& host : hosts) CHECK(host.stage < rollout.stages.size());
-  const std::vector<MetricMask> excused = excused_vitals(hosts, rollout.stages.size());
+  const std::vector<MetricMask> excused = excused_metrics(hosts, rollout.stages.size());
   for (size_t i = 0; i < hosts.size(); ++i) {
     const HostHistory& host = hosts[i];
     const auto first = first_of(host, rule, now, excused[i]);

@@ -151,6 +151,24 @@ TEST(Controller, TripwireOnAnInternalHostHaltsAtOnce) {
   EXPECT_EQ(scene.decision().verdict, Verdict::kKeep);
 }
 
+// Whoever may make events on a host can flood a rule of any content.
+TEST(Controller, ARuleOverItsBudgetTripsUnlessHeldHostsHadTheSame) {
+  Scene scene(10, 10);
+  scene.now = 100;
+  for (HostHistory& host : scene.hosts) host.last_report = at(100);
+  scene.hosts[0].internal = true;
+  scene.vital(0, Metric::kOverBudget, 80);
+  EXPECT_NE(scene.decision().verdict, Verdict::kHalt) << "the other arm may say the same in a moment";
+  scene.vital(0, Metric::kOverBudget, 60);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "no held host had it";
+  EXPECT_NE(scene.decision().words.find("over_budget"), std::string::npos);
+  scene.vital(12, Metric::kOverBudget, 65);
+  EXPECT_NE(scene.decision().verdict, Verdict::kHalt) << "a held host had it too: " << scene.decision().words;
+  scene.hosts[1].internal = true;
+  scene.vital(1, Metric::kOverBudget, 62);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "what the treated have on top of it counts";
+}
+
 TEST(Controller, OneTenantAloneCallsAPerson) {
   for (const size_t tenants : {2u, 4u}) {
     Scene scene(30, 30);
