@@ -62,6 +62,13 @@ Result<std::vector<Digest>> digests_at(const JsonField& object, std::string_view
   return out;
 }
 
+// A misspelled member would silently loosen what its author wanted.
+Status only(const JsonField& object, std::initializer_list<std::string_view> known) {
+  for (const Json::Member& member : object.value().members())
+    if (std::ranges::find(known, member.first) == known.end()) return fail(object.error(fmt::format("`{}` is not known here; known are {}", member.first.substr(0, 64), fmt::join(known, ", "))));
+  return {};
+}
+
 Result<GroupRules> parse_rules(const JsonField& field) {
   GroupRules rules;
   TRY(rules.ring, ring_at(field, "ring"));
@@ -101,9 +108,11 @@ const GroupRules& Policy::rules_for(std::span<const std::string> tags) const {
   return fallback;
 }
 
-Result<Policy> Policy::parse(BytesView bytes) {
+Result<Policy> Policy::parse(BytesView bytes, UnknownMember unknown) {
   TRY(const Json json, detail::read_document(bytes, "policy", kPolicyBytesMax));
   const JsonField document(json);
+  const bool strict = unknown == UnknownMember::kRefused;
+  if (strict) TRY_VOID(only(document, {"_type", "tenant", "version", "groups", "default"}));
   Policy policy;
   TRY(const JsonField tenant, document.at("tenant"));
   TRY(policy.tenant, tenant.text(1, 64));
@@ -114,6 +123,7 @@ Result<Policy> Policy::parse(BytesView bytes) {
   std::set<std::string> names;
   for (const JsonField& entry : groups) {
     Group group;
+    if (strict && entry.value().is_object()) TRY_VOID(only(entry, {"name", "tags", "ring", "paused", "pin", "delay_s", "mutes", "windows"}));
     TRY(group.name, entry.text_at("name", 1, 128));
     if (!names.insert(group.name).second) return fail(entry.error("a second group of the same name"));
     TRY(group.tags, detail::texts_at(entry, "tags", 64, 128));
@@ -121,6 +131,7 @@ Result<Policy> Policy::parse(BytesView bytes) {
     policy.groups.push_back(std::move(group));
   }
   TRY(const JsonField fallback, document.at("default"));
+  if (strict && fallback.value().is_object()) TRY_VOID(only(fallback, {"ring", "paused", "pin", "delay_s", "mutes", "windows"}));
   TRY(policy.fallback, parse_rules(fallback));
   return policy;
 }
@@ -140,11 +151,7 @@ Result<LocalPolicy> LocalPolicy::parse(BytesView bytes) {
   TRY(const Json json, detail::read_document(bytes, "local", kPolicyBytesMax));
   const JsonField document(json);
   LocalPolicy local;
-  // A misspelled member would silently loosen what the owner wanted; this file is written by hand.
-  constexpr std::string_view known[] = {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny", "require_evidence", "windows"};
-  for (const Json::Member& member : json.members()) {
-    if (std::ranges::find(known, member.first) == std::end(known)) return fail(document.error(fmt::format("`{}` is not known here", member.first.substr(0, 64))));
-  }
+  TRY_VOID(only(document, {"_type", "paused", "pin", "delay_s", "ring", "mutes", "keep", "deny", "require_evidence", "windows"}));
   TRY(local.paused, paused_at(document));
   TRY(local.pin, pin_at(document));
   TRY(local.delay, delay_at(document));

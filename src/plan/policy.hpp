@@ -30,6 +30,9 @@ struct Group {
   friend bool operator==(const Group&, const Group&) = default;
 };
 
+// What to do with a member that this build does not know: it may be newer than a host; where it is written, it is misspelled.
+enum class UnknownMember : uint8_t { kIgnored, kRefused };
+
 struct Policy {
   std::string tenant;
   int64_t version = 0;
@@ -38,7 +41,7 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 
   const GroupRules& rules_for(std::span<const std::string> tags) const;
-  static Result<Policy> parse(BytesView bytes);
+  static Result<Policy> parse(BytesView bytes, UnknownMember unknown = UnknownMember::kIgnored);
   Bytes to_bytes() const;
   static std::string path(std::string_view tenant) { return "policy/" + std::string(tenant) + ".json"; }
 };

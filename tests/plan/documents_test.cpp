@@ -149,7 +149,7 @@ TEST(PolicyDocument, RoundTripsAndTheFirstFittingGroupApplies) {
 
 TEST(LocalPolicyDocument, RefusesAMisspelledMember) {
   EXPECT_TRUE(LocalPolicy::parse(as_bytes(R"({"_type":"local","paused":true})"))->paused);
-  EXPECT_EQ(LocalPolicy::parse(as_bytes(R"({"_type":"local","pasued":true})")).error().detail, "document: `pasued` is not known here");
+  EXPECT_TRUE(LocalPolicy::parse(as_bytes(R"({"_type":"local","pasued":true})")).error().detail.starts_with("document: `pasued` is not known here; known are _type, paused,"));
 }
 
 TEST(DenyListDocument, RoundTrips) {

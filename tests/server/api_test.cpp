@@ -199,6 +199,21 @@ TEST(Api, PoliciesDecideRings) {
   EXPECT_TRUE(is_problem(world.operate("PUT", "/api/v1/policies/other", policy), 400));
 }
 
+TEST(Api, MisspelledMembersOfAPolicyAreRefused) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const auto put = [&](const char* text) {
+    const auto json = parse_json(as_bytes(text));
+    return world.operate("PUT", "/api/v1/policies/demo", json.value());
+  };
+  const auto wrong = put(R"({"_type":"policy","tenant":"demo","version":1,"groups":[{"name":"a","tags":["x"],"ring":"late","windws":["daily 00:00-01:00 UTC"]}],"default":{"ring":"late"}})");
+  EXPECT_TRUE(is_problem(wrong, 400));
+  EXPECT_NE(to_json(wrong.body).find("groups[0]: `windws` is not known here; known are name, tags"), std::string::npos) << to_json(wrong.body);
+  EXPECT_TRUE(is_problem(put(R"({"_type":"policy","tenant":"demo","version":1,"groups":[],"default":{"ring":"late","window":[]}})"), 400));
+  EXPECT_TRUE(is_problem(put(R"({"_type":"policy","tenant":"demo","version":1,"groups":[],"windows":[],"default":{"ring":"late"}})"), 400));
+  EXPECT_EQ(put(R"({"_type":"policy","tenant":"demo","version":1,"groups":[],"default":{"ring":"late"}})").status, 200);
+}
+
 TEST(Api, PoliciesSayWindowsThatHostsCanJudge) {
   World world;
   ASSERT_TRUE(world.start());

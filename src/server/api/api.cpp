@@ -363,7 +363,7 @@ HttpResponse Api::put_policy(const HttpRequest& request) {
   const std::string tenant = request.path.substr(kApi.size() + std::string_view("policies/").size());
   const auto put = [&]() -> Result<Json> {
     if (!plan::is_tenant_name(tenant)) return fail(ErrorCode::kInvalid, "the path does not end with a tenant's name");
-    TRY(auto policy, plan::Policy::parse(as_bytes(request.body)));
+    TRY(auto policy, plan::Policy::parse(as_bytes(request.body), plan::UnknownMember::kRefused));
     if (policy.tenant != tenant) return fail(ErrorCode::kInvalid, fmt::format("tenant: is `{}`, the path says `{}`", policy.tenant, tenant));
     plan::Zones zones;  // one that is not known here is misspelled
     auto known = plan::read_zones(files_, policy.fallback.windows, zones);
