@@ -332,6 +332,94 @@ TEST(Activation, RepeatedDeathsGoDownTheLadderToSafeMode) {
   EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing) << "new content is a way out";
 }
 
+TEST(Activation, DeathsFromOutsideCostNoContentThatPassedProbationAndTheNextStartWaits) {
+  for (const Cause cause : {Cause::kKilled, Cause::kNotStarted}) {
+    Driven d;
+    d.start();
+    milliseconds longest{0};
+    for (int i = 0; i < 200; ++i) {
+      d.after(300ms, WorkerDied{"signal 9", cause == Cause::kKilled ? set_of(77) : kNoSet, Reason::kWorkerCrash, cause});
+      ASSERT_TRUE(find<StartWorker>(d.last));
+      EXPECT_EQ(find<StartWorker>(d.last)->set, kOld);
+      longest = std::max(longest, find<StartWorker>(d.last)->delay);
+      EXPECT_TRUE(emits(d.last, EventKind::kWorkerCrash, kNoSet)) << "told, of no content";
+      d.step(WorkerStalled{"stopped by a signal", kNoSet, cause});
+    }
+    EXPECT_EQ(longest, 10'000ms);
+    EXPECT_EQ(d.machine.refusals().count, 0u);
+    EXPECT_EQ(d.machine.ladder().count, 3u);
+    d.step(WorkerActivated{kOld});
+    EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+    for (int i = 0; i < 4; ++i) d.after(100ms, WorkerDied{"signal 11"});
+    EXPECT_EQ(d.machine.phase(), Phase::kSteady) << "they do not make four deaths five";
+    d.after(100ms, WorkerDied{"signal 11"});
+    EXPECT_TRUE(d.machine.refusals().contains(kOld));
+  }
+}
+
+TEST(Activation, AKillInProbationIsEvidenceWhereContentWasBeingLoadedOrEvaluated) {
+  const auto killed = [](const Set& channel) { return WorkerDied{"signal 9", channel, Reason::kWorkerCrash, Cause::kKilled}; };
+  Driven loading;
+  loading.swap(Arm::kGo);
+  loading.step(killed(kNoSet));
+  EXPECT_TRUE(loading.machine.refusals().contains(kNew));
+  Driven evaluating;
+  evaluating.probation(Arm::kGo);
+  evaluating.step(killed(set_of(77)));
+  EXPECT_TRUE(evaluating.machine.refusals().contains(kNew));
+  Driven memory;
+  memory.probation(Arm::kGo);
+  memory.step(WorkerDied{"ended by the kernel over its 512 MiB (cgroup)", kNoSet, Reason::kMemoryOverBudget});
+  EXPECT_TRUE(memory.machine.refusals().contains(kNew));
+  Driven idle;
+  idle.probation(Arm::kGo);
+  idle.after(15'000ms, killed(kNoSet));
+  EXPECT_EQ(idle.machine.refusals().count, 0u);
+  EXPECT_EQ(find<StartWorker>(idle.last)->set, kNew) << "its probation begins anew";
+  idle.after(10'000ms);
+  EXPECT_EQ(idle.machine.phase(), Phase::kProbation) << "no time counts without a worker";
+  idle.step(WorkerActivated{kNew});
+  idle.after(19'999ms);
+  EXPECT_EQ(idle.machine.phase(), Phase::kProbation);
+  idle.after(1ms);
+  EXPECT_EQ(idle.machine.lkg(), kNew);
+  Driven again;
+  again.probation(Arm::kGo);
+  again.step(killed(kNoSet));
+  again.step(killed(kNoSet));
+  EXPECT_TRUE(again.machine.refusals().contains(kNew)) << "the second one had not confirmed the new content yet";
+  EXPECT_EQ(find<StartWorker>(again.last)->set, kOld);
+}
+
+TEST(Activation, AWorkerThatCannotBeStartedInProbationIsStartedUntilItCan) {
+  for (const bool swapped : {false, true}) {
+    Driven d;
+    d.swap(Arm::kGo);
+    if (swapped) d.step(WorkerActivated{kNew});
+    for (int i = 0; i < 50; ++i) {
+      d.after(5'000ms, WorkerDied{"exit code 127", kNoSet, Reason::kWorkerCrash, Cause::kNotStarted});
+      EXPECT_EQ(find<StartWorker>(d.last)->set, kNew);
+    }
+    EXPECT_EQ(d.machine.refusals().count, 0u);
+    d.step(WorkerActivated{kNew});
+    d.after(20'000ms);
+    EXPECT_EQ(d.machine.lkg(), kNew);
+  }
+}
+
+TEST(Activation, AWorkerThatIsStartedAgainMustLoadItsContentInTime) {
+  Driven d;
+  d.start();
+  d.after(1'000ms, WorkerDied{"signal 11"});
+  ASSERT_TRUE(d.machine.deadline());
+  EXPECT_EQ(*d.machine.deadline(), d.now + 30'000ms);
+  d.after(30'000ms);
+  EXPECT_TRUE(emits(d.last, EventKind::kWorkerStall, kOld));
+  ASSERT_TRUE(find<StartWorker>(d.last));
+  d.step(WorkerActivated{kOld});
+  EXPECT_FALSE(d.machine.deadline());
+}
+
 TEST(Activation, DeathsFarApartKeepTheContent) {
   Driven d;
   d.start();

@@ -141,6 +141,40 @@ TEST_F(Ladder, TheOwnerPausesReturnsAndRetriesWithoutAServer) {
   EXPECT_EQ(*files_.list(state_ / "state/orders"), (std::vector<std::string>{"reserved.bin", "reserved.bin.spare"})) << "each is carried out once; what is left is the place of one on a full disk";
 }
 
+TEST_F(Ladder, AMissingProgramAndKillsFromOutsideCostNoContent) {
+  const Set base = content(1);
+  good({base});
+  const fs::path program = state_ / "the-worker", away = state_ / "the-worker.away";
+  fs::copy_file(kBin / "creance-sensor-worker", program);
+  start(program.string());
+  ASSERT_TRUE(await([&] { return runs(base) && base_detections() > 0; })) << log();
+  const auto kill_children = [&] {
+    std::istringstream children(text_of(fmt::format("/proc/{0}/task/{0}/children", sensor_.pid())));
+    for (int pid = 0; children >> pid;) ::kill(pid, SIGKILL);
+  };
+  const auto nothing_lost = [&] {
+    const auto ladder = ipc::read_record<ipc::Ladder>(files_, state_ / "state/ladder.bin");
+    const auto refusals = ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin");
+    return ladder && ladder->count == 1 && ladder->sets[0] == base && (!refusals || refusals->count == 0) && !event("safe_mode", base) && !event("returned", base);
+  };
+  fs::rename(program, away);  // as while a package is being replaced
+  kill_children();
+  ASSERT_TRUE(await([&] { return count(state_ / "log", "exit code 127; before it read any content, and held against none") >= 3; }, 40)) << log();
+  fs::rename(away, program);
+  ASSERT_TRUE(await([&] { return count(state_ / "log", "worker ready") >= 2; }, 40)) << log();
+  EXPECT_LE(gap_ms(), 4000) << log();
+  EXPECT_TRUE(nothing_lost()) << log();
+  const size_t before = count(state_ / "log", "held against");
+  ASSERT_TRUE(await([&] {
+    kill_children();
+    return count(state_ / "log", "held against") >= before + 4;
+  }, 60)) << log();
+  ASSERT_TRUE(await([&] { return runs(base); }, 40)) << log();
+  EXPECT_LE(gap_ms(), 15'000) << log();
+  EXPECT_TRUE(nothing_lost()) << log();
+  EXPECT_FALSE(event("worker_crash", ipc::kNoSet)) << "the server would count it against what rolls out";
+}
+
 TEST_F(Ladder, AnUncleanStopIsADetectionOfTheSensorsOwn) {
   good({content(1)});
   start();

@@ -212,7 +212,26 @@ class Host final : private Hands {
   }
   uint64_t clones() const { return clones_; }
   void kill_worker() {
-    if (worker_.lives) worker_dies("signal 9");
+    if (worker_.lives) worker_dies("signal 9", Cause::kKilled);
+  }
+  // By somebody who ends all of the sensor's children, again and again: the kernel out of memory, a person.
+  void kill_children(milliseconds time) {
+    for (milliseconds at(0); at < time; at += milliseconds(50))
+      later(at, [this] {
+        if (!conductor_) return;
+        kill_worker();
+        if (admit_lives_) {
+          admit_lives_ = false;
+          conductor_->admit_ended();
+        }
+      });
+  }
+  void program_missing(milliseconds time) {  // as while a package is being replaced
+    program_missing_until_ = clock_.monotonic() + time;
+    kill_worker();
+  }
+  void stop_worker() {  // SIGSTOP
+    worker_.silent = worker_.stopped = true;
   }
   void silence_worker() { worker_.silent = true; }
   void lie() {
@@ -257,7 +276,7 @@ class Host final : private Hands {
 
  private:
   struct PretendedWorker {
-    bool lives = false, silent = false, spinning = false;
+    bool lives = false, silent = false, spinning = false, stopped = false;
     uint64_t generation = 0;
     Set loaded{};
     MonotonicTime since{0};
@@ -318,7 +337,7 @@ class Host final : private Hands {
     unsent_.clear();
   }
   void forget_children() {
-    worker_ = {false, false, false, worker_.generation + 1, kNoSet, MonotonicTime(0), kNoSet};
+    worker_ = {.generation = worker_.generation + 1};
     ++rehearsal_generation_;
     admit_lives_ = false;
     announced_ = kNoSet;
@@ -338,15 +357,21 @@ class Host final : private Hands {
   Status start_worker(const Set& set) override {
     EXPECT_FALSE(worker_.lives);
     if (!children_work_ && chance(20)) return fail(ErrorCode::kUnavailable, "no memory for another process");
-    worker_ = {true, false, false, worker_.generation + 1, kNoSet, clock_.monotonic(), kNoSet};
+    worker_ = {.lives = true, .generation = worker_.generation + 1, .since = clock_.monotonic()};
+    if (clock_.monotonic() < program_missing_until_) {
+      later(milliseconds(5), [this, generation = worker_.generation] {
+        if (worker_.generation == generation) worker_dies("exit code 127", Cause::kNotStarted);
+      });
+      return {};
+    }
     tell_worker(set);
     return {};
   }
-  void end_worker() override { worker_ = {false, false, false, worker_.generation + 1, kNoSet, MonotonicTime(0), worker_.loaded}; }
+  void end_worker() override { worker_ = {.generation = worker_.generation + 1, .blamed = worker_.loaded}; }
   bool worker_lives() const override { return worker_.lives; }
   void tell_worker(const Set& set) override {
     later(milliseconds(1 + below(800)), [this, set, generation = worker_.generation] {
-      if (worker_.generation != generation) return;
+      if (worker_.generation != generation || worker_.stopped) return;
       if (const std::string wrong = load(set, "worker"); !wrong.empty()) return conductor_->worker_refused(set, Reason::kVerifyFailed, wrong);
       worker_.loaded = set;
       conductor_->worker_activated(set);
@@ -354,6 +379,7 @@ class Host final : private Hands {
     });
   }
   std::chrono::nanoseconds worker_cpu() override { return worker_.spinning ? std::chrono::nanoseconds(clock_.monotonic() - worker_.since) : std::chrono::nanoseconds(0); }
+  bool worker_stopped() override { return worker_.stopped; }
   Set worker_channel() override { return chance(2) || worker_.blamed == kNoSet ? kNoSet : sha256(contents_.at(worker_.blamed).channel).bytes; }
   Status start_rehearsal(const Set& set) override {
     const uint64_t generation = ++rehearsal_generation_;
@@ -407,9 +433,9 @@ class Host final : private Hands {
   }
   void phase_changed() override { tell(fmt::format("-> {}", to_string(machine().phase()))); }
 
-  void worker_dies(const std::string& how) {
+  void worker_dies(const std::string& how, Cause cause = Cause::kItself) {
     end_worker();
-    conductor_->worker_ended(how);
+    conductor_->worker_ended(how, Reason::kWorkerCrash, cause);
   }
   // What content does to the worker that runs it live.
   void behave(const Set& set, uint64_t generation) {
@@ -559,7 +585,7 @@ class Host final : private Hands {
   bool admit_lives_ = false, children_work_ = false;
   Set announced_{};
   std::optional<plan::Grant> granted_;
-  MonotonicTime on_at_{0};
+  MonotonicTime on_at_{0}, program_missing_until_{0};
   uint64_t boot_ = 1, boots_ = 0, steps_ = 0, activations_ = 0, returns_ = 0, releases_ = 0, remembered_ = 0, hold_one_in_ = 3;
   uint32_t refusals_seen_ = 0;
 

@@ -11,7 +11,7 @@ constexpr auto kDay = std::chrono::hours(24);
 
 void random_fault(Host& host) {
   if (!host.up()) return;
-  switch (host.below(27)) {
+  switch (host.below(31)) {
     case 0: case 1: host.kill_worker(); break;
     case 2: host.silence_worker(); break;
     case 3: host.power_loss(); break;
@@ -29,6 +29,9 @@ void random_fault(Host& host) {
     case 19: host.chance(3) ? host.damage_a_set() : host.lie(); break;
     case 20: host.chance(4) ? host.snapshot() : host.lie(); break;
     case 21: host.chance(20) ? host.restore() : host.lie(); break;
+    case 27: host.kill_children(milliseconds(host.below(30'000))); break;
+    case 28: host.program_missing(milliseconds(host.below(300'000))); break;
+    case 29: host.stop_worker(); break;
     case 26: host.chance(10) ? host.clone() : host.lie(); break;
     case 22: host.order(static_cast<ipc::Order::What>(host.below(4))); break;
     default: host.lie(); break;
@@ -131,6 +134,37 @@ TEST(PowerLoss, AtEveryFileOperationOfAnActivationIsRecoveredFrom) {
     }
   }
   fmt::print("{} power losses, {} refusals, all recovered\n", losses, refused);
+}
+
+// Faults that say nothing about content, alone and for a week: what passed probation is neither refused nor left, and the host comes back to it within a minute.
+TEST(Outside, NothingThatContentDidNotDoCostsContentThatPassedProbation) {
+  for (uint64_t seed = 1; seed <= (std::getenv("CREANCE_FULL") != nullptr ? 100 : 5); ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    Host host(seed);
+    host.children_work(true);
+    host.holds(0);
+    host.run_for(5min);
+    for (int i = 0; i < 300; ++i) {
+      const ipc::Ladder ladder = host.machine().ladder();
+      ASSERT_GT(ladder.count, 0u) << host.story();
+      if (host.chance(10)) host.publish(Nature::kGood);  // an attempt is under way
+      host.run_for(milliseconds(host.below(90'000)));
+      switch (host.below(5)) {
+        case 0: host.kill_worker(); break;
+        case 1: host.kill_children(milliseconds(host.below(60'000))); break;
+        case 2: host.program_missing(milliseconds(host.below(600'000))); break;
+        case 3: host.stop_worker(); break;
+        default: host.program_missing(milliseconds(9'000)), host.kill_children(milliseconds(20'000)); break;
+      }
+      host.run_for(milliseconds(host.below(12 * 60'000)));
+      for (size_t rung = 0; rung < ladder.count; ++rung) ASSERT_FALSE(host.machine().refusals().contains(ladder.sets[rung])) << host.story();
+      ASSERT_NE(host.machine().phase(), Phase::kSafeMode) << host.story();
+      ASSERT_GE(host.machine().ladder().count, ladder.count) << "lost, and not for newer content\n" << host.story();
+    }
+    host.run_for(12min);
+    EXPECT_NE(host.running(), kNoSet) << host.story();
+    EXPECT_EQ(host.running(), host.machine().lkg()) << host.story();
+  }
 }
 
 TEST(Owner, NoClockEndsAPauseEarlyNorDoesAReboot) {

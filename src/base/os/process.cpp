@@ -158,6 +158,11 @@ ExitStatus status_of(int raw) {
 }
 }  // namespace
 
+bool ChildProcess::stopped() const {
+  siginfo_t info{};
+  return pid_ > 0 && ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_;
+}
+
 std::optional<ExitStatus> ChildProcess::exited() {
   if (pid_ <= 0) return std::nullopt;
   int raw = 0;

@@ -59,6 +59,7 @@ class ChildProcess {
   void signal(int number) const;
   std::optional<ExitStatus> exited();                // reaps; the object is empty afterwards
   ExitStatus wait();                                 // until it ends
+  bool stopped() const;                              // by a signal, and not continued
   std::optional<std::chrono::nanoseconds> cpu_time() const;  // of all its threads so far
   std::optional<uint64_t> resident_bytes() const;    // nullopt: not known (ended, or /proc is not of this pid namespace)
 

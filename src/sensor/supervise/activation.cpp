@@ -64,6 +64,7 @@ void Activation::enter(Phase phase) {
   CHECK(legal(phase_, phase));
   phase_ = phase;
   deadline_.reset();
+  if (phase == Phase::kStarting || phase == Phase::kSwapping || phase == Phase::kReturning) loaded_by_.reset();
   attempt_ = phase == Phase::kMarking || phase == Phase::kRehearsing || phase == Phase::kSwapping || phase == Phase::kProbation;
 }
 
@@ -225,7 +226,10 @@ void Activation::on(Turn& turn, const WorkerActivated& seen) {
       return_detail_.clear();
       return;
     default:  // a worker that was restarted with what the host runs anyway
-      if (seen.set == (phase_ == Phase::kProbation ? target() : base_)) running_ = seen.set;
+      if (seen.set != (phase_ == Phase::kProbation ? target() : base_)) return;
+      running_ = seen.set;
+      loaded_by_.reset();
+      if (phase_ == Phase::kProbation && !deadline_) deadline_ = turn.now + settings_.probation;  // anew: what was interrupted from outside shows nothing
       return;
   }
 }
@@ -266,6 +270,7 @@ void Activation::pass_probation(Turn& turn) {
 
 void Activation::on(Turn& turn, const Tick& seen) {
   while (!deaths_.empty() && turn.now - deaths_.front().at > std::max(settings_.deaths_window, settings_.stalls_window)) deaths_.pop_front();
+  if (loaded_by_ && turn.now >= *loaded_by_) return trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, "the worker did not load the content in time");
   if (!deadline_ || turn.now < *deadline_) return;
   switch (phase_) {
     case Phase::kProbation:
@@ -281,20 +286,29 @@ void Activation::on(Turn& turn, const Tick& seen) {
 
 // --- trouble and the way back
 
-void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, kind_of(seen.reason), seen.reason, seen.detail, seen.channel); }
-void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail, seen.channel); }
+void Activation::on(Turn& turn, const WorkerDied& seen) { trouble(turn, kind_of(seen.reason), seen.reason, seen.detail, seen.channel, seen.cause); }
+void Activation::on(Turn& turn, const WorkerStalled& seen) { trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, seen.detail, seen.channel, seen.cause); }
 
 std::vector<Activation::Death> Activation::deaths_that_count(MonotonicTime now, bool stalls) const {
   std::vector<Death> out;
   for (const Death& death : deaths_)
-    if (now - death.at <= (stalls ? settings_.stalls_window : settings_.deaths_window) && (death.stall || !stalls)) out.push_back(death);
+    if (death.counts && now - death.at <= (stalls ? settings_.stalls_window : settings_.deaths_window) && (death.stall || !stalls)) out.push_back(death);
   return out;
 }
 
-void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel) {
+void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel, Cause cause) {
   const bool of_candidate = arm_ == Arm::kGo && (phase_ == Phase::kSwapping || phase_ == Phase::kProbation);
   const Set blamed = of_candidate ? candidate_ : base_;
+  // Killed: held against content that is being tried, if it was being loaded or evaluated; never against what passed probation.
+  const bool shown = cause == Cause::kItself || (cause == Cause::kKilled && of_candidate && (running_ != candidate_ || channel != kNoSet));
   running_ = kNoSet;
+  loaded_by_.reset();
+  if (!shown) {
+    turn.actions.push_back(Emit{kind, kNoSet, detail + (cause == Cause::kKilled ? "; from outside, and held against no content" : "; before it read any content, and held against none")});
+    deaths_.push_back({.at = turn.now, .counts = false});
+    if (phase_ == Phase::kProbation) deadline_.reset();
+    return restart(turn);
+  }
   turn.actions.push_back(Emit{kind, blamed, detail});
   if (of_candidate) {
     // In another release too; but until the worker has said that it runs the candidate, what it evaluates may still be the last known good.
@@ -303,7 +317,7 @@ void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::s
     go_back(turn, reason, detail, false);
     return;
   }
-  deaths_.push_back({turn.now, channel, kind == EventKind::kWorkerStall});
+  deaths_.push_back({.at = turn.now, .channel = channel, .stall = kind == EventKind::kWorkerStall});
   std::vector<Death> counted = deaths_that_count(turn.now, false);
   uint32_t most = settings_.deaths_max;
   milliseconds window = settings_.deaths_window;
@@ -357,11 +371,13 @@ void Activation::on(Turn& turn, const OwnerRetries& seen) {
 
 void Activation::restart(Turn& turn) {
   milliseconds delay(0);
-  for (size_t i = 1, n = deaths_that_count(turn.now, false).size(); i < n && delay < settings_.restart_delay_max; ++i) delay = delay == milliseconds(0) ? milliseconds(200) : delay * 2;
+  const auto lately = std::ranges::count_if(deaths_, [&](const Death& death) { return turn.now - death.at <= settings_.deaths_window; });
+  for (auto i = 1; i < lately && delay < settings_.restart_delay_max; ++i) delay = delay == milliseconds(0) ? milliseconds(200) : delay * 2;
   delay = std::min(delay, settings_.restart_delay_max);
-  if (phase_ == Phase::kStarting || phase_ == Phase::kReturning) deadline_ = turn.now + delay + settings_.swap_max;
-  if (phase_ == Phase::kSwapping) deadline_ = turn.now + delay + settings_.swap_max;  // of a hold: the fresh worker loads the LKG, which is the swap
-  turn.actions.push_back(StartWorker{base_, delay});
+  // kSwapping: the fresh worker loads what was to be swapped to.
+  const bool loading = phase_ == Phase::kStarting || phase_ == Phase::kReturning || phase_ == Phase::kSwapping;
+  (loading ? deadline_ : loaded_by_) = turn.now + delay + settings_.swap_max;
+  turn.actions.push_back(StartWorker{phase_ == Phase::kSwapping || phase_ == Phase::kProbation ? target() : base_, delay});
 }
 
 void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_view detail) {

@@ -68,9 +68,15 @@ struct MarkerStored { bool stored = false; std::string detail; };               
 struct RehearsalEnded { Set set{}; bool passed = false; Reason reason = Reason::kNone; std::string detail; };
 struct WorkerActivated { Set set{}; };                                            // the live worker runs this now
 struct WorkerRefused { Set set{}; Reason reason = Reason::kVerifyFailed; std::string detail; };
+// Why a worker ended. Content can be at the bottom of kItself alone; of kKilled while it is not yet known as good (a machine that runs out of memory ends whom it likes).
+enum class Cause : uint8_t {
+  kItself,      // a crash, an exit, a lie, a limit of its own
+  kKilled,      // by a signal that it does not send itself, or stopped by one: an administrator, the kernel out of memory
+  kNotStarted,  // before it read any content: its program is missing or broken, a limit is too low, the sandbox cannot be set up
+};
 // `channel`: digest of the channel file that it was evaluating; kNoSet: not known. `reason`: kWorkerCrash, or kMemoryOverBudget where it was ended for its memory.
-struct WorkerDied { std::string detail; Set channel{}; Reason reason = Reason::kWorkerCrash; };
-struct WorkerStalled { std::string detail; Set channel{}; };
+struct WorkerDied { std::string detail; Set channel{}; Reason reason = Reason::kWorkerCrash; Cause cause = Cause::kItself; };
+struct WorkerStalled { std::string detail; Set channel{}; Cause cause = Cause::kItself; };
 struct OwnerReturns { std::string detail; };                                      // the host's owner wants back to the good set before this one
 struct OwnerRetries { Set refused{}; };                                           // and forgets a refusal
 using Observation = std::variant<Tick, AdmitAnswered, MarkerStored, RehearsalEnded, WorkerActivated, WorkerRefused, WorkerDied, WorkerStalled, OwnerReturns, OwnerRetries>;
@@ -115,7 +121,7 @@ class Activation {
   bool retains(const Set& set) const;                    // its files must stay on disk
   bool can_return() const;                               // OwnerReturns would do something
   // When step() must be called again at the latest, even if nothing happens.
-  std::optional<MonotonicTime> deadline() const { return deadline_; }
+  std::optional<MonotonicTime> deadline() const { return !loaded_by_ || (deadline_ && *deadline_ < *loaded_by_) ? deadline_ : loaded_by_; }
 
  private:
   struct Turn;  // one call of step
@@ -137,7 +143,7 @@ class Activation {
   void give_up(Turn& turn, Reason reason, EventKind kind, const std::string& detail, bool remember);  // the attempt ends where it began: nothing new was run
   void go_back(Turn& turn, Reason reason, std::string_view detail, bool worker_lives);
   void pass_probation(Turn& turn);
-  void trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel = kNoSet);  // the worker died or stands still
+  void trouble(Turn& turn, EventKind kind, Reason reason, const std::string& detail, const Set& channel = kNoSet, Cause cause = Cause::kItself);  // the worker died or stands still
   void restart(Turn& turn);
   void drop_from_ladder(Turn& turn, const Set& set);
   void apply_standing(Turn& turn, const ipc::Admitted& answer);
@@ -165,11 +171,13 @@ class Activation {
   std::string return_detail_;        // not empty: a return is under way and will be reported
   Set returning_from_{};
   std::optional<MonotonicTime> deadline_;
+  std::optional<MonotonicTime> loaded_by_;  // the worker was started again outside of kStarting, kSwapping and kReturning, whose deadline_ it is
   MonotonicTime no_marker_until_{};
   struct Death {
     MonotonicTime at{};
     Set channel{};
     bool stall = false;
+    bool counts = true;              // against the content; else only for how long the next start waits
   };
   std::vector<Death> deaths_that_count(MonotonicTime now, bool stalls) const;
   std::deque<Death> deaths_;

@@ -78,7 +78,7 @@ void Conductor::start_worker() {
   worker_due_.reset();
   if (const auto started = hands_.start_worker(worker_set_); !started) {
     hands_.note("cannot start the worker: " + started.error().detail);
-    feed(WorkerDied{started.error().detail});
+    feed(WorkerDied{started.error().detail, kNoSet, Reason::kWorkerCrash, Cause::kNotStarted});
     return;
   }
   stall_.alive(clock_.monotonic(), {});
@@ -96,7 +96,7 @@ void Conductor::worker_refused(const Set& set, Reason reason, const std::string&
   if (set == worker_set_) feed(WorkerRefused{set, reason, detail});
 }
 
-void Conductor::worker_ended(const std::string& how, Reason reason) { feed(WorkerDied{how, hands_.worker_channel(), reason}); }
+void Conductor::worker_ended(const std::string& how, Reason reason, Cause cause) { feed(WorkerDied{how, hands_.worker_channel(), reason, cause}); }
 
 void Conductor::rehearsal_ended(const Set& set, bool passed, Reason reason, const std::string& detail) {
   feed(RehearsalEnded{set, passed, passed ? Reason::kNone : reason == Reason::kNone ? Reason::kRehearsalFailed : reason, detail});
@@ -205,8 +205,9 @@ void Conductor::timers() {
   if (admit_wanted_ && !hands_.admit_lives() && now >= admit_earliest_) ask_admit();
   if (hands_.worker_lives() && stall_.stalled(now, hands_.worker_cpu())) {
     hands_.note("the worker stands still and is ended");
+    const Cause cause = hands_.worker_stopped() ? Cause::kKilled : Cause::kItself;
     hands_.end_worker();
-    feed(WorkerStalled{"no sign of life", hands_.worker_channel()});
+    feed(WorkerStalled{cause == Cause::kKilled ? "stopped by a signal" : "no sign of life", hands_.worker_channel(), cause});
   }
   feed(Tick{!hands_.worker_lives() || stall_.lively(now)});
   spend_pause(now);

@@ -28,6 +28,7 @@ class Hands {
   virtual bool worker_lives() const = 0;
   virtual void tell_worker(const Set& set) = 0;      // load this between two events; one that does not listen is ended, and that is heard
   virtual std::chrono::nanoseconds worker_cpu() = 0;
+  virtual bool worker_stopped() = 0;                 // by a signal, and not continued
   virtual Set worker_channel() = 0;                  // that it is evaluating, or was when it ended; kNoSet: not known
   virtual Status start_rehearsal(const Set& set) = 0;
   virtual void end_rehearsal() = 0;
@@ -64,7 +65,7 @@ class Conductor {
   void worker_spoke();                               // any word: a sign of life
   void worker_activated(const Set& set);
   void worker_refused(const Set& set, Reason reason, const std::string& detail);
-  void worker_ended(const std::string& how, Reason reason = Reason::kWorkerCrash);  // by itself, or for its memory
+  void worker_ended(const std::string& how, Reason reason = Reason::kWorkerCrash, Cause cause = Cause::kItself);
   void rehearsal_ended(const Set& set, bool passed, Reason reason, const std::string& detail);
   void admit_answered(const ipc::Admitted& answer);
   void admit_ended();

@@ -324,7 +324,8 @@ void Supervisor::report(const Emit& event) {
   message.release = event.release;
   message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
   message.detail.assign(event.detail);
-  to_updater(ipc::encode(message, ipc::Process::kSupervisor));
+  // Deaths that are held against no content are for people: the server would count them against what rolls out.
+  if (event.release != kNoSet || (event.kind != EventKind::kWorkerCrash && event.kind != EventKind::kWorkerStall)) to_updater(ipc::encode(message, ipc::Process::kSupervisor));
   const auto name = conductor_.activation().name_of(event.release);
   note(fmt::format("{} {}{}{}", to_string(event.kind), name.view().empty() ? event.release == kNoSet ? std::string() : to_hex(event.release).substr(0, 12) : std::string(name.view()), event.detail.empty() ? "" : ": ", message.detail.view()));
 }
@@ -369,6 +370,14 @@ Supervisor::Ended Supervisor::how_ended(const Child& child, const os::ExitStatus
   if (!memory.empty()) return {std::move(memory), Reason::kMemoryOverBudget};
   if (!child.lie.empty()) return {"it " + child.lie, Reason::kWorkerCrash};
   return {status.text(), Reason::kWorkerCrash};
+}
+
+// Its memory apart. A worker says that it is ready before it reads content; this process ends it by SIGKILL for its memory and for lies alone.
+Cause Supervisor::why_worker_ended(const os::ExitStatus& status) const {
+  if (!worker_.lie.empty()) return Cause::kItself;
+  if (!worker_talk_.ready()) return Cause::kNotStarted;
+  constexpr int kOfOthers[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
+  return std::ranges::find(kOfOthers, status.signal) != std::end(kOfOthers) ? Cause::kKilled : Cause::kItself;
 }
 
 void Supervisor::watch_memory() {
@@ -626,10 +635,11 @@ int Supervisor::run() {
       if (const auto status = worker_.process.exited()) {
         hear_worker();
         const Ended ended = how_ended(worker_, *status);
+        const Cause cause = ended.reason == Reason::kMemoryOverBudget ? Cause::kItself : why_worker_ended(*status);
         count_crash(*status);
         worker_ = Child{};
         sum_up();
-        conductor_.worker_ended(ended.text, ended.reason);
+        conductor_.worker_ended(ended.text, ended.reason, cause);
       }
     if (rehearsal_ && is_ready(rehearsal_.socket.fd())) hear_rehearsal();
     if (rehearsal_ && is_ready(rehearsal_.process.pidfd()))

@@ -75,6 +75,7 @@ class Supervisor final : private Hands {
   bool worker_lives() const override { return static_cast<bool>(worker_); }
   void tell_worker(const Set& set) override;
   std::chrono::nanoseconds worker_cpu() override;
+  bool worker_stopped() override { return worker_.process.stopped(); }
   Set worker_channel() override;
   Status start_rehearsal(const Set& set) override;
   void end_rehearsal() override { rehearsal_ = Child{}; }
@@ -95,6 +96,7 @@ class Supervisor final : private Hands {
     Reason reason = Reason::kWorkerCrash;
   };
   Ended how_ended(const Child& child, const os::ExitStatus& status) const;
+  Cause why_worker_ended(const os::ExitStatus& status) const;
   void watch_memory();
   void watch_updater(MonotonicTime now);
   bool updater_is_silent() const { return updater_quiet_ > options_.updater_silent + 3 * report_interval_; }

@@ -29,6 +29,7 @@ class WorkerTalk {
   // What is wrong with this word; empty: nothing.
   std::string_view judge(const ipc::Frame& frame);
   const ipc::Set& active() const { return active_; }           // what it last said that it runs
+  bool ready() const { return ready_; }                        // it may have read content
 
  private:
   bool ready_ = false;
