@@ -44,6 +44,12 @@ Result<std::string> optional_text_at(const JsonField& object, std::string_view n
   return field->text(0, bytes_max);
 }
 
+Result<std::string> optional_id_at(const JsonField& object, std::string_view name) {
+  TRY(const auto field, object.find(name));
+  if (!field) return std::string();
+  return detail::id_at(object, name);
+}
+
 Result<SensorEvent> parse_event(const JsonField& field) {
   SensorEvent event;
   TRY(const JsonField kind, field.at("kind"));
@@ -240,6 +246,7 @@ Result<Report> Report::parse(BytesView body) {
   TRY(report.machine_id, detail::id_at(document, "machine_id"));
   TRY(report.boot_id, document.text_at("boot_id", 0, 64));
   TRY(report.boot_epoch, detail::id_at(document, "boot_epoch"));
+  TRY(report.nonce, optional_id_at(document, "nonce"));
   TRY(report.sequence, document.integer_at("sequence"));
   TRY(const JsonField state, document.at("state"));
   TRY(const std::string state_text, state.text(1, 64));
@@ -322,6 +329,7 @@ Json Report::to_json() const {
     for (const auto& [name, value] : vitals) values.set(name, value);
     json.set("vitals", std::move(values));
   }
+  if (!nonce.empty()) json.set("nonce", nonce);
   if (pause) json.set("pause", Json::object({{"remaining_ms", pause->remaining.count()}, {"reason", pause->reason}}));
   if (manifest) json.set("manifest", manifest->to_json());
   if (!held.empty()) {
@@ -408,9 +416,14 @@ Result<Problem> Problem::parse(BytesView body) {
     TRY(const int64_t value, status->integer(100, 599));
     problem.status = static_cast<int>(value);
   }
+  TRY(problem.nonce, optional_id_at(document, "nonce"));
   return problem;
 }
-Json Problem::to_json() const { return Json::object({{"type", type}, {"title", title}, {"status", status}, {"detail", detail}}); }
+Json Problem::to_json() const {
+  Json json = Json::object({{"type", type}, {"title", title}, {"status", status}, {"detail", detail}});
+  if (!nonce.empty()) json.set("nonce", nonce);
+  return json;
+}
 
 Bytes signed_message(std::string_view method, std::string_view path, BytesView body) {
   const std::string head = fmt::format("{} {}\n", method, path);

@@ -97,6 +97,7 @@ struct LocalPause {  // the host's owner wants nothing new
 };
 struct Report {
   std::string sensor_id, machine_id, boot_id, boot_epoch;
+  std::string nonce;  // of the server's challenge that this report answers (kProblemNonce); "": none
   int64_t sequence = 0;
   SensorState state = SensorState::kSteady;
   std::optional<Digest> running_digest, lkg_digest;
@@ -144,12 +145,14 @@ struct DetectionsResponse {
 
 // Types of problems to which a sensor has an answer of its own.
 inline constexpr std::string_view kProblemNewEpoch = "urn:creance:problem:new-epoch";      // begin a new boot epoch and go on
+inline constexpr std::string_view kProblemNonce = "urn:creance:problem:nonce";            // say this report again, with the nonce: that it is said now and is no echo
 inline constexpr std::string_view kProblemEnrolAgain = "urn:creance:problem:enrol-again";  // this identity is not yours alone: EnrolAgain
 
 // RFC 9457 problem document.
 struct Problem {
   std::string type = "about:blank", title, detail;
   int status = 500;
+  std::string nonce;  // 32 hex, with kProblemNonce
   static Result<Problem> parse(BytesView body);
   Json to_json() const;
 };

@@ -75,6 +75,78 @@ TEST(Identity, AnEchoOfAFormerStartIsNoClone) {
   EXPECT_EQ(shown(world, sensor.id).find("clones")->integer(), 0);
 }
 
+// Whoever listened on the way has every report that was ever said, and no key.
+TEST(Identity, WhatWasSaidOnceAndIsSaidAgainChangesNothing) {
+  World world;
+  ASSERT_TRUE(world.start());
+  Sensor sensor = enrol(world, "canary", 1)[0];
+  std::vector<std::string> captured;
+  const auto say = [&](std::string_view machine = {}) {
+    plan::Report report = sensor.next_report();
+    if (!machine.empty()) report.machine_id = machine;
+    captured.push_back(to_json(report.to_json()));
+    Answer answer = sensor.send("/api/v1/report", captured.back());
+    if (answer.string("type") != plan::kProblemNonce) return answer;
+    report.nonce = answer.string("nonce");
+    captured.push_back(to_json(report.to_json()));
+    return sensor.send("/api/v1/report", captured.back());
+  };
+  for (int start = 0; start < 12; ++start) {  // more than epochs are remembered
+    for (int i = 0; i < 6; ++i) ASSERT_EQ(say().status, 200) << start;
+    sensor.new_epoch(world);
+    sensor.sequence = 0;
+    ASSERT_EQ(say().status, 200) << start << ": a restart is taken after one question";
+  }
+  EXPECT_EQ(say(std::string(32, 'c')).string("type"), plan::kProblemEnrolAgain);
+  EXPECT_EQ(say(std::string(32, 'd')).string("type"), plan::kProblemEnrolAgain);
+  for (int i = 0; i < 6; ++i) ASSERT_EQ(say().status, 200);
+  const std::string before = to_json(shown(world, sensor.id));
+  for (const int minutes : {0, 1, 60}) {
+    world.clock.advance(std::chrono::minutes(minutes));
+    for (int round = 0; round < 2; ++round) {
+      for (size_t i = 0; i < captured.size(); ++i) {
+        const Answer answer = sensor.send("/api/v1/report", captured[i]);
+        const bool last = i + 1 == captured.size();
+        ASSERT_EQ(answer.status, last ? 200 : 409) << i << answer.text;
+        ASSERT_NE(answer.string("type"), plan::kProblemEnrolAgain) << i << answer.text;
+        ASSERT_NE(answer.string("type"), plan::kProblemNewEpoch) << i << answer.text;
+      }
+    }
+    EXPECT_EQ(to_json(shown(world, sensor.id)), before);
+  }
+  EXPECT_EQ(say().status, 200) << "and the sensor goes on";
+}
+
+TEST(Identity, ANonceIsGoodForWhomItWasAskedAndForAWhile) {
+  World world;
+  ASSERT_TRUE(world.start());
+  Sensor sensor = enrol(world, "canary", 1)[0];
+  const auto asked = [&](const plan::Report& report) { return sensor.send("/api/v1/report", to_json(report.to_json())); };
+  sensor.new_epoch(world);
+  plan::Report first = sensor.next_report();
+  const std::string nonce = asked(first).string("nonce");
+  ASSERT_TRUE(plan::is_id(nonce));
+  sensor.new_epoch(world);
+  plan::Report other = sensor.next_report();
+  other.nonce = nonce;
+  EXPECT_EQ(asked(other).string("type"), plan::kProblemNonce) << "asked of another start";
+  first.nonce = nonce;
+  world.clock.advance(std::chrono::minutes(2));
+  const Answer late = asked(first);
+  EXPECT_EQ(late.string("type"), plan::kProblemNonce) << "too late";
+  first.nonce = late.string("nonce");
+  world.stop();
+  ASSERT_TRUE(world.start());
+  const Answer forgotten = asked(first);
+  ASSERT_EQ(forgotten.string("type"), plan::kProblemNonce) << "a server that was started again asks anew";
+  first.nonce = forgotten.string("nonce");
+  EXPECT_EQ(asked(first).status, 200);
+  EXPECT_EQ(asked(first).status, 200) << "our answer was lost";
+  first.nonce = "short";
+  EXPECT_EQ(asked(first).status, 400);
+  EXPECT_NE(world.call("GET", "/metrics").text.find("creance_reports_challenged_total"), std::string::npos);
+}
+
 TEST(Identity, AHundredCopiesOfOneImageAreFoundAlsoWhereTheirEpochsAreForgotten) {
   World world;
   ASSERT_TRUE(world.start());
@@ -86,7 +158,7 @@ TEST(Identity, AHundredCopiesOfOneImageAreFoundAlsoWhereTheirEpochsAreForgotten)
     for (Sensor& copy : copies) {
       plan::Report report = copy.next_report();
       report.uptime_ms = (second + 10) * 1'000;
-      found = found || enrol_again(copy.send("/api/v1/report", to_json(report.to_json())));
+      found = found || enrol_again(copy.report(report));
     }
   }
   ASSERT_TRUE(found);
@@ -106,7 +178,7 @@ TEST(Identity, AnOfflineStartThatComesBackIsNoClone) {
   sensor.new_epoch(world);
   plan::Report report = sensor.next_report();
   report.uptime_ms = 2 * 3600 * 1'000;
-  EXPECT_EQ(sensor.send("/api/v1/report", to_json(report.to_json())).status, 200);
+  EXPECT_EQ(sensor.report(report).status, 200);
 }
 
 TEST(Identity, OnAnotherMachineTheCopyEnrolsAgainAndTheOriginalGoesOn) {
@@ -163,7 +235,7 @@ TEST(Identity, CopiedWithItsMemoryBothAreFound) {
   ASSERT_EQ(one.report().status, 200);
   plan::Report forked = other.next_report();  // the same number, and other words
   forked.counters.events = 5;
-  ASSERT_TRUE(wants(other.send("/api/v1/report", to_json(forked.to_json())), plan::kProblemNewEpoch));
+  ASSERT_TRUE(wants(other.report(forked), plan::kProblemNewEpoch));
   other.new_epoch(world);
   ASSERT_EQ(other.report().status, 200);
   EXPECT_EQ(one.report().status, 409);

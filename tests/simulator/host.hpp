@@ -321,7 +321,8 @@ class Host final : private Hands {
     report.uptime_ms = uptime.count();
     const std::string digest = sha256(as_bytes(to_json(report.to_json()))).hex();
     const WallTime now(clock_.monotonic());
-    const server::Heard heard = server::hear(record_, report, digest, now);
+    server::Heard heard = server::hear(record_, report, digest, false, now);
+    if (heard.voice == server::Voice::kChallenge) heard = server::hear(record_, report, digest, true, now);  // whoever lives answers
     server::remember(record_, report, digest, heard.voice, now);
     return heard.voice;
   }

@@ -214,7 +214,7 @@ void Updater::announce() {
   announce_due_ = clock_.monotonic() + MonotonicTime(10'000);  // again only if admit did not like it
 }
 
-void Updater::report() {
+void Updater::report(bool last_words) {
   if (!unanswered_) {
     if (!latest_) return;
     plan::Report report;
@@ -248,10 +248,17 @@ void Updater::report() {
     unanswered_events_ = events_.size();
     unanswered_manifest_ = manifest_.has_value();
     unanswered_held_ = held_changed_;
-    unanswered_ = to_json(report.to_json());
+    unanswered_ = std::move(report);
     latest_.reset();
   }
-  const auto answer = api_.post("report", *unanswered_);
+  auto answer = api_.post("report", to_json(unanswered_->to_json()));
+  // After a start the server asks whether this is said now. Last words are no sign of life: they are not said again.
+  for (int asked = 0; asked < 2 && !last_words && answer && answer->status == 409; ++asked) {
+    const auto problem = plan::Problem::parse(as_bytes(answer->body));
+    if (!problem || problem->type != plan::kProblemNonce || problem->nonce.empty()) break;
+    unanswered_->nonce = problem->nonce;
+    answer = api_.post("report", to_json(unanswered_->to_json()));
+  }
   if (!answer || answer->status >= 500) {
     away_ = std::clamp(away_ * 2, interval_, kAwayMax);
     report_due_ = clock_.monotonic() + away_;
@@ -299,7 +306,7 @@ void Updater::deliver() {
 int Updater::run() {
   for (;;) {
     if (!listen()) {
-      report();  // its last words, if they can still be said
+      report(true);  // its last words, if they can still be said
       return 0;
     }
     gather();

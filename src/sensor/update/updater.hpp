@@ -44,7 +44,7 @@ class Updater {
   Status fetch_all();
   Status meanwhile();
   void announce();
-  void report();
+  void report(bool last_words = false);  // last_words: no answer waits for another one
   void deliver();
   template <class T>
   bool say(const T& message) { return supervisor_.send(message, ipc::Process::kUpdater).has_value(); }
@@ -71,7 +71,7 @@ class Updater {
   std::vector<plan::HeldInstance> held_;
   bool held_changed_ = false;
   std::optional<plan::Manifest> manifest_;      // until it has been reported once
-  std::optional<std::string> unanswered_;       // a report whose answer did not come: sent again as it is
+  std::optional<plan::Report> unanswered_;      // a report whose answer did not come: sent again as it is
   size_t unanswered_events_ = 0;
   bool unanswered_manifest_ = false, unanswered_held_ = false;
   int64_t sequence_ = 0;

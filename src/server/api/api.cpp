@@ -193,7 +193,10 @@ HttpResponse Api::report(const HttpRequest& request, SensorRecord sensor) {
   if (message->sensor_id != sensor.sensor_id) return problem(403, "Refused", "sensor_id is not the one that signed");
   const auto answer = fleet_.report(std::move(sensor), *message, as_bytes(request.body));
   if (!answer) return problem_of(answer.error());
-  if (!answer->taken) return problem(409, "Refused", answer->words, answer->problem);
+  if (!answer->taken) {
+    ++(answer->nonce.empty() ? counters_.reports_refused : counters_.challenges);
+    return {409, "application/problem+json", to_json(plan::Problem{std::string(answer->problem), "Refused", answer->words, 409, answer->nonce}.to_json()), {}};
+  }
   ++counters_.reports;
   return json(200, answer->taken->to_json());
 }
@@ -407,6 +410,8 @@ HttpResponse Api::metrics() const {
   counter("reports_total", "Reports taken since start.", counters_.reports);
   counter("detections_total", "Detections stored since start.", counters_.detections);
   counter("signatures_refused_total", "Messages whose signature did not fit.", counters_.signatures_refused);
+  counter("reports_challenged_total", "Reports asked to be said again with a nonce: starts of sensors, copies, and echoes.", counters_.challenges);
+  counter("reports_refused_total", "Reports not taken otherwise: echoes, copies, identities given up.", counters_.reports_refused);
   counter("ticks_total", "Judgements of all open rollouts.", counters_.ticks);
   counter("tick_errors_total", "Judgements that failed and are tried again.", counters_.tick_errors);
   metric("tick_seconds", "gauge", "Time of the last judgement.", counters_.tick_seconds);

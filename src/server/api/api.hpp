@@ -9,7 +9,7 @@
 namespace creance::server {
 
 struct ApiCounters {
-  uint64_t enrolled = 0, enrolled_again = 0, announcements = 0, grants_go = 0, grants_hold = 0, waits = 0, reports = 0, detections = 0, signatures_refused = 0;
+  uint64_t enrolled = 0, enrolled_again = 0, announcements = 0, grants_go = 0, grants_hold = 0, waits = 0, reports = 0, challenges = 0, reports_refused = 0, detections = 0, signatures_refused = 0;
   uint64_t ticks = 0, tick_errors = 0;
   double tick_seconds = 0;
   std::string tick_error;  // "" while the last one was fine

@@ -6,7 +6,6 @@
 
 #include "base/digest.hpp"
 #include "base/sensor_limits.hpp"
-#include "server/control/voices.hpp"
 #include "trust/core/key.hpp"
 
 namespace creance::server {
@@ -64,7 +63,7 @@ plan::Policy first_policy(const std::string& tenant) {
 }  // namespace
 
 Fleet::Fleet(Store& store, Publisher& publisher, Rollouts& rollouts, Bus& bus, const Clock& clock, Random& random, std::chrono::milliseconds report_interval)
-    : store_(store), publisher_(publisher), rollouts_(rollouts), bus_(bus), clock_(clock), random_(random), report_interval_(report_interval) {
+    : store_(store), publisher_(publisher), rollouts_(rollouts), bus_(bus), clock_(clock), random_(random), challenges_(random), report_interval_(report_interval) {
   bus_.subscribe("detections", [this](const BusMessage& message) { return store_detections(message); });
 }
 
@@ -197,11 +196,16 @@ Result<SensorRecord> Fleet::authenticate(std::string_view sensor_id, std::string
 Result<ReportAnswer> Fleet::not_taken(SensorRecord sensor, const plan::Report& report, const std::string& digest, const Heard& heard, WallTime now) {
   ReportAnswer answer;
   answer.words = heard.words;
+  if (heard.voice == Voice::kChallenge) {
+    answer.problem = plan::kProblemNonce;
+    answer.nonce = challenges_.nonce(sensor, report, now);
+    return answer;
+  }
   const SensorRecord before = sensor;
   remember(sensor, report, digest, heard.voice, now);
   std::string_view event;
   switch (heard.voice) {
-    case Voice::kWentBack: answer.problem = plan::kProblemNewEpoch, event = "went_back"; break;
+    case Voice::kWentBack: answer.problem = plan::kProblemNewEpoch, event = sensor.stray != before.stray ? "went_back" : ""; break;
     case Voice::kClone: answer.problem = plan::kProblemEnrolAgain, event = "cloned"; break;
     case Voice::kOtherMachine: answer.problem = plan::kProblemEnrolAgain, event = sensor.clones > before.clones ? "other_machine" : ""; break;
     case Voice::kRetired: answer.problem = plan::kProblemEnrolAgain; break;
@@ -232,7 +236,7 @@ Status Fleet::remember_refusal(const SensorRecord& sensor, const plan::SensorEve
 Result<ReportAnswer> Fleet::report(SensorRecord sensor, const plan::Report& report, BytesView body) {
   const WallTime now = clock_.wall();
   const std::string digest = sha256(body).hex();
-  const Heard heard = hear(sensor, report, digest, now);
+  const Heard heard = hear(sensor, report, digest, challenges_.answers(sensor, report, now), now);
   ReportAnswer answer;
   if (heard.voice == Voice::kNext || heard.voice == Voice::kAgain) answer.taken = plan::ReportResponse{report_interval_, sensor.sequence};
   if (heard.voice == Voice::kAgain) return answer;

@@ -8,6 +8,7 @@
 #include "plan/messages.hpp"
 #include "server/bus/bus.hpp"
 #include "server/control/rollouts.hpp"
+#include "server/control/voices.hpp"
 
 namespace creance::server {
 
@@ -18,12 +19,11 @@ struct TokenRequest {
   std::chrono::seconds expires{3600};
 };
 
-struct Heard;
-
 struct ReportAnswer {
   std::optional<plan::ReportResponse> taken;
   std::string_view problem = "about:blank";  // if it was not: what the sensor is to do (plan/messages.hpp)
   std::string words;
+  std::string nonce;  // with kProblemNonce
 };
 
 class Fleet {
@@ -57,6 +57,7 @@ class Fleet {
   Bus& bus_;
   const Clock& clock_;
   Random& random_;
+  Challenges challenges_;
   std::chrono::milliseconds report_interval_;
 };
 
