@@ -1,4 +1,6 @@
 // Who speaks: copies of one identity are found, each enrols again, and what a host refused stays away from it whatever becomes of its disk.
+#include <fmt/format.h>
+
 #include "harness.hpp"
 
 namespace creance::server::testing {
@@ -265,6 +267,37 @@ TEST(Identity, ThePermissionIsForEachStartOnceAndAnsweredAgain) {
   EXPECT_EQ(world.call("POST", "/api/v1/enrol-again", to_json(message.to_json())).status, 401) << "unsigned";
   for (const char* body : {"", "{}", "[]", "{\"sensor_id\":1}"}) EXPECT_EQ(again.send("/api/v1/enrol-again", body).status, 400) << body;
   EXPECT_EQ(world.call("GET", "/api/v1/enrol-again").status, 405);
+}
+
+// One host with one token may not become a crowd.
+TEST(Identity, SuccessorsAreBoundedAlongTheirWholeDescent) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const Sensor root = enrol(world, "canary", 1)[0];
+  const auto moved = [&](Sensor sensor, int to) {
+    sensor.machine_id = fmt::format("{:032x}", to);
+    return sensor;
+  };
+  Sensor child = moved(root, 1);
+  ASSERT_EQ(child.enrol_again().status, 201);
+  Sensor unheard = moved(child, 2);
+  EXPECT_EQ(unheard.enrol_again().status, 403) << "never heard: no chain";
+  EXPECT_EQ(unheard.enrol_again().status, 403);
+  EXPECT_EQ(events(shown(world, child.id), "enrol_again_refused"), 1u) << "the fleet shows it, once";
+  ASSERT_EQ(child.report().status, 200);
+  Sensor grandchild = moved(child, 3);
+  ASSERT_EQ(grandchild.enrol_again().status, 201);
+  Sensor hasty = moved(child, 4);
+  EXPECT_EQ(hasty.enrol_again().status, 403) << "one an hour";
+  world.clock.advance(std::chrono::hours(1));
+  ASSERT_EQ(child.report().status, 200);
+  ASSERT_EQ(hasty.enrol_again().status, 201);
+  int more = 0;
+  for (int i = 5; i < 60; ++i) more += moved(root, i).enrol_again().status == 201;
+  EXPECT_EQ(more, 32 - 3) << "all that came of the root are counted";
+  EXPECT_EQ(events(shown(world, root.id), "enrol_again_refused"), 1u);
+  ASSERT_EQ(grandchild.report().status, 200);
+  EXPECT_EQ(moved(grandchild, 70).enrol_again().status, 403) << "on every branch";
 }
 
 TEST(Identity, AGivenUpIdentityLeavesItsRolloutAndIsNotCalledSilent) {

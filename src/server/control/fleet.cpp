@@ -12,6 +12,8 @@ namespace creance::server {
 namespace {
 
 constexpr uint32_t kEventsShown = 20;
+constexpr size_t kDescendantsAliveMax = 32;  // sensors without a token of their own, of one that had one; above: tokens, or somebody plays with a stolen key
+constexpr std::chrono::milliseconds kSuccessorEvery{3'600'000};  // of an identity that itself came without a token
 constexpr std::chrono::milliseconds kMovedAfter{60'000};  // not heard for so long, and another machine speaks: it was moved, not copied
 
 std::string digest_text(const std::optional<Digest>& digest) { return digest ? digest->hex() : std::string(); }
@@ -139,7 +141,14 @@ Result<plan::EnrolResponse> Fleet::enrol_again(SensorRecord old, const plan::Enr
     }
     if (known.machine_id == request.machine_id && known.boot_epoch == message.boot_epoch) return fail(ErrorCode::kDenied, "this start of the sensor has enrolled again already");
   }
-  if (successors.size() >= limits::kSuccessorsMax) return fail(ErrorCode::kDenied, fmt::format("{} sensors have left this identity already: enrol with a token", successors.size()));
+  TRY(const std::string too_many, why_no_successor(old, successors, now));
+  if (!too_many.empty()) {
+    // Told where the fleet is looked at, once an hour: it can be asked as often as one likes.
+    TRY(const auto told, store_.events(old.sensor_id, kEventsShown));
+    const bool known = std::ranges::any_of(told, [&](const EventRecord& e) { return e.kind == "enrol_again_refused" && now - e.at < kSuccessorEvery; });
+    if (!known) TRY_VOID(store_.add_event({0, old.sensor_id, "enrol_again_refused", "", too_many, now}));
+    return fail(ErrorCode::kDenied, too_many + ": enrol with a token");
+  }
   SensorRecord sensor = new_sensor(request);
   sensor.tenant = old.tenant;
   sensor.tags = old.tags;
@@ -161,6 +170,36 @@ Result<plan::EnrolResponse> Fleet::enrol_again(SensorRecord old, const plan::Enr
   });
   if (!stored) return fail(stored.error());
   return welcome(sensor, request);
+}
+
+// Along `from_sensor` to the sensor that enrolled with a token, and from there to all that came of it: a chain is no way round the limit.
+Result<std::string> Fleet::why_no_successor(const SensorRecord& old, const std::vector<SuccessorRecord>& successors, WallTime now) {
+  if (!old.from_sensor.empty()) {
+    if (!old.last_report) return std::string("this identity came without a token and was never heard");
+    if (old.retired.empty() && !successors.empty() && now - successors.back().at < kSuccessorEvery) return std::string("this identity came without a token, and another one left it within the hour");
+  }
+  if (successors.size() >= limits::kSuccessorsMax) return fmt::format("{} sensors have left this identity already", successors.size());
+  TRY(const auto sensors, store_.sensors());
+  std::map<std::string_view, const SensorRecord*> by_id;
+  for (const SensorRecord& sensor : sensors) by_id[sensor.sensor_id] = &sensor;
+  // The root of each, remembered: every link is followed once.
+  std::map<std::string_view, std::string_view> root_of;
+  const auto root = [&](std::string_view id) {
+    std::vector<std::string_view> path;
+    while (!root_of.contains(id)) {
+      path.push_back(id);
+      const auto at = by_id.find(id);
+      if (at == by_id.end() || at->second->from_sensor.empty()) break;
+      id = at->second->from_sensor;
+    }
+    const std::string_view found = root_of.contains(id) ? root_of[id] : id;
+    for (const std::string_view step : path) root_of[step] = found;
+    return found;
+  };
+  const std::string_view origin = root(old.sensor_id);
+  const auto alive = std::ranges::count_if(sensors, [&](const SensorRecord& s) { return !s.from_sensor.empty() && s.retired.empty() && root(s.sensor_id) == origin; });
+  if (static_cast<size_t>(alive) >= kDescendantsAliveMax) return fmt::format("{} sensors without a token of their own come from `{}` already", alive, origin);
+  return std::string();
 }
 
 Result<plan::EnrolResponse> Fleet::welcome(const SensorRecord& sensor, const plan::EnrolRequest& request) {

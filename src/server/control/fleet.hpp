@@ -45,6 +45,8 @@ class Fleet {
   Result<Json> list_detections(uint32_t count_max, int64_t after_id, int64_t before_id);
 
  private:
+  // Why another identity may not leave this one without a token; "": it may.
+  Result<std::string> why_no_successor(const SensorRecord& old, const std::vector<SuccessorRecord>& successors, WallTime now);
   static Status check_keys(const plan::EnrolRequest& request);
   SensorRecord new_sensor(const plan::EnrolRequest& request);
   Result<plan::EnrolResponse> welcome(const SensorRecord& sensor, const plan::EnrolRequest& request);
