@@ -32,6 +32,57 @@ size_t announce_all(std::vector<Sensor>& sensors, const Digest& release) {
 
 }  // namespace
 
+TEST(Rollout, OneTenantsSilentHostsDoNotKeepTheOthersOut) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> evil = enrol(world, "canary", 20, "evil"), honest = enrol(world, "canary", 20);
+  const Digest release = world.push("r-1");
+  const std::string rollout = world.begin("r-1", Json::array({World::stage("canary", 50, 3600, 5)}));
+  ASSERT_TRUE(world.plan());
+  int taken = 0, waiting = 0;
+  for (Sensor& sensor : evil) {
+    const Answer told = sensor.announce(release);
+    taken += told.status == 200 && sensor.arm == plan::Verdict::kGo;
+    waiting += told.status == 202;
+  }
+  EXPECT_EQ(taken, 2) << "half of the cap";
+  EXPECT_GT(waiting, 0);
+  size_t go = 0;
+  for (Sensor& sensor : honest) {
+    ASSERT_EQ(sensor.announce(release).status, 200);
+    sensor.settle();
+    go += sensor.arm == plan::Verdict::kGo;
+  }
+  EXPECT_GT(go, 0u);
+  EXPECT_EQ(evil.back().announce(release).status, 202);
+}
+
+TEST(Rollout, ACapThatIsFullOfSilentHostsIsForAPerson) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "canary", 20);
+  const Digest release = world.push("r-1");
+  const std::string rollout = world.begin("r-1", Json::array({World::stage("canary", 50, 120, 2)}));
+  ASSERT_TRUE(world.plan());
+  std::vector<Sensor> others;
+  int taken = 0;
+  for (Sensor& sensor : sensors) {
+    if (sensor.announce(release).status == 200 && sensor.arm == plan::Verdict::kGo) ++taken;
+    else others.push_back(sensor);
+  }
+  ASSERT_EQ(taken, 2) << "one tenant has the whole cap";
+  ASSERT_EQ(world.status(rollout).string("state"), "rolling");
+  live(world, others, 150);
+  ASSERT_TRUE(world.wait_state(rollout, "called")) << world.status(rollout).text;
+  const Answer status = world.status(rollout);
+  EXPECT_NE(status.string("reason").find("all 2 places"), std::string::npos) << status.text;
+  EXPECT_NE(status.string("reason").find("`demo`: 2"), std::string::npos) << status.text;
+  EXPECT_EQ(stage_of(status, 0).find("silent_places")->find("demo")->integer(), 2);
+  ASSERT_EQ(world.operate("POST", "/api/v1/rollouts/" + rollout + "/resume").string("state"), "rolling");
+  ASSERT_TRUE(world.plan());
+  EXPECT_EQ(others.back().announce(release).status, 200) << "the places are free";
+}
+
 TEST(Rollout, HaltsByItselfWhenTheTreatedCrash) {
   World world;
   ASSERT_TRUE(world.start());

@@ -149,7 +149,7 @@ TEST_P(StoreContract, KeepsRolloutsNewestFirst) {
 TEST_P(StoreContract, KeepsSpellsAndCountsOpenOutcomes) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(store_->put_spell(spell("go" + std::to_string(i), gates::Arm::kGo)));
   ASSERT_TRUE(store_->put_spell(spell("hold", gates::Arm::kHold)));
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 4u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}, ""), 4u);
   SpellRecord s = spell("go0", gates::Arm::kGo);
   s.confirmed = at(200);
   ASSERT_TRUE(store_->put_spell(s));
@@ -159,9 +159,11 @@ TEST_P(StoreContract, KeepsSpellsAndCountsOpenOutcomes) {
   s = spell("go2", gates::Arm::kGo);
   s.first_event[static_cast<size_t>(gates::Metric::kSilence)] = at(300);
   ASSERT_TRUE(store_->put_spell(s));
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 2u);  // the silent one is still open
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 1, {}), 0u);
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, at(101)), 0u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}, ""), 2u);  // the silent one is still open
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}, "nobody"), 0u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}, s.tenant), 2u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 1, {}, ""), 0u);
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, at(101), ""), 0u);
   ASSERT_TRUE(store_->put_spell(spell("go2", gates::Arm::kHold, 1)));
   const auto of_one = store_->spells("r1", "go2");
   ASSERT_EQ(of_one->size(), 2u);
@@ -208,7 +210,7 @@ TEST_P(StoreContract, KeepsVitalsAndPauses) {
   SpellRecord pressed = spell("s2", gates::Arm::kGo);
   pressed.first_event[static_cast<size_t>(gates::Metric::kPressure)] = at(300);
   ASSERT_TRUE(store_->put_spell(pressed));
-  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}), 1u) << "a host under pressure has not said how its probation ended";
+  EXPECT_EQ(*store_->unknown_outcomes("r1", 0, {}, ""), 1u) << "a host under pressure has not said how its probation ended";
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, ::testing::Values(Maker{"memory", false}, Maker{"file", true}), [](const auto& maker) { return maker.param.name; });

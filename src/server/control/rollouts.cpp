@@ -17,6 +17,9 @@ using gates::RolloutState;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kKeepLoggedEvery{60'000};
+constexpr milliseconds kSilentPlaceLeast{60'000};  // a host that is restarted meanwhile fills no place for good
+// Told by a host, these end its outcome's being unknown; silence does not.
+constexpr Metric kEndsOutcome[] = {Metric::kCrash, Metric::kFault, Metric::kReturn, Metric::kReboot, Metric::kRefused, Metric::kOverBudget};
 constexpr size_t kEndedFollowed = 4;  // ended rollouts whose hosts are still followed: how they returned
 constexpr size_t kListed = 100;
 
@@ -73,6 +76,16 @@ gates::HostHistory history_of(const SpellRecord& spell, const SensorRecord* sens
   host.last_report = sensor != nullptr && sensor->last_report ? *sensor->last_report : spell.entered;
   host.report_interval = interval;
   return host;
+}
+
+// As Store::unknown_outcomes counts.
+bool holds_place(const SpellRecord& spell) {
+  if (spell.arm != gates::Arm::kGo || spell.left || spell.confirmed) return false;
+  for (const Metric metric : kEndsOutcome) {
+    const auto& at = spell.first_event[static_cast<size_t>(metric)];
+    if (at && *at >= spell.entered) return false;
+  }
+  return true;
 }
 
 double e_value(double log_value) { return std::exp(std::min(log_value, 600.0)); }
@@ -232,19 +245,35 @@ gates::Rollout Rollouts::rollout_of(const Live& live) const {
   return rollout;
 }
 
-Result<gates::Summary> Rollouts::summarise(const Live& live, WallTime now) {
+// Of all hosts that may ask, heard or not: who waits until others have filled the cap must not find it filled.
+void Rollouts::count_tenants(Live& live, const std::vector<SensorRecord>& sensors) {
+  std::set<std::string_view> tenants;
+  for (const SensorRecord& sensor : sensors) {
+    if (!sensor.retired.empty() || !concerns(live, sensor) || tenants.contains(sensor.tenant)) continue;
+    const plan::Ring ring = ring_of(sensor);
+    if (std::ranges::any_of(live.stages, [&](const StageState& stage) { return stage.asked.ring == ring; })) tenants.insert(sensor.tenant);
+  }
+  live.shared = tenants.size() > 1;
+}
+
+Result<gates::Summary> Rollouts::summarise(Live& live, WallTime now) {
   TRY(const auto sensors, store_.sensors());
   TRY(const auto spells, store_.spells(live.record.id));
   const auto sensor_of = [&](const std::string& id) -> const SensorRecord* {
     const auto at = std::ranges::lower_bound(sensors, id, {}, &SensorRecord::sensor_id);
     return at == sensors.end() || at->sensor_id != id ? nullptr : &*at;
   };
+  count_tenants(live, sensors);
+  live.silent_places.clear();
+  const milliseconds patience = std::max(live.stages[live.record.stage].asked.soak, kSilentPlaceLeast);
   std::vector<gates::HostHistory> hosts;
   std::map<std::string_view, const SpellRecord*> latest;
   for (const SpellRecord& spell : spells) {
     if (spell.generation != live.record.resumes) continue;
     hosts.push_back(history_of(spell, sensor_of(spell.sensor_id), options_.report_interval));
     latest[spell.sensor_id] = &spell;
+    if (spell.stage != live.record.stage || !holds_place(spell)) continue;
+    if (const auto silent = gates::silent_since(hosts.back(), options_.silence, now); silent && now - *silent > patience) ++live.silent_places[spell.tenant];
   }
   std::vector<gates::Presence> present(live.stages.size());
   for (const SensorRecord& sensor : sensors) {
@@ -272,7 +301,8 @@ Status Rollouts::judge(Live& live, WallTime now) {
   live.last = record.decision;
   const gates::Decision& decision = record.decision;
   if (decision.verdict == gates::Verdict::kKeep) {
-    if (now - live.kept_at < kKeepLoggedEvery) return {};
+    TRY_VOID(judge_places(live, now));
+    if (live.state != RolloutState::kRolling || now - live.kept_at < kKeepLoggedEvery) return {};
     live.kept_at = now;
     return store_.add_decision({0, live.record.id, "keep", decision.words, gates::to_json(record), now});
   }
@@ -297,6 +327,30 @@ Status Rollouts::judge(Live& live, WallTime now) {
   });
   if (!stored) return fail(stored.error());
   return decision.verdict == gates::Verdict::kPromote ? open_stage(live, now) : Status{};
+}
+
+// A cap that is full of hosts that nobody hears any more lets nobody in and never ends by itself: that is for a person. No verdict of the gate, so its records stay what decide() makes of them.
+Status Rollouts::judge_places(Live& live, WallTime now) {
+  const StageState& stage = live.stages[live.record.stage];
+  const std::string_view ring = to_string(stage.asked.ring);
+  uint32_t all = 0;
+  std::string who;
+  for (const auto& [tenant, count] : live.silent_places) {
+    all += count;
+    who += fmt::format("{}`{}`: {}", who.empty() ? "" : ", ", tenant, count);
+  }
+  if (all >= stage.asked.unknown_max) {
+    std::string words = fmt::format("`{}`: all {} places of hosts with unknown outcome are taken by hosts that fell silent ({}): nobody else can be told anything. Look at these hosts; then resume (their places become free), or halt.", ring, stage.asked.unknown_max, who);
+    TRY_VOID(store_.add_decision({0, live.record.id, std::string(to_string(gates::Verdict::kHoldAndCall)), words, "", now}));
+    return set_state(live, RolloutState::kCalled, std::move(words));
+  }
+  if (stage.asked.unknown_max < 2 || !live.shared.value_or(false)) return {};
+  for (const auto& [tenant, count] : live.silent_places) {
+    if (count < stage.asked.unknown_max / 2 || live.told_silent.contains(tenant)) continue;
+    TRY_VOID(store_.add_decision({0, live.record.id, "silent_places", fmt::format("`{}`: tenant `{}` has its share of the cap, {} places, filled with hosts that fell silent: its others wait, those of other tenants go on.", ring, tenant, count), "", now}));
+    live.told_silent.insert(tenant);
+  }
+  return {};
 }
 
 Status Rollouts::tick() {
@@ -457,8 +511,17 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
   if (!stays) {
     // While it is judged, a host that never said how it went keeps its place under the cap for good. Later only the pace matters, and a dead host must not stop the living.
     const WallTime from = complete ? now - options_.grant_life : WallTime{};
-    TRY(const uint32_t unknown, store_.unknown_outcomes(live.record.id, *stage, from));
-    if (unknown >= live.stages[*stage].asked.unknown_max) return wait;  // both arms wait alike: one door
+    TRY(const uint32_t unknown, store_.unknown_outcomes(live.record.id, *stage, from, ""));
+    const uint32_t cap = live.stages[*stage].asked.unknown_max;
+    if (unknown >= cap) return wait;  // both arms wait alike: one door
+    if (!live.shared) {
+      TRY(const auto sensors, store_.sensors());
+      count_tenants(live, sensors);
+    }
+    if (*live.shared && cap >= 2) {  // no tenant's hosts keep those of all others out; within a tenant both arms wait alike
+      TRY(const uint32_t of_tenant, store_.unknown_outcomes(live.record.id, *stage, from, sensor.tenant));
+      if (of_tenant >= cap / 2) return wait;
+    }
     SpellRecord spell;
     spell.rollout = live.record.id;
     spell.sensor_id = sensor.sensor_id;
@@ -575,6 +638,11 @@ Json Rollouts::status_of(Live& live) {
     for (const auto& [name, value] : {std::pair{"exposed", counts.exposed}, {"held", counts.held}, {"confirmed", counts.confirmed}, {"unknown", counts.unknown},
                                       {"returned", counts.returned}, {"crashed", counts.crashed}, {"silent", counts.silent}, {"soaked", counts.soaked}}) {
       row.set(name, value);
+    }
+    if (i == live.record.stage) {
+      Json silent = Json::object();
+      for (const auto& [tenant, count] : live.silent_places) silent.set(tenant, count);
+      row.set("silent_places", std::move(silent));
     }
     if (const auto found = decisions.find(i); found != decisions.end()) {
       const gates::Decision& d = found->second;

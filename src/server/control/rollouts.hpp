@@ -2,7 +2,9 @@
 // Decisions themselves are gates::decide; the plan itself is the Publisher's. Threads: one at a time.
 #pragma once
 #include <chrono>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -70,6 +72,9 @@ class Rollouts {
     Digest digest;
     std::optional<gates::Decision> last;  // of this run of the server
     WallTime kept_at{};                   // when a "keep" was logged last
+    std::optional<bool> shared;           // hosts of more than one tenant are asked by it; empty: not counted yet
+    std::map<std::string, uint32_t> silent_places;  // by tenant: places under the stage's cap whose hosts have been silent for longer than the soak
+    std::set<std::string> told_silent;    // tenants whose share of the cap was told to be filled so
   };
   // Whether a sensor may take this release at all: a tenant's own reaches its hosts alone.
   static bool concerns(const Live& live, const SensorRecord& sensor);
@@ -82,7 +87,9 @@ class Rollouts {
   Status publish();
   Result<std::string> refused(const Live& live, const SensorRecord& sensor);  // why this host must not be told to take it; "": it may be
   std::vector<plan::Rollout> wanted() const;
-  Result<gates::Summary> summarise(const Live& live, WallTime now);
+  Result<gates::Summary> summarise(Live& live, WallTime now);
+  void count_tenants(Live& live, const std::vector<SensorRecord>& sensors);
+  Status judge_places(Live& live, WallTime now);
   gates::Rollout rollout_of(const Live& live) const;
   Status set_state(Live& live, gates::RolloutState state, std::string reason);
   Status resume(Live& live, std::string reason, WallTime now);

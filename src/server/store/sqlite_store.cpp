@@ -253,12 +253,12 @@ class SqliteStore final : public Store {
   Result<std::vector<SpellRecord>> spells(const std::string& rollout, const std::string& sensor_id) override {
     return many<SpellRecord>("SELECT * FROM spells WHERE rollout=? AND sensor=? ORDER BY number", read_spell, rollout, sensor_id);
   }
-  Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage, WallTime entered_from) override {
+  Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage, WallTime entered_from, const std::string& tenant) override {
     // e6 is silence: a host that went silent is still open, and keeps its place under the cap
     return single<uint32_t>("count",
-                            "SELECT count(*) FROM spells WHERE rollout=? AND stage=? AND arm=1 AND entered>=? AND left_at IS NULL AND confirmed IS NULL"
+                            "SELECT count(*) FROM spells WHERE rollout=?1 AND stage=?2 AND arm=1 AND entered>=?3 AND (?4='' OR tenant=?4) AND left_at IS NULL AND confirmed IS NULL"
                             " AND coalesce(e1,0)<entered AND coalesce(e2,0)<entered AND coalesce(e3,0)<entered AND coalesce(e4,0)<entered AND coalesce(e5,0)<entered AND coalesce(e7,0)<entered",
-                            [](Statement& r) { return r.small(); }, rollout, stage, entered_from);
+                            [](Statement& r) { return r.small(); }, rollout, stage, entered_from, tenant);
   }
 
   Status add_decision(const DecisionRecord& d) override {

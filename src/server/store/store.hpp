@@ -131,8 +131,8 @@ class Store {
   virtual Status put_spell(const SpellRecord& spell) = 0;
   virtual Result<std::vector<SpellRecord>> spells(const std::string& rollout) = 0;                          // by sensor, number
   virtual Result<std::vector<SpellRecord>> spells(const std::string& rollout, const std::string& sensor_id) = 0;  // by number
-  // Treated hosts of a stage whose outcome is open: neither confirmed nor failed in a way that they told (silence keeps a host open). Those granted before `entered_from` are left out.
-  virtual Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage, WallTime entered_from) = 0;
+  // Treated hosts of a stage whose outcome is open: neither confirmed nor failed in a way that they told (silence keeps a host open). Those granted before `entered_from` are left out. `tenant`: of its hosts alone; "": of all.
+  virtual Result<uint32_t> unknown_outcomes(const std::string& rollout, uint32_t stage, WallTime entered_from, const std::string& tenant) = 0;
 
   virtual Status add_decision(const DecisionRecord& decision) = 0;
   virtual Result<std::vector<DecisionRecord>> decisions(const std::string& rollout, uint32_t count_max) = 0;  // newest first
