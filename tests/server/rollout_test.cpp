@@ -72,7 +72,7 @@ TEST(Rollout, ACapThatIsFullOfSilentHostsIsForAPerson) {
   }
   ASSERT_EQ(taken, 2) << "one tenant has the whole cap";
   ASSERT_EQ(world.status(rollout).string("state"), "rolling");
-  live(world, others, 150);
+  live(world, others, 200);  // nobody is silent within a minute of the server's start; then the soak
   ASSERT_TRUE(world.wait_state(rollout, "called")) << world.status(rollout).text;
   const Answer status = world.status(rollout);
   EXPECT_NE(status.string("reason").find("all 2 places"), std::string::npos) << status.text;
