@@ -182,12 +182,12 @@ TEST(Rollout, AHostThatIsRestartedBeforeItTellsThatItPassedIsConfirmedByItsLastK
   host.running = release;
   plan::Report report = host.next_report();
   report.state = plan::SensorState::kSteady;
-  EXPECT_EQ(host.send("/api/v1/report", to_json(report.to_json())).status, 200);
+  EXPECT_EQ(host.report(report).status, 200);
   EXPECT_EQ(number(stage_of(world.status(rollout), 0), "confirmed"), 0) << "running it is not yet having passed";
   report = host.next_report();
   report.state = plan::SensorState::kSteady;
   report.lkg_digest = release;
-  EXPECT_EQ(host.send("/api/v1/report", to_json(report.to_json())).status, 200);
+  EXPECT_EQ(host.report(report).status, 200);
   EXPECT_EQ(number(stage_of(world.status(rollout), 0), "confirmed"), 1) << world.status(rollout).text;
 }
 
