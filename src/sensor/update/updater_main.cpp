@@ -117,5 +117,8 @@ int main(int argc, char** argv) {
     std::fputs("creance-sensor-updater is started by creance-sensor; see creance-sensor --help\n", stderr);
     return 3;
   }
-  return command == "enrol" ? creance::sensor::enrol_now(given) : command == "enrol-again" ? creance::sensor::enrol_again_now(given, files) : creance::sensor::run_now(given, files);
+  const int code = command == "enrol" ? creance::sensor::enrol_now(given) : command == "enrol-again" ? creance::sensor::enrol_again_now(given, files) : creance::sensor::run_now(given, files);
+  std::fflush(stdout);
+  std::fflush(stderr);
+  std::_Exit(code);  // what libraries do at their end is not in the sandbox's filter
 }
