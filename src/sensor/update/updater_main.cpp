@@ -59,21 +59,31 @@ Status confine(const std::filesystem::path& state, const std::string& server) {
   return os::confine_calls(confinement);
 }
 
+struct Own {
+  Identity identity;
+  trust::KeyPair key;
+};
+// Who this sensor is. Its key cannot be read again.
+Result<Own> read_own(os::GivenFiles& files, const std::filesystem::path& state) {
+  TRY(Identity identity, Identity::read(files, state));
+  TRY(trust::KeyPair key, trust::load_key(files, state / "sensor.key"));
+  files.close(state / "sensor.key");
+  return Own{std::move(identity), std::move(key)};
+}
+
 int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
-  auto identity = Identity::read(files, state);
-  if (!identity) return complain(identity.error());
-  auto key = trust::load_key(files, state / "sensor.key");
-  if (!key) return complain(key.error());
-  files.close(state / "sensor.key");
+  auto own = read_own(files, state);
+  if (!own) return complain(own.error());
+  auto& [identity, key] = *own;
   const auto manifest = manifest_in(files, state);
   if (!manifest) return complain(manifest.error());
   char hostname[256] = {};
   if (::gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
-  const std::string machine = machine_id(files, identity->machine_id);
-  if (const auto confined = confine(state, identity->server); !confined) return complain(confined.error());
-  const auto done = enrol_again({state, given["--epoch"], machine, hostname, *identity, *key, *manifest}, files, clock.wall());
+  const std::string machine = machine_id(files, identity.machine_id);
+  if (const auto confined = confine(state, identity.server); !confined) return complain(confined.error());
+  const auto done = enrol_again({state, given["--epoch"], machine, hostname, identity, key, *manifest}, files, clock.wall());
   if (!done) return complain(done.error());
   fmt::print(stderr, "creance-sensor-updater: {}\n", *done);
   return 0;
@@ -82,17 +92,15 @@ int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& f
 int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
-  auto identity = Identity::read(files, state);
-  if (!identity) return complain(identity.error());
-  auto key = trust::load_key(files, state / "sensor.key");
-  if (!key) return complain(key.error());
-  files.close(state / "sensor.key");
+  auto own = read_own(files, state);
+  if (!own) return complain(own.error());
+  auto& [identity, key] = *own;
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);
   if (!root) return complain(root.error());
-  const std::string server = identity->server;
-  identity->machine_id = machine_id(files, identity->machine_id);  // of where it runs now, which need not be where it enrolled
+  const std::string server = identity.server;
+  identity.machine_id = machine_id(files, identity.machine_id);  // of where it runs now, which need not be where it enrolled
   const uint64_t stamp = os::resolver_stamp();
-  Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(*identity), *key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
+  Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(identity), key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
   if (const auto started = updater.start(*root); !started) return complain(started.error());
   if (const auto confined = confine(state, server); !confined) return complain(confined.error());
   const int code = updater.run();
