@@ -1,5 +1,5 @@
 // Stands in for any of the sensor's processes, and lies to the real supervisor once: as STATE/pretend/lie says ("<role> <lie>", role worker, rehearsal, updater, admit; "<role> <lie> always": each time). Then it lives on,
-// so that whoever believes it or waits for it is seen to. All others that are started are the honest ones: the shipped worker, and the stand-ins for updater and admit (pretend_main.cpp). `enrol` leaves what an enrolment leaves; with the token `link` a link in the place of a file.
+// so that whoever believes it or waits for it is seen to. All others that are started are the honest ones: the shipped worker, and the stand-ins for updater and admit (pretend_main.cpp). `enrol` leaves what an enrolment leaves; with the tokens `link`, `name` and `foreign` something else in the place of a file.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -226,6 +226,7 @@ int main(int argc, char** argv) {
     std::ofstream("sensor.key") << "key of " << ::getuid();
     if (value("--token") == "link") fs::create_symlink("/etc/shadow", "identity.json");
     else if (value("--token") == "name") fs::create_hard_link("sensor.key", "identity.json");
+    else if (value("--token") == "foreign") fs::rename("../pretend/foreign", "identity.json");
     else std::ofstream("identity.json") << "identity";
     return 0;
   }
