@@ -13,6 +13,11 @@ inline constexpr uint64_t kInstanceStepsPerMinuteMax = 3ull << 30;  // steps of 
 inline constexpr uint64_t kRehearsalDetectionBytesMax = 1u << 20;   // of all detections over this host's own recent events; above: 4 KiB or more for each event that comes
 inline constexpr size_t kStormRulesMax = 256;                       // rules that stormed, counted by themselves; above, together
 
+inline constexpr uint64_t kEnrolAgainEveryMs = 3'600'000;            // between two requests for another identity, whatever the server says; below: a server that lies has identities made without end
+inline constexpr int64_t kEnrolAgainMsMax = 60'000;                  // of one such request; above, it hangs and is ended
+inline constexpr size_t kSuccessorsKeptMax = 4;                      // identities that came after the one of enrolment, to go back to; above, the oldest leaves
+inline constexpr uint32_t kUnknownAnswersMax = 3;                    // of the server, one after the other, that it does not know the newest of them; then the sensor goes back to the one before
+
 inline constexpr size_t kRefusalsRememberedMax = 256;                // of one sensor, by the server; above, the oldest leave (a host itself remembers 64)
 inline constexpr size_t kSuccessorsMax = 1'024;                     // sensors that leave one identity without a token: copies of one machine image; above: somebody plays with a stolen key
 

@@ -75,6 +75,13 @@ TEST(Messages, AreRefusedWithFieldsOutOfRange) {
   EXPECT_TRUE(refused(Admitted{}, Process::kAdmit, [](Admitted& m) { m.offer[3] = 1; })) << "an offer from untrusted metadata";
   EXPECT_TRUE(refused(Admitted{}, Process::kAdmit, [](Admitted& m) { m.rung_standing[2] = static_cast<Standing>(3); }));
   EXPECT_TRUE(refused(ReportAnswered{}, Process::kUpdater, [](ReportAnswered& m) { m.report_interval_ms = 0; }));
+  EXPECT_TRUE(refused(ReportAnswered{}, Process::kUpdater, [](ReportAnswered& m) { m.unknown = 1; })) << "of a server that was not reached";
+  EXPECT_FALSE(refused(ReportAnswered{}, Process::kUpdater, [](ReportAnswered& m) { m.unknown = m.reached = 1; }));
+  EXPECT_TRUE(refused(ReportAnswered{}, Process::kUpdater, [](ReportAnswered& m) { m.unknown = m.reached = 1, m.wants = Wants::kEnrolAgain; })) << "it cannot want it of one that it does not know";
+  EnrolledAgain again;
+  again.sensor_id[3] = 1;
+  EXPECT_FALSE(refused(again, Process::kUpdater, [](EnrolledAgain&) {}));
+  EXPECT_TRUE(refused(again, Process::kUpdater, [](EnrolledAgain& m) { m.sensor_id = kNoSensorId; }));
   EXPECT_TRUE(refused(CollectReady{}, Process::kCollectSetup, [](CollectReady& m) { m.attached = 1; }));
 }
 
@@ -121,6 +128,25 @@ TEST(Records, AreRefusedWhenDamagedAtAnyByte) {
     EXPECT_FALSE(from_record<Marker>(BytesView(file).first(i))) << i;
   }
   EXPECT_FALSE(from_record<HeldBack>(file));
+}
+
+TEST(Records, OfSuccessorsHaveAnIdForEachAndNoneBehind) {
+  Successors record;
+  EXPECT_TRUE(record.valid());
+  record.count = 1;
+  EXPECT_FALSE(record.valid());
+  record.list[0].sensor_id[0] = 1;
+  EXPECT_TRUE(record.valid());
+  record.list[1].sensor_id[0] = 1;
+  EXPECT_FALSE(record.valid());
+  record.list[1] = {};
+  record.wait_ms = limits::kEnrolAgainEveryMs;
+  EXPECT_TRUE(record.valid());
+  ++record.wait_ms;
+  EXPECT_FALSE(record.valid()) << "no record makes it wait longer than that";
+  record.wait_ms = 0;
+  record.count = static_cast<uint32_t>(record.list.size()) + 1;
+  EXPECT_FALSE(record.valid());
 }
 
 TEST(Records, OfASetNameOnlyPlainFiles) {

@@ -1,6 +1,8 @@
 // Two real sensors on copies of one state folder, against a server: both are found, each gets an identity of its own, and neither stops watching.
 #include <fstream>
+#include <set>
 
+#include "base/ipc/records.hpp"
 #include "base/os/process.hpp"
 #include "harness.hpp"
 
@@ -17,6 +19,9 @@ struct RealSensor {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   std::string id() const {
+    os::RealFileSystem files;
+    const auto record = ipc::read_record<ipc::Successors>(files, state / ipc::kSuccessorsFile);
+    if (record && record->count > 0) return to_hex(record->list[record->count - 1].sensor_id);
     const auto json = parse_json(as_bytes(text("identity.json")));
     return json && json->find("sensor_id") != nullptr ? json->find("sensor_id")->string() : "";
   }
@@ -39,7 +44,7 @@ TEST(Clones, TwoCopiesOfOneStateFolderEachGetAnIdentityOfTheirOwn) {
   auto enrolment = os::ChildProcess::start({fs::path(CREANCE_BIN_DIR) / "creance-sensor", {"enrol", "--state", sensors[0].state.string(), "--server", world.url(), "--token", world.tokens("canary", 1)[0], "--hostname", "golden"}, {}, world.folder.path / "enrol-log", {}});
   ASSERT_TRUE(enrolment);
   ASSERT_EQ(enrolment->wait().code, 0);
-  const std::string id = sensors[0].id(), key = sensors[0].text("sensor.key");
+  const std::string id = sensors[0].id(), key = sensors[0].text("sensor.key"), identity = sensors[0].text("identity.json");
   ASSERT_TRUE(plan::is_id(id));
   fs::copy(sensors[0].state, sensors[1].state, fs::copy_options::recursive);
   for (RealSensor& sensor : sensors) sensor.start(events);
@@ -54,15 +59,22 @@ TEST(Clones, TwoCopiesOfOneStateFolderEachGetAnIdentityOfTheirOwn) {
       if (sensor.find("sensor_id")->string() == which) return sensor;
     return Json::object({{"state", ""}, {"retired", ""}});
   };
+  os::RealFileSystem files;
+  std::set<std::string> keys;
   for (RealSensor& sensor : sensors) {
     EXPECT_TRUE(world.wait([&] { return shown(sensor.id()).find("state")->string() == "steady"; })) << sensor.text("log");  // it reports under its new name
     EXPECT_EQ(shown(sensor.id()).find("from_sensor")->string(), id);
     EXPECT_EQ(shown(sensor.id()).find("ring")->string(), "canary");
-    EXPECT_NE(sensor.text("sensor.key"), key) << "and with a key of its own";
-    EXPECT_FALSE(fs::exists(sensor.state / "state/next-identity.bin"));
-    EXPECT_FALSE(fs::exists(sensor.state / "spool/again"));
+    const auto record = ipc::read_record<ipc::Successors>(files, sensor.state / ipc::kSuccessorsFile);
+    ASSERT_TRUE(record) << record.error().detail;
+    ASSERT_EQ(record->count, 1u);
+    EXPECT_TRUE(world.wait([&] { return sensor.text("state/status.json").find("\"successor_id\":\"" + sensor.id()) != std::string::npos; })) << sensor.text("state/status.json");
+    keys.insert(to_hex(record->list[0].key));
+    EXPECT_EQ(sensor.text("identity.json"), identity) << "nothing but id and key is another one";
+    EXPECT_EQ(sensor.text("sensor.key"), key);
     EXPECT_TRUE(world.wait([&] { return sensor.text("state/status.json").find("\"worker_starts\":1,") != std::string::npos; })) << "what it watches is not interrupted: " << sensor.text("log");
   }
+  EXPECT_EQ(keys.size(), 2u) << "each has a key of its own";
   EXPECT_EQ(shown(id).find("retired")->string(), "two sensors used it");
   for (RealSensor& sensor : sensors) {
     sensor.process.signal(SIGTERM);

@@ -40,7 +40,7 @@ class TinyServer {
   }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
   std::vector<std::string> paths;     // as they stood in the request; read it after the requests are over
-  std::vector<std::string> requests;  // whole, with their headers
+  std::vector<std::string> requests;  // whole, with their headers and bodies
 
  private:
   void serve() {
@@ -54,6 +54,10 @@ class TinyServer {
         if (n <= 0) break;
         request.append(buffer, static_cast<size_t>(n));
       }
+      const size_t head = request.find("\r\n\r\n"), length = request.find("\r\nContent-Length: ");
+      const size_t whole = head == std::string::npos ? 0 : head + 4 + (length < head ? std::stoul(request.substr(length + 18)) : 0);
+      for (ssize_t n = 1; n > 0 && request.size() < whole;)
+        if (n = ::recv(fd, buffer, sizeof buffer, 0); n > 0) request.append(buffer, static_cast<size_t>(n));
       const size_t from = request.find(' ') + 1;
       const std::string path = request.substr(from, request.find(' ', from) - from);
       paths.push_back(path);

@@ -33,6 +33,7 @@ Status prove_kind(const Frame& frame) {
     case Kind::kSpoolChanged: return prove<SpoolChanged>(frame);
     case Kind::kGrantFetched: return prove<GrantFetched>(frame);
     case Kind::kReportAnswered: return prove<ReportAnswered>(frame);
+    case Kind::kEnrolledAgain: return prove<EnrolledAgain>(frame);
     case Kind::kAdmitted: return prove<Admitted>(frame);
     case Kind::kCollectReady: return prove<CollectReady>(frame);
   }

@@ -69,6 +69,7 @@ enum class Kind : uint16_t {
   kSpoolChanged = 0x0302,
   kGrantFetched = 0x0303,
   kReportAnswered = 0x0304,
+  kEnrolledAgain = 0x0305,
   kAdmitted = 0x0401,          // admit -> supervisor
   kCollectReady = 0x0501,      // collect-setup -> supervisor
 };
@@ -300,8 +301,18 @@ struct ReportAnswered {
   uint32_t report_interval_ms = 1000;
   uint8_t reached = 0;  // the server answered
   Wants wants = Wants::kNothing;
-  uint8_t padding[2]{};
-  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached) && in_range(wants); }
+  uint8_t unknown = 0;  // the server knows no such sensor, or not by this key
+  uint8_t padding = 0;
+  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached) && in_range(wants) && is_bool(unknown) && (unknown == 0 || (reached == 1 && wants == Wants::kNothing)); }
+};
+
+using SensorId = std::array<uint8_t, 16>;  // drawn by the server
+inline constexpr SensorId kNoSensorId{};
+
+struct EnrolledAgain {  // the only answer of an updater that was started to enrol again: nothing but this sensor's id may become another one
+  static constexpr Kind kKind = Kind::kEnrolledAgain;
+  SensorId sensor_id{};
+  bool valid() const { return sensor_id != kNoSensorId; }
 };
 
 // --- admit -> supervisor

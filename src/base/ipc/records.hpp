@@ -17,7 +17,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, kNextIdentity = 12, kSight = 13 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, /* 12 was an identity as a file of the updater's */ kSight = 13, kSuccessors = 14 };
 
 using BootId = Text<40>;
 
@@ -86,13 +86,27 @@ struct Boots {  // of the machine, as far as this sensor has started in them
   bool valid() const { return boot_id.valid() && count < (uint64_t{1} << 53) && boot_ms < (uint64_t{1} << 53); }
 };
 
-struct NextIdentity {  // taken, and on its way to its places (sensor/supervise/next_identity.hpp)
-  static constexpr RecordKind kKind = RecordKind::kNextIdentity;
-  uint32_t key_bytes = 0, identity_bytes = 0;
-  std::array<uint8_t, 4'096> key{};
-  std::array<uint8_t, 32'768> identity{};
-  bool valid() const { return key_bytes > 0 && key_bytes <= key.size() && identity_bytes > 0 && identity_bytes <= identity.size(); }
+// Who this sensor is since it enrolled again (sensor/supervise/successors.hpp): all that an identity may change in. Server, tenant, tags and root of trust stay as enrolment left them.
+struct Successor {
+  SensorId sensor_id{};
+  std::array<uint8_t, 32> key{};  // seed of an Ed25519 key pair, drawn on this host
+  int64_t enrolled_ms = 0;        // by this host's clock
 };
+struct Successors {
+  static constexpr RecordKind kKind = RecordKind::kSuccessors;
+  uint32_t count = 0;
+  uint32_t padding = 0;
+  std::array<Successor, limits::kSuccessorsKeptMax> list{};  // oldest first; the last is in force, and below the first lies the identity of enrolment
+  std::array<uint8_t, 32> next_key{};                        // of the one that is asked for, the same until an answer came; all zero: none is
+  uint64_t wait_ms = 0;                                      // for so much of the supervisor's own time no other one is asked for
+  bool valid() const {
+    if (count > list.size() || wait_ms > limits::kEnrolAgainEveryMs) return false;
+    for (size_t i = 0; i < list.size(); ++i)
+      if ((list[i].sensor_id == kNoSensorId) == (i < count) || list[i].enrolled_ms < 0) return false;
+    return true;
+  }
+};
+inline constexpr const char* kSuccessorsFile = "state/successors.bin";  // below the sensor's folder; given to the updater, whose key stands in it
 
 struct Pause {  // nothing new is taken, says the host's owner: for so much of the supervisor's own time, so that no clock ends it early
   static constexpr RecordKind kKind = RecordKind::kPause;

@@ -31,6 +31,7 @@ class Admission {
   uint64_t clock_behind_ms() const { return static_cast<uint64_t>(client_.clock_behind().count()); }
   Result<ipc::Admitted> run() {
     TRY(identity_, Identity::read(files_, question_.state));
+    if (question_.sensor_id) identity_.succeed(*question_.sensor_id, question_.enrolled);
     TRY(const Bytes root, files_.read(question_.state / "root.json", limits::kRootBytesMax));
     TRY_VOID(client_.init(root));
     TRY_VOID(client_.refresh(now_, question_.uptime));

@@ -22,6 +22,8 @@ struct Question {
   std::optional<ipc::Set> held_back;
   std::optional<ipc::Set> announced;      // a grant for it may lie in the spool
   bool paused = false;                    // by the host's owner
+  std::optional<ipc::SensorId> sensor_id; // since it enrolled again, and
+  WallTime enrolled{};                    // when that was
   std::filesystem::path policy;           // the owner's file; empty: there is none for certain
 };
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -31,6 +32,14 @@ bool parse(const std::vector<std::string>& given, Question& question, os::GivenF
     else if (option == "--policy") question.policy = value;
     else if (option == "--given") {
       if (!files.take(value)) return false;
+    } else if (option == "--sensor-id") {
+      const auto bytes = from_hex(value);
+      if (!bytes || bytes->size() != sizeof(ipc::SensorId)) return false;
+      std::ranges::copy(*bytes, question.sensor_id.emplace().begin());
+    } else if (option == "--enrolled-ms") {
+      int64_t ms = 0;
+      if (std::from_chars(value.data(), value.data() + value.size(), ms).ptr != value.data() + value.size()) return false;
+      question.enrolled = WallTime(std::chrono::milliseconds(ms));
     } else {
       const auto bytes = from_hex(value);
       ipc::Set set{};

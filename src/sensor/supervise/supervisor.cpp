@@ -16,16 +16,15 @@
 #include <utility>
 
 #include "base/os/real.hpp"
-#include "sensor/supervise/next_identity.hpp"
 #include "sensor/supervise/running.hpp"
 #include "sensor/supervise/sets.hpp"
+#include "sensor/supervise/span_text.hpp"
 
 namespace creance::sensor {
 namespace {
 
 constexpr size_t kForUpdaterMax = 2'048;
 constexpr milliseconds kUpdaterDelayMax{30'000};
-constexpr milliseconds kAgainDelayMax{600'000};
 constexpr MonotonicTime kSetupMax{20'000};
 constexpr int kMessagesPerTurn = 256;            // of one child; then the others, the timers and the signals have their turn
 constexpr MonotonicTime kMemoryEvery{250};
@@ -33,16 +32,15 @@ constexpr MonotonicTime kDeafMax{1'800'000};     // over a slow line, an updater
 constexpr MonotonicTime kMinute{60'000};
 constexpr MonotonicTime kStoppedMin{5'000};      // a turn that took so much longer than it should is told
 constexpr milliseconds kTurnMax{1'000};          // what a turn counts for at most in the updater's silence
-constexpr uint64_t kCounterMax = ipc::kCounterMax;
 
-void add(uint64_t& to, uint64_t more) { to = std::min(to + more, kCounterMax); }  // both are at most that
+void add(uint64_t& to, uint64_t more) { to = std::min(to + more, ipc::kCounterMax); }  // both are at most that
 
 }  // namespace
 
 Supervisor::Supervisor(SupervisorOptions options, FileSystem& files, ReservedFiles& reserved, const Clock& clock, Random& random)
     : options_(std::move(options)), files_(files), reserved_(reserved), clock_(clock), random_(random),
       conductor_({.activation = options_.activation, .stall = options_.stall, .offline = options_.offline}, options_.state / "state", files, reserved, clock, *this),
-      launcher_(options_.state, options_.memory_bytes_max) {}
+      launcher_(options_.state, options_.memory_bytes_max), successors_(files, options_.state) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -65,7 +63,7 @@ Status Supervisor::start() {
   detections_out_ = ipc::Descriptor(ends[1]);
   const int buffer = 1 << 20;
   ::setsockopt(detections_out_.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-  if (const auto finished = finish_next_identity(files_, options_.state); !finished) note("a new identity is left alone: " + finished.error().detail);
+  if (const auto loaded = successors_.load(clock_.monotonic()); !loaded) note("this sensor goes by the identity of its enrolment: " + loaded.error().detail);
   random_.fill(epoch_);
 
   sigset_t handled;
@@ -237,7 +235,7 @@ Status Supervisor::start_rehearsal(const Set& set) {
 void Supervisor::start_updater() {
   updater_due_.reset();
   if (options_.offline) return;
-  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", "root.json", "manifest.json"}});
+  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "root.json", "manifest.json"}});
   if (child) {
     updater_ = std::move(*child);
     updater_budget_ = {};
@@ -273,29 +271,35 @@ void Supervisor::begin_epoch() {
   started_ = clock_.monotonic();  // what a report calls uptime is this epoch's
 }
 
-// This identity is used elsewhere too, says the server. The updater makes room for a process of its kind that asks for another one, and goes on under it. What runs here goes on meanwhile.
+// This identity is used elsewhere too, says the server, or whoever answers in its place. The updater makes room for a process of its kind that asks for another id, and goes on under it.
+// What runs here goes on meanwhile.
 void Supervisor::enrol_again() {
-  const MonotonicTime now = clock_.monotonic();
-  if (again_ || now < again_due_) return;
-  again_delay_ = std::clamp(again_delay_ * 2, milliseconds(1'000), kAgainDelayMax);
-  again_due_ = now + again_delay_;
+  if (again_) return;
+  if (successors_.wait_ms() > 0) {
+    if (!std::exchange(again_told_, true)) note(fmt::format("the server wants this sensor to enrol again; it does so once an hour at most, and not within the next {}", span_text(successors_.wait_ms())));
+    return;
+  }
+  again_told_ = false;
+  if (const auto asked = successors_.ask(random_); !asked) return note("cannot enrol again: " + asked.error().detail);
   updater_ = Child{};
-  auto child = launch(Role::kUpdater, {options_.updater, {"enrol-again", "--state", ".", "--epoch", to_hex(epoch_)}, {}, {"identity.json", "sensor.key", "manifest.json"}});
-  if (child) again_ = std::move(*child);
-  else note("cannot enrol again: " + child.error().detail);
-  if (!again_) updater_due_ = now + again_delay_;
+  auto child = launch(Role::kUpdater, {options_.updater, {"enrol-again", "--state", ".", "--epoch", to_hex(epoch_)}, {}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "manifest.json"}});
+  if (!child) {
+    note("cannot enrol again: " + child.error().detail);
+    return start_updater();
+  }
+  again_ = std::move(*child);
+  again_budget_ = {};
+  again_until_ = clock_.monotonic() + milliseconds(limits::kEnrolAgainMsMax);
 }
 
-void Supervisor::enrolled_again(const os::ExitStatus& status) {
-  again_ = Child{};
-  const Status taken = status.clean() ? take_next_identity(files_, options_.state) : Status(fail(ErrorCode::kUnavailable, "it ended with " + status.text()));
-  if (taken) {
-    note("this sensor's identity was used by another one too: it has a new one from the server");
-    again_delay_ = milliseconds(0);
-    begin_epoch();
-  } else {
-    note("cannot enrol again: " + taken.error().detail);
-  }
+// The server does not know who this sensor says it is. Said of an identity that the server, or another in its place, gave it later, that was none.
+void Supervisor::unknown_to_server() {
+  const auto back = successors_.unknown();
+  if (!back) return note("cannot go back to the identity before: " + back.error().detail);
+  if (!*back) return;
+  detect("identity-refused", "The server does not know the identity that this sensor was given", "it was given when the sensor enrolled again, maybe by another one in the server's place; the sensor has gone back to its identity before and asks for no other one within an hour");
+  begin_epoch();
+  updater_ = Child{};
   start_updater();
 }
 
@@ -306,6 +310,7 @@ Status Supervisor::ask_admit(const AdmitQuestion& question) {
   if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
   if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
   if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
+  if (const ipc::Successor* successor = successors_.current()) arguments.insert(arguments.end(), {"--sensor-id", to_hex(successor->sensor_id), "--enrolled-ms", std::to_string(successor->enrolled_ms)});
   std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
   if (!options_.policy.empty() && (options_.policy_named || !is_absent(options_.policy))) {
     given.push_back(std::filesystem::absolute(options_.policy));
@@ -381,7 +386,7 @@ Cause Supervisor::why_worker_ended(const os::ExitStatus& status) const {
 }
 
 void Supervisor::watch_memory() {
-  for (Child* const child : {&worker_, &rehearsal_, &updater_, &admit_, &connector_}) {
+  for (Child* const child : {&worker_, &rehearsal_, &updater_, &admit_, &again_, &connector_}) {
     if (!*child || !child->over.empty()) continue;
     child->over = launcher_.over_memory(*child);
     if (child->over.empty()) continue;
@@ -510,16 +515,40 @@ void Supervisor::hear_updater() {
     } else if (!updater_ready_) {
       return lied(updater_, "speaks before it says that it is ready");
     } else if (frame->is<ipc::ReportAnswered>()) {
-      report_interval_ = milliseconds(frame->as<ipc::ReportAnswered>().report_interval_ms);
-      reached_ = frame->as<ipc::ReportAnswered>().reached == 1;
-      if (frame->as<ipc::ReportAnswered>().wants == ipc::Wants::kNewEpoch) begin_epoch();
-      if (frame->as<ipc::ReportAnswered>().wants == ipc::Wants::kEnrolAgain) return enrol_again();
+      const auto answered = frame->as<ipc::ReportAnswered>();
+      report_interval_ = milliseconds(answered.report_interval_ms);
+      reached_ = answered.reached == 1;
+      if (answered.unknown == 1) return unknown_to_server();
+      if (reached_) successors_.known();
+      if (answered.wants == ipc::Wants::kNewEpoch) begin_epoch();
+      if (answered.wants == ipc::Wants::kEnrolAgain) return enrol_again();
     } else if (frame->is<ipc::SpoolChanged>()) {
       conductor_.spool_changed();
     } else if (frame->is<ipc::GrantFetched>()) {
       conductor_.grant_came(frame->as<ipc::GrantFetched>().release);
+    } else {
+      return lied(updater_, "answers what it was not asked");
     }
   }
+}
+
+// One answer, then its work is done. False: it has not come.
+bool Supervisor::hear_again() {
+  const auto frame = hear(again_, again_budget_);
+  if (!frame) return false;
+  if (!frame->is<ipc::EnrolledAgain>()) {
+    lied(again_, "answers what it was not asked");
+    return false;
+  }
+  again_ = Child{};
+  if (const auto taken = successors_.take(frame->as<ipc::EnrolledAgain>().sensor_id, clock_.wall()); taken) {
+    note("this sensor's identity was used by another one too: it has a new one from the server");
+    begin_epoch();
+  } else {
+    note("cannot enrol again: " + taken.error().detail);
+  }
+  start_updater();
+  return true;
 }
 
 // Likewise.
@@ -561,6 +590,11 @@ void Supervisor::timers(MonotonicTime now) {
     watch_memory();
   }
   watch_updater(now);
+  successors_.pass(now);
+  if (again_ && again_.lie.empty() && now >= again_until_) {
+    again_.lie = fmt::format("did not end within {} s", limits::kEnrolAgainMsMax / 1'000);
+    again_.process.signal(SIGKILL);
+  }
   if (updater_.socket && updater_deaf_ && now - *updater_deaf_ > kDeafMax) lied(updater_, "takes no messages any more");
   conductor_.timers();
   watch_itself(now);
@@ -581,6 +615,7 @@ void Supervisor::timers(MonotonicTime now) {
 MonotonicTime Supervisor::next_timer() const {
   MonotonicTime next = std::min({status_due_, report_due_, memory_due_, vitals_due_, watch_due_, conductor_.next_timer()});
   if (updater_due_) next = std::min(next, *updater_due_);
+  if (again_ && again_.lie.empty()) next = std::min(next, again_until_);
   return next;
 }
 
@@ -662,10 +697,16 @@ int Supervisor::run() {
         updater_due_ = clock_.monotonic() + updater_delay_;
         note(fmt::format("the updater ended with {}; again in {} ms", ended, updater_delay_.count()));
       }
+    if (again_ && is_ready(again_.socket.fd())) hear_again();
     if (again_ && is_ready(again_.process.pidfd()))
       if (const auto status = again_.process.exited()) {
+        const Ended ended = how_ended(again_, *status);
         count_crash(*status);
-        enrolled_again(*status);
+        if (!hear_again()) {
+          again_ = Child{};
+          note(fmt::format("cannot enrol again ({}): the identity stays as it is", ended.text));
+          start_updater();
+        }
       }
     if (admit_ && is_ready(admit_.socket.fd())) hear_admit();
     if (admit_ && is_ready(admit_.process.pidfd()))

@@ -13,6 +13,7 @@
 #include "base/seams/random.hpp"
 #include "sensor/supervise/conductor.hpp"
 #include "sensor/supervise/launcher.hpp"
+#include "sensor/supervise/successors.hpp"
 #include "sensor/supervise/talk.hpp"
 #include "sensor/supervise/vitals.hpp"
 
@@ -104,7 +105,8 @@ class Supervisor final : private Hands {
   void tell_refusals();
   void begin_epoch();
   void enrol_again();
-  void enrolled_again(const os::ExitStatus& status);
+  bool hear_again();
+  void unknown_to_server();
   void hear_worker();
   bool hear_rehearsal();
   void hear_updater();
@@ -142,8 +144,9 @@ class Supervisor final : private Hands {
 
   Child worker_, rehearsal_, updater_, admit_;
   Child again_;                          // an updater that enrols this sensor again
-  MonotonicTime again_due_{0};
-  milliseconds again_delay_{0};
+  MonotonicTime again_until_{0};         // longer, it hangs
+  bool again_told_ = false;              // that the server wants it, and it is too early
+  Successors successors_;
   Child connector_;                      // collect-setup, where it stays to give records
   Set rehearsal_set_{};
   std::optional<MonotonicTime> updater_due_;
@@ -160,7 +163,7 @@ class Supervisor final : private Hands {
   std::deque<ipc::Frame> for_updater_;   // while it is not there or does not read
   std::deque<Note> notes_;
   WorkerTalk worker_talk_;               // of the live worker, or the last one
-  MessageBudget worker_budget_, rehearsal_budget_, updater_budget_, admit_budget_;
+  MessageBudget worker_budget_, rehearsal_budget_, updater_budget_, admit_budget_, again_budget_;
   bool updater_ready_ = false;
   std::optional<MonotonicTime> updater_deaf_;  // since then it takes no messages
   milliseconds updater_quiet_{0};        // so long it has said nothing; time in which this process did not run itself does not count

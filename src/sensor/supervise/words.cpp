@@ -160,7 +160,8 @@ void Supervisor::write_status() {
   const auto known = [](int64_t value) { return value < 0 ? std::string("null") : std::to_string(value); };
   json += fmt::format("\"vitals\":{{\"cpu_some\":{},\"memory_some\":{},\"memory_full\":{},\"io_full\":{},\"oom_kills\":{},\"disk_free_mib\":{},\"disk_mib\":{},\"others_crashed\":{},\"boots\":{},\"boot_ms\":{},\"sensor_cpu_ms\":{},\"sensor_rss_kib\":{}}},", known(v.cpu_some),
                       known(v.memory_some), known(v.memory_full), known(v.io_full), known(v.oom_kills), known(v.disk_free_mib), known(v.disk_mib), known(v.others_crashed), known(v.boots), known(v.boot_ms), known(v.sensor_cpu_ms), known(v.sensor_rss_kib));
-  json += fmt::format("\"updater_silent_s\":{},", updater_ ? updater_quiet_.count() / 1'000 : 0);
+  const ipc::Successor* successor = successors_.current();
+  json += fmt::format("\"updater_silent_s\":{},\"successor_id\":\"{}\",", updater_ ? updater_quiet_.count() / 1'000 : 0, successor != nullptr ? to_hex(successor->sensor_id) : "");
   std::string refusals, held, suspended, notes, why;
   const bool silent = updater_ && updater_is_silent();
   const std::string silence = silent ? fmt::format("the updater has said nothing for {} s", updater_quiet_.count() / 1'000) : std::string();
@@ -195,6 +196,7 @@ void Supervisor::write_status() {
   text += fmt::format("host       waits of the last minute: cpu {} %, memory {} % (all tasks {} %), input and output {} %; {} OOM kills, {} MiB free, {} other processes crashed, boot {} took {} s\n", share(v.cpu_some), share(v.memory_some),
                       share(v.memory_full), share(v.io_full), count(v.oom_kills), count(v.disk_free_mib), count(v.others_crashed), count(v.boots), count(v.boot_ms < 0 ? v.boot_ms : v.boot_ms / 1'000));
   text += fmt::format("sensor     {} MiB resident, {} s of CPU time, all its processes\n", count(v.sensor_rss_kib < 0 ? v.sensor_rss_kib : v.sensor_rss_kib >> 10), count(v.sensor_cpu_ms < 0 ? v.sensor_cpu_ms : v.sensor_cpu_ms / 1'000));
+  if (successor != nullptr) text += fmt::format("identity   {}, since it enrolled again at {}\n", to_hex(successor->sensor_id), rfc3339(WallTime(milliseconds(successor->enrolled_ms))));
   if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   ipc::Sight sight;
   sight.running = activation.running();

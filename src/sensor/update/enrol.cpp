@@ -48,16 +48,6 @@ Result<plan::EnrolResponse> enrolled(const HttpAnswer& answer) {
   return plan::EnrolResponse::parse(as_bytes(answer.body));
 }
 
-Identity identity_of(const plan::EnrolResponse& response, WallTime now) {
-  Identity identity;
-  identity.sensor_id = response.sensor_id;
-  identity.tenant = response.tenant;
-  identity.tags = response.tags;
-  identity.enrolled = now;
-  identity.report_interval_ms = std::clamp<int64_t>(response.report_interval.count(), 100, 86'400'000);
-  return identity;
-}
-
 }  // namespace
 
 Result<plan::Manifest> manifest_in(FileSystem& files, const std::filesystem::path& state) {
@@ -107,7 +97,12 @@ Result<std::string> enrol(const Enrolment& enrolment, FileSystem& files, Random&
     TRY_VOID(files.write_atomic(enrolment.state / "tenant.key", as_bytes(to_hex(opened->plain) + "\n"), 0600));
   }
 
-  Identity identity = identity_of(response, now);
+  Identity identity;
+  identity.sensor_id = response.sensor_id;
+  identity.tenant = response.tenant;
+  identity.tags = response.tags;
+  identity.enrolled = now;
+  identity.report_interval_ms = std::clamp<int64_t>(response.report_interval.count(), 100, 86'400'000);
   identity.server = server;
   identity.hostname = enrolment.hostname;
   identity.machine_id = request.machine_id;
@@ -116,33 +111,23 @@ Result<std::string> enrol(const Enrolment& enrolment, FileSystem& files, Random&
   return fmt::format("{}{}enrolled as {} (tenant {})", said, said.empty() ? "" : "\n", identity.sensor_id, identity.tenant);
 }
 
-Result<std::string> enrol_again(const EnrolmentAgain& again, FileSystem& files, WallTime now) {
-  const std::filesystem::path folder = again.state / "spool/again";
-  TRY_VOID(files.make_directories(folder));
-  // The same key as the last time, if no answer came: then the server gives the same answer.
-  if (!trust::load_key(files, folder / "sensor.key")) {
-    TRY_VOID(files.remove(folder / "sensor.key"));
-    TRY(trust::KeyPair made, trust::KeyPair::generate_ed25519());
-    TRY_VOID(trust::save_key(files, folder / "sensor.key", made));
-  }
-  TRY(trust::KeyPair key, trust::load_key(files, folder / "sensor.key"));
+Result<ipc::SensorId> enrol_again(const EnrolmentAgain& again) {
   const trust::SealKey seal_key = trust::SealKey::generate();
   plan::EnrolAgain message;
   message.sensor_id = again.identity.sensor_id;
   message.boot_epoch = again.boot_epoch;
-  message.request = request_of(key, again.manifest, seal_key);
+  message.request = request_of(again.next_key, again.manifest, seal_key);
   message.request.machine_id = again.machine_id;
   message.request.hostname = again.machine_id == again.identity.machine_id || again.hostname.empty() ? again.identity.hostname : again.hostname;
   Api api(again.identity.server, again.identity.sensor_id, again.key);
   TRY(const HttpAnswer answer, api.post("enrol-again", to_json(message.to_json())));
   TRY(const plan::EnrolResponse response, enrolled(answer));
   if (response.tenant != again.identity.tenant) return fail(ErrorCode::kDenied, fmt::format("the server answers with another tenant, `{}`", response.tenant));  // its key is the one that is here
-  Identity identity = identity_of(response, now);
-  identity.server = again.identity.server;
-  identity.hostname = message.request.hostname;
-  identity.machine_id = again.machine_id;
-  TRY_VOID(identity.write(files, folder));
-  return fmt::format("enrolled again: was {}, is {}", again.identity.sensor_id, identity.sensor_id);
+  TRY(const Bytes raw, from_hex(response.sensor_id));
+  ipc::SensorId id{};
+  if (raw.size() == id.size()) std::ranges::copy(raw, id.begin());
+  if (id == ipc::kNoSensorId || response.sensor_id == again.identity.sensor_id) return fail(ErrorCode::kDenied, "the server answers with no other id");
+  return id;
 }
 
 }  // namespace creance::sensor

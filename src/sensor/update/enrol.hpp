@@ -8,6 +8,7 @@
 #include "base/seams/files.hpp"
 #include "base/seams/random.hpp"
 #include "plan/messages.hpp"
+#include "base/ipc/messages.hpp"
 #include "sensor/admit/identity.hpp"
 #include "trust/keys/signer.hpp"
 
@@ -25,16 +26,16 @@ Result<plan::Manifest> manifest_in(FileSystem& files, const std::filesystem::pat
 // The id of the machine that this runs on (machine-id(5)); `otherwise` where it has none.
 std::string machine_id(FileSystem& files, const std::string& otherwise);
 
-// For a sensor whose identity is not its alone: a new key and a new id from the server, left in spool/again, from where the supervisor takes both or neither. The tenant stays, and so its key.
+// For a sensor whose identity is not its alone: another id from the server, for a key that the supervisor drew. Server and tenant stay, and so the tenant's key.
 struct EnrolmentAgain {
-  std::filesystem::path state;
   std::string boot_epoch, machine_id;  // as this host reports them
   std::string hostname;                // of this host as it calls itself; taken where the machine is another one
   Identity identity;                   // that is given up
   trust::KeyPair& key;                 // of it
+  trust::KeyPair& next_key;            // of the other one: the same one each time until there is an answer, so that the server gives the same answer
   plan::Manifest manifest;
 };
-// kDenied: the server sees no cause, or the permission was used; kUnavailable.
-Result<std::string> enrol_again(const EnrolmentAgain& again, FileSystem& files, WallTime now);
+// The other id. kDenied: the server sees no cause, or the permission was used, or it answers with another tenant; kUnavailable.
+Result<ipc::SensorId> enrol_again(const EnrolmentAgain& again);
 
 }  // namespace creance::sensor

@@ -214,6 +214,8 @@ void Updater::announce() {
   announce_due_ = clock_.monotonic() + MonotonicTime(10'000);  // again only if admit did not like it
 }
 
+void Updater::answered(bool reached, ipc::Wants wants, bool unknown) { say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), reached, wants, unknown, 0}); }
+
 void Updater::report(bool last_words) {
   if (!unanswered_) {
     if (!latest_) return;
@@ -263,7 +265,7 @@ void Updater::report(bool last_words) {
     away_ = std::clamp(away_ * 2, interval_, kAwayMax);
     report_due_ = clock_.monotonic() + away_;
     complain(fmt::format("cannot report: {}", answer ? problem_of(*answer) : answer.error().detail));
-    say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 0, ipc::Wants::kNothing, {}});
+    answered(false);
     return;
   }
   away_ = std::chrono::milliseconds(0);
@@ -276,15 +278,18 @@ void Updater::report(bool last_words) {
     if (unanswered_held_) held_changed_ = false;
   }
   unanswered_.reset();
-  if (answer->status == 409) {
-    const auto problem = plan::Problem::parse(as_bytes(answer->body));
-    const auto wants = !problem ? ipc::Wants::kNothing : problem->type == plan::kProblemNewEpoch ? ipc::Wants::kNewEpoch : problem->type == plan::kProblemEnrolAgain ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing;
-    say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 1, wants, {}});
+  if (answer->status != 200) {
+    auto wants = ipc::Wants::kNothing;
+    if (answer->status == 409)
+      if (const auto problem = plan::Problem::parse(as_bytes(answer->body))) wants = problem->type == plan::kProblemNewEpoch ? ipc::Wants::kNewEpoch : problem->type == plan::kProblemEnrolAgain ? ipc::Wants::kEnrolAgain : wants;
+    const bool unknown = answer->status == 401;
+    if (unknown) interval_ = std::chrono::milliseconds(identity_.report_interval_ms);  // who does not know this sensor has no say in its rhythm
+    answered(true, wants, unknown);
+    return complain(fmt::format("the server does not take the report: {}", problem_of(*answer)));
   }
-  if (answer->status != 200) return complain(fmt::format("the server does not take the report: {}", problem_of(*answer)));
   if (const auto response = plan::ReportResponse::parse(as_bytes(answer->body))) interval_ = std::clamp(response->report_interval, std::chrono::milliseconds(100), std::chrono::milliseconds(86'400'000));
   last_complaint_.clear();
-  say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), 1, ipc::Wants::kNothing, {}});
+  answered(true);
 }
 
 void Updater::deliver() {
@@ -293,7 +298,7 @@ void Updater::deliver() {
     const auto batch = outbox_.next();
     if (!batch) return;
     const auto answer = api_.post("detections", *batch, "application/x-ndjson");
-    if (!answer || answer->status >= 500 || answer->status == 429) {
+    if (!answer || answer->status >= 500 || answer->status == 429 || answer->status == 401) {  // 401: whose they are may yet be put right
       outbox_.park();
       deliver_due_ = clock_.monotonic() + std::max<MonotonicTime>(away_, MonotonicTime(2'000));
       return complain(fmt::format("cannot deliver detections: {}", answer ? problem_of(*answer) : answer.error().detail));

@@ -45,6 +45,7 @@ class Updater {
   Status meanwhile();
   void announce();
   void report(bool last_words = false);  // last_words: no answer waits for another one
+  void answered(bool reached, ipc::Wants wants = ipc::Wants::kNothing, bool unknown = false);  // each report, whatever the answer: a silent updater is ended
   void deliver();
   template <class T>
   bool say(const T& message) { return supervisor_.send(message, ipc::Process::kUpdater).has_value(); }

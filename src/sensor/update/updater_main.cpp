@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/http_client.hpp"
+#include "base/ipc/records.hpp"
 #include "base/os/given_files.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
@@ -62,31 +64,41 @@ Status confine(const std::filesystem::path& state, const std::string& server) {
 struct Own {
   Identity identity;
   trust::KeyPair key;
+  std::array<uint8_t, 32> next_key{};  // seed of the key of the identity that is to be asked for
 };
-// Who this sensor is. Its key cannot be read again.
+// Who this sensor is: as it enrolled, or as it did again. Its keys cannot be read again.
 Result<Own> read_own(os::GivenFiles& files, const std::filesystem::path& state) {
+  const std::filesystem::path since = state / ipc::kSuccessorsFile;
   TRY(Identity identity, Identity::read(files, state));
-  TRY(trust::KeyPair key, trust::load_key(files, state / "sensor.key"));
-  files.close(state / "sensor.key");
-  return Own{std::move(identity), std::move(key)};
+  const auto successors = ipc::read_record<ipc::Successors>(files, since);
+  if (!successors && successors.error().code != ErrorCode::kNotFound) fmt::print(stderr, "creance-sensor-updater: {}\n", successors.error().detail);  // the supervisor does without it too
+  const bool again = successors && successors->count > 0;
+  const ipc::Successor successor = again ? successors->list[successors->count - 1] : ipc::Successor{};
+  if (again) identity.succeed(successor.sensor_id, WallTime(std::chrono::milliseconds(successor.enrolled_ms)));
+  TRY(trust::KeyPair key, again ? trust::KeyPair::ed25519_from_seed(successor.key) : trust::load_key(files, state / "sensor.key"));
+  for (const std::filesystem::path& file : {state / "sensor.key", since}) files.close(file);
+  return Own{std::move(identity), std::move(key), successors ? successors->next_key : std::array<uint8_t, 32>{}};
 }
 
 int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
-  const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
   auto own = read_own(files, state);
   if (!own) return complain(own.error());
-  auto& [identity, key] = *own;
+  auto& [identity, key, seed] = *own;
+  auto next_key = trust::KeyPair::ed25519_from_seed(seed);
+  if (!next_key) return complain(next_key.error());
   const auto manifest = manifest_in(files, state);
   if (!manifest) return complain(manifest.error());
   char hostname[256] = {};
   if (::gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = 0;
   const std::string machine = machine_id(files, identity.machine_id);
   if (const auto confined = confine(state, identity.server); !confined) return complain(confined.error());
-  const auto done = enrol_again({state, given["--epoch"], machine, hostname, identity, key, *manifest}, files, clock.wall());
-  if (!done) return complain(done.error());
-  fmt::print(stderr, "creance-sensor-updater: {}\n", *done);
-  return 0;
+  const auto id = enrol_again({given["--epoch"], machine, hostname, identity, key, *next_key, *manifest});
+  if (!id) return complain(id.error());
+  fmt::print(stderr, "creance-sensor-updater: enrolled again: was {}, is {}\n", identity.sensor_id, to_hex(*id));
+  ipc::Socket supervisor(ipc::Descriptor(3), ipc::Process::kSupervisor);
+  const auto told = supervisor.send(ipc::EnrolledAgain{*id}, ipc::Process::kUpdater);
+  return told ? 0 : complain(told.error());
 }
 
 int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
@@ -94,13 +106,13 @@ int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const std::filesystem::path state = given["--state"];
   auto own = read_own(files, state);
   if (!own) return complain(own.error());
-  auto& [identity, key] = *own;
+  Identity& identity = own->identity;
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);
   if (!root) return complain(root.error());
   const std::string server = identity.server;
   identity.machine_id = machine_id(files, identity.machine_id);  // of where it runs now, which need not be where it enrolled
   const uint64_t stamp = os::resolver_stamp();
-  Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(identity), key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
+  Updater updater({state, given["--epoch"], given["--boot-id"], 4, [stamp] { return os::resolver_stamp() != stamp; }}, std::move(identity), own->key, ipc::Socket(ipc::Descriptor(3), ipc::Process::kSupervisor), files, clock);
   if (const auto started = updater.start(*root); !started) return complain(started.error());
   if (const auto confined = confine(state, server); !confined) return complain(confined.error());
   const int code = updater.run();

@@ -23,7 +23,7 @@ class Signer {
 class KeyPair final : public Signer {
  public:
   static Result<KeyPair> generate_ed25519();
-  static Result<KeyPair> ed25519_from_seed(BytesView seed);  // 32 bytes: for tests and demonstrations that must replay
+  static Result<KeyPair> ed25519_from_seed(BytesView seed);  // 32 bytes, drawn at random; fixed ones for tests and demonstrations that must replay
   static Result<KeyPair> generate_ecdsa_p256();
   static Result<KeyPair> generate_rsa(unsigned bits = 3072);
   // PKCS#8 PEM, plain or encrypted (PBES2, as OpenSSL writes it). kDenied: wrong or missing passphrase; kInvalid: no private key of a kind we use.

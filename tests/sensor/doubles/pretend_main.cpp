@@ -1,5 +1,7 @@
 // Stand-ins for updater and admit in tests of the real supervisor and worker. As admit: offers what STATE/pretend/offer names ("<hex> go|hold"), grants it once it is announced, and
 // takes back what STATE/pretend/taken-back names. As updater: keeps everything it hears in STATE/pretend, and says ten times a second that the spool has changed.
+// Reports it answers as STATE/pretend/server-says says ("known", "unknown", "enrol-again", "i-am <id>"); absent: not at all. As `enrol-again` it leaves a line in STATE/pretend/enrolments (its pid) and does what
+// STATE/pretend/again says ("answers <id>", or what nobody should).
 // Called as STATE/pretend/worker: a worker that counts what STATE/pretend/health says ("events lost_events lost_detections") and leaves out what STATE/pretend/left-out says ("rule count" a line).
 // Called as STATE/pretend/collect-setup: a process connector that gives no record, until STATE/pretend/end-collector is there.
 #include <poll.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -27,6 +30,21 @@ std::string text_of(const std::filesystem::path& path) {
   text << file.rdbuf();
   return text.str();
 }
+ipc::EnrolledAgain said_id(const std::string& hex) {
+  ipc::EnrolledAgain said;
+  const auto bytes = from_hex(hex);
+  if (bytes && bytes->size() == said.sensor_id.size()) std::copy(bytes->begin(), bytes->end(), said.sensor_id.begin());
+  return said;
+}
+// Past the sender's own checks.
+void say(const ipc::EnrolledAgain& message) {
+  ipc::Frame frame;
+  frame.head.kind = message.kKind;
+  frame.head.payload_bytes = sizeof message;
+  frame.head.from = ipc::Process::kUpdater;
+  std::memcpy(frame.payload.data(), &message, sizeof message);
+  (void)!::send(3, &frame, sizeof frame, MSG_NOSIGNAL);
+}
 ipc::Set set_of(const std::string& hex) {
   ipc::Set set{};
   const auto bytes = from_hex(hex);
@@ -42,6 +60,7 @@ int admit(const std::filesystem::path& pretend, const std::multimap<std::string,
   ipc::Admitted answer;
   answer.trusted = 1;
   answer.plan_sequence = 7;
+  if (arguments.contains("--sensor-id")) std::ofstream(pretend / "sensor-id") << arguments.find("--sensor-id")->second << ' ' << arguments.find("--enrolled-ms")->second;
   if (arguments.contains("--paused")) std::ofstream(pretend / "asked") << "--paused " << arguments.find("--paused")->second;
   const ipc::Set wanted = set_of(hex);
   if (wanted != ipc::kNoSet && wanted != given("--running") && wanted != given("--held-back")) {
@@ -89,6 +108,11 @@ int update(const std::filesystem::path& pretend) {
         std::ofstream(pretend / "report.new") << to_string(report.state) << ' ' << to_hex(report.running) << ' ' << report.events << ' ' << report.matches << " boots " << report.vitals.boots << " disk " << report.vitals.disk_free_mib << " rss "
                                                     << report.vitals.sensor_rss_kib << " paused " << report.paused_ms << ' ' << report.pause_reason.view();
         std::filesystem::rename(pretend / "report.new", pretend / "report");
+        const std::string says = text_of(pretend / "server-says");
+        if (says.empty()) continue;
+        if (says.starts_with("i-am ")) say(said_id(says.substr(5)));
+        (void)supervisor.send(ipc::ReportAnswered{200, 1, says == "enrol-again" ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing, says == "unknown", 0}, ipc::Process::kUpdater).has_value();
+        std::ofstream(pretend / "answers", std::ios::app) << says << ' ' << to_hex(report.epoch) << std::endl;
       } else if (frame->is<ipc::HeldForServer>()) {
         events << "held_instance " << frame->as<ipc::HeldForServer>().rule_id.view() << ' ' << frame->as<ipc::HeldForServer>().input.view() << std::endl;
       }
@@ -96,6 +120,30 @@ int update(const std::filesystem::path& pretend) {
     char line[32'768];
     for (ssize_t n = 0; (n = ::recv(4, line, sizeof line, MSG_DONTWAIT)) > 0;) detections << std::string_view(line, static_cast<size_t>(n)) << std::endl;
   }
+}
+
+int enrol_again(const std::filesystem::path& pretend) {
+  ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
+  std::ofstream(pretend / "enrolments", std::ios::app) << ::getpid() << std::endl;
+  std::istringstream what(text_of(pretend / "again"));
+  std::string does, hex;
+  what >> does >> hex;
+  if (does == "answers") say(said_id(hex));
+  if (does == "answers") return 0;
+  if (does == "refused") return 3;
+  if (does == "closes") supervisor.close();
+  if (does == "garbage") (void)!::send(3, "garbage", 7, MSG_NOSIGNAL);
+  if (does == "says-another-thing") (void)supervisor.send(ipc::UpdaterReady{}, ipc::Process::kUpdater).has_value();
+  if (does == "leaves-files" || does == "leaves-links") {
+    const std::filesystem::path again = pretend.parent_path() / "spool/again";
+    std::filesystem::create_directories(again);
+    for (const char* file : {"sensor.key", "identity.json"}) {
+      if (does == "leaves-links") std::filesystem::create_symlink("/etc/passwd", again / file);
+      else std::ofstream(again / file) << R"({"server":"http://evil"})";
+    }
+    return 0;
+  }
+  for (;;) ::pause();
 }
 
 int work(const std::filesystem::path& pretend, const std::multimap<std::string, std::string>& arguments) {
@@ -151,10 +199,11 @@ int collect(const std::filesystem::path& pretend) {
 int main(int argc, char** argv) {
   const std::filesystem::path called(argv[0]);
   std::multimap<std::string, std::string> arguments;
-  const bool updater = argc > 1 && std::string(argv[1]) == "run";
+  const std::string command = argc > 1 ? argv[1] : "";
+  const bool updater = command == "run" || command == "enrol-again";
   for (int i = updater ? 2 : 1; i + 1 < argc; i += 2) arguments.emplace(argv[i], argv[i + 1]);
   if (called.filename() == "worker") return work(called.parent_path(), arguments);
   if (called.filename() == "collect-setup") return collect(called.parent_path());
   const std::filesystem::path pretend = std::filesystem::path(arguments.find("--state")->second) / "pretend";
-  return updater ? update(pretend) : admit(pretend, arguments);
+  return command == "enrol-again" ? enrol_again(pretend) : updater ? update(pretend) : admit(pretend, arguments);
 }
