@@ -16,6 +16,13 @@ Result<std::optional<Digest>> digest_or_empty_at(const JsonField& object, std::s
 std::string digest_or_empty(const std::optional<Digest>& digest);
 Result<std::vector<std::string>> texts_at(const JsonField& object, std::string_view name, size_t count_max, size_t bytes_max);  // absent: none
 Result<std::string> id_at(const JsonField& object, std::string_view name);  // 32 lower-case hexadecimal digits
+// Which sensor, and which of its starts: what everything between a sensor and the server says of itself that one start may not use of another.
+template <class Message>
+Status read_start(const JsonField& object, Message& out) {
+  TRY(out.sensor_id, id_at(object, "sensor_id"));
+  TRY(out.boot_epoch, id_at(object, "boot_epoch"));
+  return {};
+}
 Json texts(const std::vector<std::string>& values);
 
 }  // namespace creance::plan::detail

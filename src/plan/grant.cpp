@@ -13,8 +13,7 @@ Result<Grant> Grant::parse(const Json& signed_part) {
   TRY(const std::string type, document.text_at("_type", 1, 64));
   if (type != "grant") return fail(ErrorCode::kInvalid, "signed._type: must be `grant`");
   Grant grant;
-  TRY(grant.sensor_id, detail::id_at(document, "sensor_id"));
-  TRY(grant.boot_epoch, detail::id_at(document, "boot_epoch"));
+  TRY_VOID(detail::read_start(document, grant));
   TRY(grant.release_digest, detail::digest_at(document, "release_digest"));
   TRY(const JsonField verdict, document.at("verdict"));
   TRY(const std::string text, verdict.text(1, 16));

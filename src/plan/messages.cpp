@@ -178,8 +178,7 @@ Result<EnrolAgain> EnrolAgain::parse(BytesView body) {
   TRY(const Json json, read_body(body));
   const JsonField document(json);
   EnrolAgain again;
-  TRY(again.sensor_id, detail::id_at(document, "sensor_id"));
-  TRY(again.boot_epoch, detail::id_at(document, "boot_epoch"));
+  TRY_VOID(detail::read_start(document, again));
   TRY(again.request, enrol_request_at(document));
   return again;
 }
@@ -220,8 +219,7 @@ Result<Announce> Announce::parse(BytesView body) {
   TRY(const Json json, read_body(body));
   const JsonField document(json);
   Announce announce;
-  TRY(announce.sensor_id, detail::id_at(document, "sensor_id"));
-  TRY(announce.boot_epoch, detail::id_at(document, "boot_epoch"));
+  TRY_VOID(detail::read_start(document, announce));
   TRY(announce.release_digest, detail::digest_at(document, "release_digest"));
   TRY(announce.running_digest, detail::digest_or_empty_at(document, "running_digest"));
   return announce;
@@ -242,10 +240,9 @@ Result<Report> Report::parse(BytesView body) {
   TRY(const Json json, read_body(body));
   const JsonField document(json);
   Report report;
-  TRY(report.sensor_id, detail::id_at(document, "sensor_id"));
+  TRY_VOID(detail::read_start(document, report));
   TRY(report.machine_id, detail::id_at(document, "machine_id"));
   TRY(report.boot_id, document.text_at("boot_id", 0, 64));
-  TRY(report.boot_epoch, detail::id_at(document, "boot_epoch"));
   TRY(report.nonce, optional_id_at(document, "nonce"));
   TRY(report.sequence, document.integer_at("sequence"));
   TRY(const JsonField state, document.at("state"));

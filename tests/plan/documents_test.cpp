@@ -263,6 +263,29 @@ TEST(Messages, HostileOnesAreRefusedWithTheirPlace) {
   EXPECT_EQ(complaint<Report>(good, {"events"}, "{}"), "events: must be a list");
 }
 
+TEST(Messages, WhatIsOfOneStartOfASensorNamesBothAlike) {
+  const auto refuses_all = [](auto message) {
+    using Message = decltype(message);
+    for (const char* member : {"sensor_id", "boot_epoch"}) {
+      Json json = message.to_json();
+      json.set(member, "ABC");
+      const auto complaint_of = [&] {
+        if constexpr (std::is_same_v<Message, Grant>) return Grant::parse(json);
+        else return Message::parse(as_bytes(to_json(json)));
+      };
+      const auto parsed = complaint_of();
+      ASSERT_FALSE(parsed);
+      EXPECT_TRUE(parsed.error().detail.ends_with(std::string(member) + ": must be 32 lower-case hexadecimal digits")) << parsed.error().detail;
+    }
+  };
+  Report report;
+  report.sensor_id = report.machine_id = report.boot_epoch = id('1');
+  refuses_all(report);
+  refuses_all(Announce{id('1'), id('2'), digest(1), {}});
+  refuses_all(EnrolAgain{id('1'), id('2'), {"", std::string(64, 'a'), "host", id('1'), "linux", {"0.1.0", {}}}});
+  refuses_all(Grant{id('1'), id('2'), digest(1), Verdict::kHold, WallTime{}});
+}
+
 TEST(Messages, TheSignedBytesAreMethodPathAndBody) { EXPECT_EQ(as_text(signed_message("POST", "/api/v1/report", as_bytes("{}"))), "POST /api/v1/report\n{}"); }
 
 }  // namespace
