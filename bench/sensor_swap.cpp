@@ -9,15 +9,19 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <thread>
 
-#include "base/digest.hpp"
 #include "base/os/real.hpp"
+#include "channel/verified_correlations.hpp"
 #include "compiler/build.hpp"
+#include "interpreter/correlation.hpp"
 #include "sensor/worker/worker.hpp"
+#include "sigma/parser.hpp"
 #include "streams.hpp"
+#include "support/set_files.hpp"
 
 namespace creance::bench {
 namespace {
@@ -87,25 +91,48 @@ std::string spread(std::vector<int64_t>& times) {
   return fmt::format("median {:.2f} µs, 99.99 % {:.0f} µs, longest {:.0f} µs", at(0.5), at(0.9999), static_cast<double>(times.back()) / 1e3);
 }
 
-Result<std::vector<ipc::Set>> write_sets(const fs::path& folder, const compiler::Build& built) {
-  std::vector<ipc::Set> sets;
-  os::RealFileSystem files;
-  for (uint8_t tag = 1; tag <= 2; ++tag) {
-    ipc::SetRecord record;
-    record.release.fill(tag);
-    for (const auto& channel : built.channels) {
-      ipc::SetFile& file = record.files[record.count++];
-      file.name.assign(channel.type->id + ".channel");
-      file.sha256 = sha256(channel.bytes).bytes;
-      file.fingerprint = channel.type->fingerprint;
-      file.bytes = channel.bytes.size();
-      fs::create_directories(folder / to_hex(record.release));
-      TRY_VOID(files.write_atomic(folder / to_hex(record.release) / std::string(file.name.view()), channel.bytes, 0644));
+// A release changes the list of correlations while all their memory is in use: what the event thread does for it, and the longest of the events that follow.
+std::string swap_of_full_correlations(size_t swaps) {
+  const auto built_of = [](const char* kinds) {
+    std::string yaml = "title: Pipe\nname: pipe\nid: 00000000-0000-4000-8000-000000000001\nlogsource: {product: windows, category: pipe_created}\ndetection: {sel: {PipeName|contains: x}, condition: sel}\n";
+    for (const char* kind = kinds; *kind != 0; ++kind)
+      yaml += fmt::format("---\ntitle: C\nid: 00000000-0000-4000-8000-0000000000c{0}\ncorrelation: {{type: event_count, rules: [pipe], group-by: [Image], timespan: {0}h, condition: {{gte: 1{0}}}}}\n", *kind);
+    auto parsed = sigma::parse(yaml, "bench.yml");
+    Diagnostics diagnostics;
+    return compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics, parsed.correlations);
+  };
+  const auto before = built_of("123"), after = built_of("234");
+  if (!before || !after || !before->correlations || !after->correlations) return "not compiled";
+  const auto files = std::array{channel::VerifiedCorrelations::verify(before->correlations->bytes), channel::VerifiedCorrelations::verify(after->correlations->bytes)};
+  if (!files[0] || !files[1]) return "not verified";
+  const schema::TemplateType& type = *schema::Catalog::embedded().find("windows.pipe_created");
+  std::vector<schema::InputValue> values(type.inputs.size());
+  const size_t image = *type.input_index("Image");
+  const uint32_t source[] = {0};
+  uint64_t number = 0;
+  std::string text;
+  auto state = std::make_unique<interpreter::CorrelationState>(*files[0], interpreter::Hash128{1, 2});
+  const auto event = [&] {
+    text = fmt::format("image-{}", number++);
+    values[image] = schema::InputValue(text);
+    (void)state->observe({0, source, {values, {}, {}}, 1'000'000});
+  };
+  std::vector<int64_t> swapped, longest;
+  for (size_t swap = 0; swap < swaps; ++swap) {
+    while (state->counts().evicted == 0) event();
+    auto next = std::make_unique<interpreter::CorrelationState>(*files[(swap + 1) % 2], interpreter::Hash128{1, 2});
+    const int64_t from = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+    (void)next->inherit(*state);
+    swapped.push_back(nanoseconds(CLOCK_THREAD_CPUTIME_ID) - from);
+    state = std::move(next);
+    longest.push_back(0);
+    for (size_t n = 0; n < 4'096; ++n) {
+      const int64_t began = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+      event();
+      longest.back() = std::max(longest.back(), nanoseconds(CLOCK_THREAD_CPUTIME_ID) - began);
     }
-    TRY_VOID(ipc::write_record(files, folder / to_hex(record.release) / "set.bin", record));
-    sets.push_back(record.release);
   }
-  return sets;
+  return fmt::format("in the event's thread {}; the longest of 4,096 events from each on: {}", spread(swapped), spread(longest));
 }
 
 }  // namespace
@@ -127,8 +154,13 @@ int measure_swaps(const std::vector<std::string>& folders, const std::vector<std
   for (const OwnedEvent& event : mixed) at.push_back(&event);
   if (at.empty()) return complain("no event of these rules' Types");
   const fs::path folder = fs::temp_directory_path() / fmt::format("creance-swaps-{}", ::getpid());
-  const auto sets = write_sets(folder, *built);
-  if (!sets) return complain(sets.error().detail);
+  os::RealFileSystem disk;
+  ipc::Set sets[2];
+  for (uint8_t tag = 1; tag <= 2; ++tag) {
+    const auto written = test::write_set(disk, folder, tag, *built);
+    if (!written) return complain(written.error().detail);
+    sets[tag - 1] = *written;
+  }
   const ipc::Descriptor sets_folder(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   fmt::print("{} channels, {} events, {} swaps\n", types.size(), at.size(), swaps);
   const os::RealClock clock;
@@ -149,15 +181,15 @@ int measure_swaps(const std::vector<std::string>& folders, const std::vector<std
       measured.between = [&] {
         if (done >= swaps) return;
         measured.swapped.push_back(measured.cpu.size());
-        held = std::move(*load((*sets)[done % 2]));
+        held = std::move(*load(sets[done % 2]));
         ++done;
       };
     auto preparer = sensor::Preparer::start(load);
     if (!preparer) return complain(preparer.error().detail);
-    sensor::Worker worker({"host", "1", detections.get(), -1, (*sets)[0]}, std::move(pair->second), std::move(collector), std::move(*recent), clock);
+    sensor::Worker worker({"host", "1", detections.get(), -1, sets[0]}, std::move(pair->second), std::move(collector), std::move(*recent), clock);
     std::thread loop([&] { worker.run(std::move(*preparer)); });
     const MonotonicTime until = clock.monotonic() + MonotonicTime(between ? 60'000 : swapping ? 60'000 : 2'000);
-    if (swapping) (void)pair->first.send(ipc::Activate{(*sets)[1]}, ipc::Process::kSupervisor).has_value();
+    if (swapping) (void)pair->first.send(ipc::Activate{sets[1]}, ipc::Process::kSupervisor).has_value();
     bool first = true;
     while (clock.monotonic() < until && (done < swaps || !(swapping || between))) {
       pollfd waiting{pair->first.fd(), POLLIN, 0};
@@ -165,7 +197,7 @@ int measure_swaps(const std::vector<std::string>& folders, const std::vector<std
       while (const auto frame = pair->first.receive()) {
         if (!frame->is<ipc::Activated>()) continue;
         if (first) first = false;  // of the start
-        else if (++done < swaps) (void)pair->first.send(ipc::Activate{(*sets)[done % 2 == 0 ? 1 : 0]}, ipc::Process::kSupervisor).has_value();
+        else if (++done < swaps) (void)pair->first.send(ipc::Activate{sets[done % 2 == 0 ? 1 : 0]}, ipc::Process::kSupervisor).has_value();
       }
     }
     measured.stop = true;
@@ -181,6 +213,7 @@ int measure_swaps(const std::vector<std::string>& folders, const std::vector<std
       fmt::print("  {:<15} all: {}; the longest of {} from each swap on: {}\n", name, spread(times), kBehind, spread(longest));
     }
   }
+  fmt::print("{:<34} {} swaps\n  {:<15} {}\n", "correlations changed, memory full", swaps, "processor time", swap_of_full_correlations(swaps));
   fs::remove_all(folder);
   return 0;
 }

@@ -139,7 +139,7 @@ Totals report_files(const std::vector<scan::FileReport>& reports, const Terminal
 
 void report_correlations(const scan::CorrelationReport& report, const Terminal& terminal) {
   if (report.untimed > 0) terminal.warning(fmt::format("correlations: {} events have no readable time and count as happening with the event before them", report.untimed));
-  if (report.restarted > 0) terminal.warning(fmt::format("correlations: time went back by more than the timespan {} times, and a group began anew; sort events that belong together by time, or give their files in the order of their events", report.restarted));
+  if (report.went_back > 0) terminal.warning(fmt::format("correlations: time went back by more than the timespan {} times, and what came then was counted apart; sort events that belong together by time, or give their files in the order of their events", report.went_back));
   if (report.evicted > 0) terminal.warning(fmt::format("correlations: memory was full, {} groups left before their time was over; scan fewer hosts or hours at once", report.evicted));
   if (report.dropped > 0) terminal.warning(fmt::format("correlations: {} events left their groups before their time was over, since a group was too large", report.dropped));
 }

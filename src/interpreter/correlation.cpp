@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/correlation_limits.hpp"
 
 namespace creance::interpreter {
 namespace {
@@ -19,6 +20,7 @@ constexpr uint32_t kNone = 0xffffffff;
 constexpr int64_t kTimeMax = 1ll << 60;  // microseconds; beyond, times are cut to it, so that sums of times never overflow
 constexpr Int128 kPercentUnits = Int128{100} * kDecimalUnits;
 
+// One strand of a group: events whose times are near each other (docs/adr/0180). A group that never saw time jump has one.
 // INVARIANT: an index of a cell comes from this file alone, never from a channel file.
 struct Group {
   Hash128 key;
@@ -26,10 +28,11 @@ struct Group {
   uint32_t bucket_next, bucket_previous;
   uint32_t newer, older;  // of all groups, by last use
   uint32_t first, last;   // events by time
-  uint32_t correlation;
-  uint32_t events;
-  uint32_t holds;         // the condition held at the last look (kinds that do not use up their events)
-  uint32_t unused;
+  uint32_t slot;          // whose it is: of a correlation, or of one that is no more
+  uint32_t events : 31;
+  uint32_t holds : 1;     // the condition held at the last look (kinds that do not use up their events)
+  uint32_t lag;           // microseconds from the event that came last to the newest one; at most limits::kCorrelationLagMax
+  uint32_t used;          // the number of its last use
 };
 struct Entry {  // an event of a group; kValues and kRules keep the newest one of each value or rule only
   Hash128 value;  // kValues, kShare: its hash; kRules: the rule; numbers: an Int128
@@ -80,16 +83,34 @@ struct Observation {
   uint32_t feed;   // the first that brought it
 };
 
+constexpr uint32_t kChunkCells = 1'024;
+struct Chunk {  // cells are taken from the system piece by piece as they are used, and memory can grow without one of them moving
+  std::array<uint64_t, kChunkCells / 64> groups{};  // one bit for each cell: a group in use
+  std::array<Cell, kChunkCells> cells;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what a cell holds is written before it is read
+  Chunk() {}
+};
+struct Slot {  // whose a group is; stays its place when correlations change theirs
+  uint32_t correlation = kNone;  // of the file; kNone: it is no more, its groups only wait to be let go
+  MeasureKind kind{};
+  int64_t span = 0;
+  int64_t clock = 0;             // of the last event
+  uint32_t groups = 0;
+};
+
 // All that is remembered of events; changes hands as a whole.
 struct Memory {
-  std::unique_ptr<Cell[]> cells;
-  std::vector<uint64_t> kinds;  // per cell one bit: a group
+  std::vector<std::unique_ptr<Chunk>> chunks;
   std::vector<uint32_t> buckets;
+  std::vector<Slot> slots;
   uint32_t untouched = 0;    // cells from here on were never used
+  uint32_t in_use = 0;
   uint32_t free = kNone;
   uint32_t newest = kNone;   // groups by last use
   uint32_t oldest = kNone;
-  std::vector<int64_t> clocks;  // of the last event, per correlation
+  uint32_t uses = 0;         // numbers them; wraps around
+  uint32_t sweep = 0;        // cells from here to `sweep_end` may be groups of slots that are no correlation's any more
+  uint32_t sweep_end = 0;
 };
 
 }  // namespace
@@ -97,14 +118,17 @@ struct Memory {
 struct CorrelationState::State : Memory {
   State(const channel::VerifiedCorrelations& verified, Hash128 hash_key)
       : l(verified.layout()), key(hash_key), cell_count(static_cast<uint32_t>(std::min<uint64_t>(channel::state_cells(l.header->state_bytes), limits::kCorrelationStateBytesMax / channel::kStateCellBytes))) {
-    cells = std::make_unique_for_overwrite<Cell[]>(cell_count);
-    kinds.assign(cell_count / 64 + 1, 0);
-    bucket_count = std::bit_floor(std::max(cell_count, 2u));
-    buckets.assign(bucket_count, kNone);
+    for (uint32_t have = 0; have < cell_count; have += kChunkCells) chunks.push_back(std::make_unique<Chunk>());
+    buckets.assign(std::bit_floor(std::max(cell_count, 2u)), kNone);
     pending.assign(l.feeds.size(), 0);
     awake.assign(l.correlations.size(), 0);
     held.assign(l.correlations.size(), 0);
-    clocks.assign(l.correlations.size(), 0);
+    over.assign(l.correlations.size(), 0);
+    used.assign(l.correlations.size(), {});
+    over_now.reserve(l.correlations.size());
+    own_slots();
+    for (uint32_t i = 0; i < l.correlations.size(); ++i) by_digest.push_back(i);
+    std::ranges::sort(by_digest, {}, [this](uint32_t i) { return l.correlations[i].digest; });
     uint32_t most = 0;
     for (const CorrelationRecord& c : l.correlations) most = std::max(most, std::min<uint32_t>(c.feeds.count, static_cast<uint32_t>(l.feeds.size())));
     observations.resize(most);
@@ -115,12 +139,18 @@ struct CorrelationState::State : Memory {
 
   channel::CorrelationLayout l;
   Hash128 key;
-  uint32_t cell_count;
-  uint32_t bucket_count = 0;
+  uint32_t cell_count;       // at most; after a swap into less memory more may be in use for a while
+  std::vector<uint32_t> slot_of;    // per correlation
+  std::vector<uint32_t> by_digest;  // correlations
   int64_t clock = 0;         // of the last event with a time
   std::vector<uint8_t> pending;  // per feed: the present event comes by it
   std::vector<uint8_t> awake;    // per correlation
   std::vector<uint8_t> held;
+  std::vector<uint8_t> over;     // per correlation: its budget is used up
+  std::vector<CorrelationUse> used;
+  std::vector<uint32_t> over_now;  // by the present event
+  CorrelationUse allowed = kNoCorrelationBudget;
+  uint32_t at_work = 0;          // the correlation that looks
   std::vector<Observation> observations;
   std::vector<CorrelationHit> hits;
   std::vector<Int128> sorted;
@@ -139,11 +169,12 @@ struct CorrelationState::State : Memory {
 
   // ---- cells
 
-  Group& group(uint32_t index) noexcept { return cells[index].group; }
-  Entry& entry(uint32_t index) noexcept { return cells[index].entry; }
+  Cell& cell(uint32_t index) noexcept { return chunks[index / kChunkCells]->cells[index % kChunkCells]; }
+  Group& group(uint32_t index) noexcept { return cell(index).group; }
+  Entry& entry(uint32_t index) noexcept { return cell(index).entry; }
 
-  uint32_t bucket_of(uint64_t owner, const Hash128& hash) const noexcept { return static_cast<uint32_t>((hash.low ^ owner * 0x9e3779b97f4a7c15ull) >> 32) & (bucket_count - 1); }
-  uint32_t group_bucket(const Group& g) const noexcept { return bucket_of(g.correlation, g.key); }
+  uint32_t bucket_of(uint64_t owner, const Hash128& hash) const noexcept { return static_cast<uint32_t>((hash.low ^ owner * 0x9e3779b97f4a7c15ull) >> 32) & (static_cast<uint32_t>(buckets.size()) - 1); }
+  uint32_t group_bucket(const Group& g) const noexcept { return bucket_of(g.slot, g.key); }
   uint32_t entry_bucket(const Entry& e) const noexcept { return bucket_of(uint64_t{e.group} + (uint64_t{1} << 32), e.value); }
 
   template <class Node>
@@ -159,28 +190,67 @@ struct CorrelationState::State : Memory {
     else set_next(node.bucket_previous, node.bucket_next);
     if (node.bucket_next != kNone) set_previous(node.bucket_next, node.bucket_previous);
   }
-  // Chains hold groups and entries side by side; which one a cell is, its kind byte says.
+  // Chains hold groups and entries side by side; which one a cell is, its bit says.
   void set_next(uint32_t index, uint32_t to) noexcept { (is_group(index) ? group(index).bucket_next : entry(index).bucket_next) = to; }
   void set_previous(uint32_t index, uint32_t to) noexcept { (is_group(index) ? group(index).bucket_previous : entry(index).bucket_previous) = to; }
   uint32_t next_in_bucket(uint32_t index) noexcept { return is_group(index) ? group(index).bucket_next : entry(index).bucket_next; }
-  bool is_group(uint32_t index) const noexcept { return (kinds[index / 64] >> (index % 64) & 1) != 0; }
+  uint64_t& group_bits(uint32_t index) const noexcept { return chunks[index / kChunkCells]->groups[index % kChunkCells / 64]; }
+  bool is_group(uint32_t index) const noexcept { return (group_bits(index) >> (index % 64) & 1) != 0; }
   void set_group(uint32_t index, bool is) noexcept {
     const uint64_t bit = uint64_t{1} << (index % 64);
-    kinds[index / 64] = is ? kinds[index / 64] | bit : kinds[index / 64] & ~bit;
+    uint64_t& bits = group_bits(index);
+    bits = is ? bits | bit : bits & ~bit;
   }
 
   void give_back(uint32_t index) noexcept {
-    cells[index].next_free = free;
+    set_group(index, false);
+    cell(index).next_free = free;
     free = index;
+    --in_use;
+  }
+
+  // A few strands of one group. INVARIANT: no more than a group can have, so that add() always finds room.
+  struct Strands {
+    std::array<uint32_t, limits::kCorrelationStrandsMax + 1> list{};
+    size_t count = 0;
+    void add(uint32_t in) noexcept {
+      if (count < list.size()) list[count++] = in;
+    }
+    template <class Less>
+    void sort(Less less) noexcept {  // a handful
+      for (size_t i = 1; i < count; ++i) {
+        for (size_t k = i; k > 0 && less(list[k], list[k - 1]); --k) std::swap(list[k], list[k - 1]);
+      }
+    }
+    void erase(size_t at) noexcept {
+      for (--count; at < count; ++at) list[at] = list[at + 1];
+    }
+    const uint32_t* begin() const noexcept { return list.data(); }
+    const uint32_t* end() const noexcept { return list.data() + count; }
+  };
+  Strands pinned;  // must not go meanwhile
+
+  // What leaves for another's sake: counted, and held against whose event it is.
+  void push_out(uint32_t victim) noexcept {
+    const Group& g = group(victim);
+    if (is_past(victim)) {
+      ++expired;
+    } else {
+      ++counts.evicted;
+      if (g.slot != slot_of[at_work]) used[at_work].pushed_out_bytes += (uint64_t{g.events} + 1) * sizeof(Cell);
+    }
+    remove(victim);
   }
 
   // A cell; `keep` is the group that must not go. When memory is full the group that was used least recently leaves, or the oldest event of `keep` if there is no other.
   uint32_t take(uint32_t keep) noexcept {
-    if (free == kNone && untouched == cell_count) {
-      const uint32_t victim = oldest == keep && oldest != kNone ? group(oldest).newer : oldest;
+    const uint32_t most_cells = std::min(cell_count, static_cast<uint32_t>(chunks.size()) * kChunkCells);
+    constexpr int kAtOnce = 2;  // memory that became less is made free in steps
+    for (int n = 0; n < kAtOnce && in_use >= most_cells; ++n) {
+      uint32_t victim = oldest;
+      while (victim != kNone && (victim == keep || std::find(pinned.begin(), pinned.end(), victim) != pinned.end())) victim = group(victim).newer;
       if (victim != kNone) {
-        ++(is_past(victim) ? expired : counts.evicted);
-        remove(victim);
+        push_out(victim);
       } else if (keep != kNone && group(keep).first != kNone) {
         ++counts.dropped;
         drop(keep, group(keep).first);
@@ -188,19 +258,21 @@ struct CorrelationState::State : Memory {
         return kNone;
       }
     }
-    if (free == kNone) return untouched++;
-    const uint32_t index = free;
-    free = cells[index].next_free;
+    const uint32_t index = free != kNone ? free : untouched;
+    if (free != kNone) free = cell(free).next_free;
+    else if (untouched < chunks.size() * kChunkCells) ++untouched;
+    else return kNone;
+    ++in_use;
     return index;
   }
   uint64_t expired = 0;
-
   // ---- groups
 
   static int64_t span_of(const CorrelationRecord& c) noexcept { return std::clamp<int64_t>(c.timespan_us, 0, kTimeMax); }
   bool is_past(uint32_t index) noexcept {
     const Group& g = group(index);
-    return g.last == kNone || entry(g.last).time < clocks[g.correlation] - span_of(l.correlations[g.correlation]);
+    const Slot& of = slots[g.slot];
+    return of.correlation == kNone || g.last == kNone || entry(g.last).time < of.clock - of.span;
   }
 
   void detach(uint32_t index) noexcept {  // from the order of use
@@ -217,37 +289,82 @@ struct CorrelationState::State : Memory {
     if (oldest == kNone) oldest = index;
   }
 
-  uint32_t find_group(uint32_t correlation, const Hash128& hash) noexcept {
-    for (uint32_t at = buckets[bucket_of(correlation, hash)]; at != kNone; at = next_in_bucket(at)) {
+  // The strands of a group, by what they are to an event of this time. Near is one if its newest event is at most a timespan away. `behind`: of those that the event is not older than the latest;
+  // `earlier`: the others of those, that have nothing to add, since whatever they saw of the same window, that one saw, too. `ahead`: near ones in which it is late, by time.
+  struct Near {
+    uint32_t behind = kNone;
+    Strands ahead, earlier;
+    uint32_t last = kNone;   // of all: the one that was used last …
+    uint32_t least = kNone;  // … and of those that do not take the event: the one that was used least recently
+    uint32_t count = 0;      // of all
+  };
+  static bool is_later(uint32_t use, uint32_t than) noexcept { return static_cast<int32_t>(use - than) > 0; }
+  int64_t newest_time(uint32_t in) noexcept { return group(in).last == kNone ? -2 * kTimeMax : entry(group(in).last).time; }
+  Near near_strands(uint32_t slot, const Hash128& hash, int64_t time) noexcept {
+    Near out;
+    const int64_t span = slots[slot].span;
+    const auto may_leave = [&](uint32_t in) {
+      if (out.least == kNone || is_later(group(out.least).used, group(in).used)) out.least = in;
+    };
+    for (uint32_t at = buckets[bucket_of(slot, hash)]; at != kNone; at = next_in_bucket(at)) {
       ++steps;
-      if (is_group(at) && group(at).correlation == correlation && group(at).key == hash) return at;
+      if (!is_group(at) || group(at).slot != slot || !(group(at).key == hash)) continue;
+      ++out.count;
+      if (out.last == kNone || is_later(group(at).used, group(out.last).used)) out.last = at;
+      const int64_t n = newest_time(at);
+      if (time < n - span || time > n + span) {
+        may_leave(at);
+      } else if (n > time) {
+        out.ahead.add(at);
+      } else if (const uint32_t earlier = out.behind == kNone || n > newest_time(out.behind) ? std::exchange(out.behind, at) : at; earlier != kNone) {
+        out.earlier.add(earlier);
+        may_leave(earlier);
+      }
     }
-    return kNone;
+    out.ahead.sort([this](uint32_t a, uint32_t b) { return newest_time(a) < newest_time(b); });
+    return out;
   }
 
-  uint32_t make_group(uint32_t correlation, const Hash128& hash) noexcept {
+  uint32_t make_group(uint32_t slot, const Hash128& hash) noexcept {
     const uint32_t index = take(kNone);
     if (index == kNone) return kNone;
     set_group(index, true);
-    group(index) = {hash, words_of(0), kNone, kNone, kNone, kNone, kNone, kNone, correlation, 0, 0, 0};
+    group(index) = {hash, words_of(0), kNone, kNone, kNone, kNone, kNone, kNone, slot, 0, 0, 0, 0};
     link(group_bucket(group(index)), index, group(index));
     make_newest(index);
+    ++slots[slot].groups;
     return index;
   }
 
-  MeasureKind kind_of(const Group& g) const noexcept { return l.correlations[g.correlation].kind; }
+  MeasureKind kind_of(const Group& g) const noexcept { return slots[g.slot].kind; }
   static bool is_keyed(MeasureKind kind) noexcept { return kind == MeasureKind::kValues || kind == MeasureKind::kRules; }
 
-  void empty(uint32_t index) noexcept {
-    while (group(index).first != kNone) drop(index, group(index).first);
-    group(index).holds = 0;
+  void own_slots() {
+    slot_of.clear();
+    slots.clear();
+    for (uint32_t i = 0; i < l.correlations.size(); ++i) {
+      slot_of.push_back(i);
+      slots.push_back({i, l.correlations[i].kind, span_of(l.correlations[i])});
+    }
   }
+
   void remove(uint32_t index) noexcept {
-    empty(index);
+    while (group(index).first != kNone) drop(index, group(index).first);
     unlink(group_bucket(group(index)), group(index));
     detach(index);
+    --slots[group(index).slot].groups;
     give_back(index);
     ++steps;
+  }
+
+  // Lets go what belongs to no correlation any more, a little at each event: nothing of it is looked for, it only takes room.
+  void let_go() noexcept {
+    constexpr int kAtOnce = 64;
+    for (int n = 0; n < kAtOnce && sweep < sweep_end; ++n, ++steps) {
+      if (!is_group(sweep) || slots[group(sweep).slot].correlation != kNone) ++sweep;
+      else if (group(sweep).first != kNone) drop(sweep, group(sweep).first);
+      else remove(sweep);
+    }
   }
 
   // ---- events of a group
@@ -280,7 +397,7 @@ struct CorrelationState::State : Memory {
       if (same != kNone && entry(same).time > time) return;
       if (same != kNone) drop(in, same);
     }
-    if (group(in).events >= limits::kCorrelationEntriesMax) {
+    if (uint32_t{group(in).events} >= limits::kCorrelationEntriesMax) {
       ++counts.dropped;
       drop(in, group(in).first);
     }
@@ -448,34 +565,125 @@ struct CorrelationState::State : Memory {
     return count;
   }
 
-  bool look(uint32_t correlation, const CorrelationRecord& c, const Observation& seen, int64_t time, CorrelationHit& hit) noexcept {
-    uint32_t in = find_group(correlation, seen.key);
-    if (in == kNone) in = make_group(correlation, seen.key);
-    if (in == kNone) return ++counts.dropped, false;
+  void touch(uint32_t in) noexcept {
     detach(in);
     make_newest(in);
-    const int64_t span = span_of(c);
-    if (group(in).last != kNone && time < entry(group(in).last).time - span) {
-      ++counts.restarted;
-      empty(in);
+    group(in).used = ++uses;
+  }
+
+  uint32_t begin_strand(uint32_t slot, const Hash128& hash, Near& near) noexcept {
+    if (near.count >= limits::kCorrelationStrandsMax) {
+      if (const auto* const at = std::find(near.earlier.begin(), near.earlier.end(), near.least); at != near.earlier.end()) near.earlier.erase(static_cast<size_t>(at - near.earlier.begin()));
+      remove(near.least);
     }
-    const int64_t end = group(in).last == kNone ? time : std::max(time, entry(group(in).last).time);
-    while (group(in).first != kNone && entry(group(in).first).time < end - span) drop(in, group(in).first);
+    const uint32_t in = make_group(slot, hash);
+    if (in != kNone) touch(in);
+    else ++counts.dropped;
+    return in;
+  }
+
+  // A strand with what `from` knows since then; `from` stays as it is.
+  uint32_t fork_strand(uint32_t from, int64_t since, Near& near) noexcept {
+    const uint32_t in = begin_strand(group(from).slot, group(from).key, near);
+    if (in == kNone) return kNone;
+    for (uint32_t at = group(from).first; at != kNone; at = entry(at).next, ++steps) {
+      if (entry(at).time >= since) insert(in, entry(at).value, entry(at).time, entry(at).rules);
+    }
+    group(in).holds = group(from).holds;
+    return in;
+  }
+
+  // Which strands take an event: the one that it goes on with, and those in which it is late; docs/adr/0180 has the reasons. `left`: near it, and left as they are.
+  struct Taken {
+    Strands by, left;
+  };
+  Taken strands_for(uint32_t slot, const Hash128& hash, int64_t time) noexcept {
+    const int64_t span = slots[slot].span;
+    Near near = near_strands(slot, hash, time);
+    Taken out;
+    const auto begins = [&](uint32_t in) {
+      if (in != kNone) out.by.add(in);
+    };
+    if (near.behind == kNone && near.ahead.count == 0) {
+      if (near.last != kNone && time < newest_time(near.last) - span) {
+        ++counts.went_back;
+        if (near.count >= limits::kCorrelationStrandsMax) ++counts.evicted;
+      }
+      begins(begin_strand(slot, hash, near));
+      return out;
+    }
+    Strands in_order = near.ahead;  // they stay in the order of their use, so that an event that is near all of them makes the one that others go on with no older than the rest
+    in_order.sort([this](uint32_t a, uint32_t b) { return is_later(group(b).used, group(a).used); });
+    for (const uint32_t in : in_order) touch(in);
+    const int64_t step = near.behind == kNone ? 0 : time - newest_time(near.behind);
+    if (step > 0 && step + group(near.behind).lag > span / 2) {  // it leaps: it may be forged, so that the strand stays as it is, beside the one with this event
+      // Where no further strand has room, the one that was used least recently leaves; if that is this one, it goes on with the event.
+      const bool has_room = near.count < limits::kCorrelationStrandsMax || (near.least != kNone && is_later(group(near.behind).used, group(near.least).used));
+      if (has_room && uint32_t{group(near.behind).events} < limits::kCorrelationEntriesMax / 2) {
+        pinned = near.ahead;
+        pinned.add(near.behind);
+        begins(fork_strand(near.behind, time - span, near));
+        near.earlier.add(std::exchange(near.behind, kNone));
+      }
+    }
+    out.left = near.earlier;
+    if (near.behind != kNone) {
+      touch(near.behind);
+      out.by.add(near.behind);
+    }
+    uint32_t events = 0;
+    for (const uint32_t in : near.ahead) out.by.add(in);
+    for (const uint32_t in : out.by) events += group(in).events;
+    while (out.by.count > 1 && events >= limits::kCorrelationEntriesMax) {  // all of them are one group, which has so many at most
+      const auto least = static_cast<size_t>(std::min_element(out.by.begin(), out.by.end(), [this](uint32_t a, uint32_t b) { return group(a).events < group(b).events; }) - out.by.begin());
+      events -= group(out.by.list[least]).events;
+      counts.dropped += group(out.by.list[least]).events;
+      remove(out.by.list[least]);
+      out.by.erase(least);
+    }
+    return out;
+  }
+
+  // Puts the event into one strand; whether that is a hit.
+  bool add(uint32_t correlation, const CorrelationRecord& c, const Observation& seen, int64_t time, uint32_t in, CorrelationHit& hit) noexcept {
+    const int64_t end = std::max(time, newest_time(in));
+    while (group(in).first != kNone && entry(group(in).first).time < end - span_of(c)) drop(in, group(in).first);
     if (group(in).first == kNone) group(in).holds = 0;
+    group(in).lag = static_cast<uint32_t>(std::min<int64_t>(end - time, limits::kCorrelationLagMax));
     if (c.kind == MeasureKind::kRules) {
       for (uint32_t rules = seen.rules; rules != 0; rules &= rules - 1) insert(in, {static_cast<uint64_t>(std::countr_zero(rules)), 0}, time, rules & (~rules + 1));
     } else {
       insert(in, seen.value, time, seen.rules);
     }
+    if (group(in).first == kNone) return false;
     uint32_t counted = 0;
-    if (group(in).first == kNone) return remove(in), false;
     const bool holds = condition(c, group(in), seen.value, counted);
     const bool fires = holds && (c.kind == MeasureKind::kShare || channel::uses_up(c.kind) || group(in).holds == 0);
     group(in).holds = holds ? 1 : 0;
-    if (!fires) return false;
-    hit = {correlation, seen.feed, counted, entry(group(in).first).time, time};
-    if (channel::uses_up(c.kind)) remove(in);
-    return true;
+    if (fires) hit = {correlation, seen.feed, counted, entry(group(in).first).time, time};
+    return fires;
+  }
+
+  bool look(uint32_t correlation, const CorrelationRecord& c, const Observation& seen, int64_t time, CorrelationHit& hit) noexcept {
+    pinned = {};
+    const Taken taken = strands_for(slot_of[correlation], seen.key, time);
+    pinned = taken.by;
+    for (const uint32_t in : taken.left) pinned.add(in);
+    bool fires = false;
+    for (const uint32_t in : taken.by) {
+      CorrelationHit another;
+      const bool one = add(correlation, c, seen, time, in, fires ? another : hit);
+      fires = fires || one;
+    }
+    pinned = {};
+    const bool used_up = fires && channel::uses_up(c.kind);
+    for (const uint32_t in : taken.by) {
+      if (used_up || group(in).first == kNone) remove(in);
+    }
+    for (const uint32_t in : taken.left) {
+      if (used_up) remove(in);  // what they know of the window was looked at, too
+    }
+    return fires;
   }
 
   void wake(std::span<const uint32_t> feeds, uint32_t after, uint32_t source) noexcept {
@@ -488,7 +696,7 @@ struct CorrelationState::State : Memory {
       const FeedRecord& feed = l.feeds[f];
       const bool forward = feed.correlation < l.correlations.size() && (after == kNone || feed.correlation > after);
       if (!forward) ++faults;
-      else if (feed.source == source && held[feed.correlation] == 0) pending[f] = awake[feed.correlation] = 1;
+      else if (feed.source == source && held[feed.correlation] == 0 && over[feed.correlation] == 0) pending[f] = awake[feed.correlation] = 1;
     }
   }
 
@@ -500,6 +708,7 @@ struct CorrelationState::State : Memory {
       if (source >= l.sources.size() || l.sources[source].type != event.type) ++faults;
       else wake(numbers(l.sources[source].feeds), kNone, source);
     }
+    let_go();
     size_t hit_count = 0;
     for (uint32_t i = 0; i < l.correlations.size(); ++i) {
       ++steps;
@@ -507,13 +716,20 @@ struct CorrelationState::State : Memory {
       awake[i] = 0;
       const CorrelationRecord& c = l.correlations[i];
       if (!fits(c.feeds, l.feeds.size()) || c.feeds.count > observations.size()) continue;
-      clocks[i] = clock;
+      at_work = i;
+      slots[slot_of[i]].clock = clock;
+      const uint64_t before = steps;
       const size_t count = collect(event, c);
       for (size_t k = 0; k < count && hit_count < hits.size(); ++k) {
         if (!look(i, c, observations[k], clock, hits[hit_count])) continue;
         wake(numbers(c.feeds_out), i, l.feeds[observations[k].feed].source);
         ++hit_count;
       }
+      CorrelationUse& own = used[i];
+      own.steps += steps - before;
+      if (own.steps <= allowed.steps && own.pushed_out_bytes <= allowed.pushed_out_bytes) continue;
+      over[i] = 1;
+      over_now.push_back(i);
     }
     return hit_count;
   }
@@ -533,42 +749,66 @@ CorrelationOutcome CorrelationState::observe(const ObservedEvent& event) noexcep
   State& s = *state_;
   s.steps = 0;
   s.faults = 0;
+  s.over_now.clear();
   ++s.counts.observed;
   const size_t hits = s.observe(event);
   s.counts.hits += hits;
   s.counts.faults += s.faults;
-  return {std::span(s.hits).first(hits), s.steps, s.faults};
+  return {std::span(s.hits).first(hits), s.over_now, s.steps, s.faults};
+}
+
+void CorrelationState::budget(const CorrelationUse& most) { state_->allowed = most; }
+
+void CorrelationState::begin_period() {
+  std::ranges::fill(state_->used, CorrelationUse{});
+  std::ranges::fill(state_->over, uint8_t{0});
+}
+
+const CorrelationUse& CorrelationState::used(uint32_t correlation) const {
+  CHECK(correlation < state_->used.size());
+  return state_->used[correlation];
 }
 
 const CorrelationCounts& CorrelationState::counts() const { return state_->counts; }
 
-void CorrelationState::inherit(CorrelationState& before) {
+uint64_t CorrelationState::inherit(CorrelationState& before) {
   State& to = *state_;
   State& from = *before.state_;
   CHECK(to.newest == kNone);
   to.key = from.key;
   to.clock = from.clock;
+  std::swap(static_cast<Memory&>(to), static_cast<Memory&>(from));
+  uint64_t steps = to.slots.size();
+  for (Slot& slot : to.slots) slot.correlation = kNone;
   // Digests are what the compiler says; how cells are linked follows from the kind, so that a file that lies in this does not make them anything else than they are.
-  const auto same_cells = [](const CorrelationRecord& a, const CorrelationRecord& b) { return a.digest == b.digest && a.kind == b.kind; };
-  if (to.cell_count == from.cell_count && std::ranges::equal(to.l.correlations, from.l.correlations, same_cells)) {
-    std::swap(static_cast<Memory&>(to), static_cast<Memory&>(from));  // what cells say of correlations are their indices
-    return;
+  std::vector<uint8_t> known(to.l.correlations.size(), 0);
+  for (size_t i = 0, k = 0; i < to.by_digest.size() && k < from.by_digest.size(); ++steps) {
+    const CorrelationRecord& now = to.l.correlations[to.by_digest[i]];
+    const CorrelationRecord& then = from.l.correlations[from.by_digest[k]];
+    if (now.digest != then.digest) {
+      ++(now.digest < then.digest ? i : k);
+      continue;
+    }
+    const uint32_t slot = from.slot_of[from.by_digest[k++]];
+    const uint32_t index = to.by_digest[i++];
+    if (now.kind != then.kind) continue;
+    to.slots[slot].correlation = index;
+    to.slots[slot].span = State::span_of(now);
+    to.slot_of[index] = slot;
+    known[index] = 1;
   }
-  std::vector<uint32_t> now(from.l.correlations.size(), kNone);
-  for (uint32_t i = 0; i < now.size(); ++i) {
-    const auto same = std::ranges::find(to.l.correlations, from.l.correlations[i].digest, &CorrelationRecord::digest);
-    if (same == to.l.correlations.end()) continue;
-    now[i] = static_cast<uint32_t>(same - to.l.correlations.begin());
-    to.clocks[now[i]] = from.clocks[i];
+  for (uint32_t i = 0, unused = 0; i < known.size(); ++i, ++steps) {
+    if (known[i] != 0) continue;
+    for (; unused < to.slots.size() && (to.slots[unused].correlation != kNone || to.slots[unused].groups > 0); ++unused) ++steps;
+    if (unused == to.slots.size()) to.slots.emplace_back();
+    to.slots[unused] = {i, to.l.correlations[i].kind, State::span_of(to.l.correlations[i])};
+    to.slot_of[i] = unused;
   }
-  for (uint32_t at = from.oldest; at != kNone; at = from.group(at).newer) {
-    const Group& old = from.group(at);
-    if (now[old.correlation] == kNone) continue;
-    const uint32_t in = to.make_group(now[old.correlation], old.key);
-    if (in == kNone) continue;
-    for (uint32_t e = old.first; e != kNone; e = from.entry(e).next) to.insert(in, from.entry(e).value, from.entry(e).time, from.entry(e).rules);
-    to.group(in).holds = old.holds;
-  }
+  to.sweep = 0;
+  to.sweep_end = to.untouched;
+  for (; to.chunks.size() * kChunkCells < to.cell_count && !from.chunks.empty(); from.chunks.pop_back(), ++steps) to.chunks.push_back(std::move(from.chunks.back()));
+  from.own_slots();
+  return steps;
 }
 
 }  // namespace creance::interpreter

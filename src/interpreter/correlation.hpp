@@ -32,8 +32,16 @@ struct CorrelationHit {
   int64_t last_us = 0;
 };
 
+// What one correlation may use up within a period, and what it used. `pushed_out_bytes`: memory of other correlations' groups that still mattered and had to leave for its own.
+struct CorrelationUse {
+  uint64_t steps = 0;
+  uint64_t pushed_out_bytes = 0;
+};
+inline constexpr CorrelationUse kNoCorrelationBudget{~uint64_t{0}, ~uint64_t{0}};
+
 struct CorrelationOutcome {
   std::span<const CorrelationHit> hits;  // valid until the next call; one that others refer to comes before them
+  std::span<const uint32_t> over_budget; // valid until the next call: correlations that this event took over their budget; they see nothing more until begin_period()
   uint64_t steps = 0;                    // in the unit of VerifiedCorrelations::cost_bound()
   uint32_t faults = 0;                   // run-time checks that failed: what they guarded was left out
 };
@@ -44,8 +52,8 @@ struct CorrelationCounts {
   uint64_t untimed = 0;        // events without a readable time
   uint64_t without_group = 0;  // a field of group-by had no value: not counted by that correlation
   uint64_t without_value = 0;  // the field of the condition had no value, or no number where one is needed
-  uint64_t restarted = 0;      // groups begun anew since an event was older than their whole window
-  uint64_t evicted = 0;        // groups that left while they still mattered, since memory was full
+  uint64_t went_back = 0;      // an event was older than the whole window of its group's newest strand, and began a strand of its own
+  uint64_t evicted = 0;        // groups that left while they still mattered: memory was full, or their time went back too often
   uint64_t dropped = 0;        // events that left early, since their group was too large or alone filled the memory
   uint64_t faults = 0;
 };
@@ -59,12 +67,16 @@ class CorrelationState {
   ~CorrelationState();
 
   void hold(uint32_t correlation);  // it sees nothing more: an input or a rule that it needs is not there
+  void budget(const CorrelationUse& most);  // of each correlation, within a period
+  void begin_period();              // nothing is used up, and who was over the budget sees again
+  const CorrelationUse& used(uint32_t correlation) const;
   CorrelationOutcome observe(const ObservedEvent& event) noexcept;
   const CorrelationCounts& counts() const;
 
-  // Takes over the groups of correlations with equal digests, after a swap of content; and the key. Into a fresh state only; `before` is empty of them afterwards, and must not observe.
-  // Where both have the same correlations in the same order and the same memory, that takes no time, however many groups there are. Else they are copied one by one.
-  void inherit(CorrelationState& before);
+  // Takes over the groups of correlations with equal digests, after a swap of content; and the key. Into a fresh state only; `before` is empty of them afterwards.
+  // No group is touched, however many there are: the memory changes hands as it is, and groups of correlations that are no more leave it with the next events, a few at each.
+  // Gives the steps that it took, in the unit of observe(): two for each correlation, and one for each thousand cells.
+  uint64_t inherit(CorrelationState& before);
 
  private:
   struct State;

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/check.hpp"
-#include "base/limits.hpp"
+#include "base/correlation_limits.hpp"
 
 namespace creance::reference {
 namespace {
@@ -138,6 +138,135 @@ std::optional<std::vector<std::string>> CorrelationJudge::values(uint32_t correl
   return out;
 }
 
+// docs/adr/0040-meaning-of-correlations.md, "Strands".
+CorrelationJudge::Taken CorrelationJudge::strands_at(Group& group, int64_t time, int64_t timespan) {
+  const auto newest = [](Group::iterator strand) { return strand->matches.back().time; };
+  std::optional<Group::iterator> behind;  // the latest that it is not older than
+  std::vector<Group::iterator> earlier;   // the others of those: what they saw of the same window, that one saw, too
+  std::vector<Group::iterator> ahead;     // in which it is late
+  for (auto strand = group.begin(); strand != group.end(); ++strand) {
+    const int64_t n = newest(strand);
+    if (time < n - timespan || time > n + timespan) continue;
+    if (n > time) {
+      ahead.push_back(strand);
+    } else if (!behind || n > newest(*behind)) {
+      if (behind) earlier.push_back(*behind);
+      behind = strand;
+    } else {
+      earlier.push_back(strand);
+    }
+  }
+  const auto use = [&](Group::iterator strand) { group.splice(group.end(), group, strand); };
+  std::ranges::for_each(ahead, use);  // in the order of their use before
+  std::ranges::sort(ahead, {}, newest);
+  // Of those that do not take the event, and the one that it leaps from, the one that was used least recently.
+  const auto oldest = [&] { return std::find_if(group.begin(), group.end(), [&](const Strand& strand) { return std::ranges::none_of(ahead, [&](Group::iterator each) { return &*each == &strand; }); }); };
+  const bool full = group.size() == limits::kCorrelationStrandsMax;
+  const auto begin_with = [&](Strand strand) {
+    if (full) {
+      const auto leaves = oldest();
+      std::erase(earlier, leaves);
+      group.erase(leaves);
+    }
+    return group.insert(group.end(), std::move(strand));
+  };
+  if (!behind && ahead.empty()) return {{begin_with({})}, {}};
+  const int64_t step = behind ? time - newest(*behind) : 0;
+  const bool leaps = step > 0 && step + std::min<int64_t>((*behind)->lag, limits::kCorrelationLagMax) > timespan / 2 && !(full && oldest() == *behind);
+  Taken taken;
+  if (leaps) {
+    taken.by.push_back(begin_with(**behind));
+    earlier.push_back(*behind);
+  } else if (behind) {
+    use(*behind);
+    taken.by.push_back(*behind);
+  }
+  taken.by.insert(taken.by.end(), ahead.begin(), ahead.end());
+  taken.left = std::move(earlier);
+  return taken;
+}
+
+// The event comes to a strand of a group; what was counted, if that is a hit.
+std::optional<int64_t> CorrelationJudge::judge(const sigma::Correlation& c, Strand& strand, const Match& match, bool numeric) {
+  std::vector<Match>& all = strand.matches;
+  const int64_t end = all.empty() ? match.time : std::max(match.time, all.back().time);
+  std::erase_if(all, [&](const Match& m) { return m.time < end - c.timespan_us; });
+  if (all.empty()) strand.holds = false;
+  strand.lag = end - match.time;
+  all.insert(std::upper_bound(all.begin(), all.end(), match.time, [](int64_t time, const Match& m) { return time < m.time; }), match);
+
+  // What the condition looks at.
+  const auto n = static_cast<int64_t>(all.size());
+  std::set<std::vector<std::string>> different;
+  std::vector<RuleSet> rules;
+  RuleSet present;
+  std::vector<Int128> numbers;
+  for (const Match& m : all) {
+    different.insert(m.values);
+    rules.emplace_back(m.rules.begin(), m.rules.end());
+    present.insert(m.rules.begin(), m.rules.end());
+    if (numeric) numbers.push_back(*number_in(m.values.at(0)));
+  }
+  std::ranges::sort(numbers);
+  Int128 sum = 0;
+  for (const Int128 number : numbers) sum += number;
+  constexpr Int128 kOne = 1'000'000'000;
+  Int128 number = 0;
+  Int128 divisor = 1;
+  int64_t counted = n;
+  switch (c.kind) {
+    case CorrelationKind::kEventCount: number = n * kOne; break;
+    case CorrelationKind::kValueCount: number = (counted = static_cast<int64_t>(different.size())) * kOne; break;
+    case CorrelationKind::kTemporal: number = (counted = static_cast<int64_t>(present.size())) * kOne; break;
+    case CorrelationKind::kTemporalOrdered: {
+      size_t longest = 0;
+      for (const RuleSet& chain : chains(rules)) longest = std::max(longest, chain.size());
+      counted = static_cast<int64_t>(c.expression.empty() ? longest : present.size());
+      number = counted * kOne;
+      break;
+    }
+    case CorrelationKind::kValueSum: number = sum; break;
+    case CorrelationKind::kValueAvg: number = sum, divisor = n; break;
+    case CorrelationKind::kValueMax: number = numbers.back(); break;
+    case CorrelationKind::kValueMin: number = numbers.front(); break;
+    case CorrelationKind::kValueMedian:
+    case CorrelationKind::kValuePercentile: {
+      if (!numeric) {  // the share of the event's own value, in percent
+        number = std::ranges::count(all, match.values, &Match::values) * 100 * kOne;
+        divisor = n;
+        break;
+      }
+      const Int128 percent = c.kind == CorrelationKind::kValueMedian ? 50 * kOne : *c.percentile;
+      divisor = 100 * kOne;
+      const Int128 place = percent * (n - 1);  // in units of 1/divisor
+      const auto below = static_cast<size_t>(place / divisor);
+      const size_t above = std::min<size_t>(below + 1, numbers.size() - 1);
+      number = numbers[below] * (divisor - place % divisor) + numbers[above] * (place % divisor);
+      break;
+    }
+  }
+  bool condition = false;
+  if (!c.expression.empty()) {
+    const auto root = static_cast<uint32_t>(c.expression.size() - 1);
+    if (c.kind == CorrelationKind::kTemporal) {
+      condition = words_hold(c.expression, root, false, present, present);
+    } else {
+      const auto possible = chains(rules);
+      condition = std::ranges::any_of(possible, [&](const RuleSet& chain) { return words_hold(c.expression, root, false, chain, present); });
+    }
+  } else if (c.thresholds.empty()) {
+    condition = counted == static_cast<int64_t>(c.rules.size());
+  } else {
+    condition = std::ranges::all_of(c.thresholds, [&](const sigma::Threshold& t) { return holds(t, number, divisor); });
+  }
+
+  const bool uses_up = sigma::counts(c.kind) || c.kind == CorrelationKind::kValueSum;
+  const bool each_time = c.kind == CorrelationKind::kValuePercentile && !numeric;
+  const bool fires = condition && (uses_up || each_time || !strand.holds);
+  strand.holds = condition;
+  return fires ? std::optional(counted) : std::nullopt;
+}
+
 std::vector<SeenHit> CorrelationJudge::observe(const SeenEvent& event) {
   if (event.time_us) clock_ = *event.time_us;
   std::vector<SeenHit> out;
@@ -161,89 +290,18 @@ std::vector<SeenHit> CorrelationJudge::observe(const SeenEvent& event) {
     }
     for (const auto& [name, each] : here) {
       Group& group = groups_[position][name];
-      std::vector<Match>& all = group.matches;
-      if (!all.empty() && clock_ < all.back().time - c.timespan_us) {  // older than the whole window: time went back, begin anew
-        all.clear();
-        group.holds = false;
+      const Taken taken = strands_at(group, clock_, c.timespan_us);
+      std::optional<int64_t> hit;  // what was counted
+      for (const Group::iterator strand : taken.by) {
+        const auto counted = judge(c, *strand, each.match, numeric);
+        if (!hit) hit = counted;
       }
-      const int64_t end = all.empty() ? clock_ : std::max(clock_, all.back().time);
-      std::erase_if(all, [&](const Match& m) { return m.time < end - c.timespan_us; });
-      if (all.empty()) group.holds = false;
-      all.insert(std::upper_bound(all.begin(), all.end(), clock_, [](int64_t time, const Match& m) { return time < m.time; }), each.match);
-
-      // What the condition looks at.
-      const auto n = static_cast<int64_t>(all.size());
-      std::set<std::vector<std::string>> different;
-      std::vector<RuleSet> rules;
-      RuleSet present;
-      std::vector<Int128> numbers;
-      for (const Match& m : all) {
-        different.insert(m.values);
-        rules.emplace_back(m.rules.begin(), m.rules.end());
-        present.insert(m.rules.begin(), m.rules.end());
-        if (numeric) numbers.push_back(*number_in(m.values.at(0)));
-      }
-      std::ranges::sort(numbers);
-      Int128 sum = 0;
-      for (const Int128 number : numbers) sum += number;
-      constexpr Int128 kOne = 1'000'000'000;
-      Int128 number = 0;
-      Int128 divisor = 1;
-      int64_t counted = n;
-      switch (c.kind) {
-        case CorrelationKind::kEventCount: number = n * kOne; break;
-        case CorrelationKind::kValueCount: number = (counted = static_cast<int64_t>(different.size())) * kOne; break;
-        case CorrelationKind::kTemporal: number = (counted = static_cast<int64_t>(present.size())) * kOne; break;
-        case CorrelationKind::kTemporalOrdered: {
-          size_t longest = 0;
-          for (const RuleSet& chain : chains(rules)) longest = std::max(longest, chain.size());
-          counted = static_cast<int64_t>(c.expression.empty() ? longest : present.size());
-          number = counted * kOne;
-          break;
-        }
-        case CorrelationKind::kValueSum: number = sum; break;
-        case CorrelationKind::kValueAvg: number = sum, divisor = n; break;
-        case CorrelationKind::kValueMax: number = numbers.back(); break;
-        case CorrelationKind::kValueMin: number = numbers.front(); break;
-        case CorrelationKind::kValueMedian:
-        case CorrelationKind::kValuePercentile: {
-          if (!numeric) {  // the share of the event's own value, in percent
-            number = std::ranges::count(all, each.match.values, &Match::values) * 100 * kOne;
-            divisor = n;
-            break;
-          }
-          const Int128 percent = c.kind == CorrelationKind::kValueMedian ? 50 * kOne : *c.percentile;
-          divisor = 100 * kOne;
-          const Int128 place = percent * (n - 1);  // in units of 1/divisor
-          const auto below = static_cast<size_t>(place / divisor);
-          const size_t above = std::min<size_t>(below + 1, numbers.size() - 1);
-          number = numbers[below] * (divisor - place % divisor) + numbers[above] * (place % divisor);
-          break;
-        }
-      }
-      bool condition = false;
-      if (!c.expression.empty()) {
-        const auto root = static_cast<uint32_t>(c.expression.size() - 1);
-        if (c.kind == CorrelationKind::kTemporal) {
-          condition = words_hold(c.expression, root, false, present, present);
-        } else {
-          const auto possible = chains(rules);
-          condition = std::ranges::any_of(possible, [&](const RuleSet& chain) { return words_hold(c.expression, root, false, chain, present); });
-        }
-      } else if (c.thresholds.empty()) {
-        condition = counted == static_cast<int64_t>(c.rules.size());
-      } else {
-        condition = std::ranges::all_of(c.thresholds, [&](const sigma::Threshold& t) { return holds(t, number, divisor); });
-      }
-
-      const bool uses_up = sigma::counts(c.kind) || c.kind == CorrelationKind::kValueSum;
-      const bool each_time = c.kind == CorrelationKind::kValuePercentile && !numeric;
-      const bool fires = condition && (uses_up || each_time || !group.holds);
-      group.holds = condition;
-      if (!fires) continue;
-      out.push_back({linked.index, static_cast<uint32_t>(counted), name});
+      if (!hit) continue;
+      out.push_back({linked.index, static_cast<uint32_t>(*hit), name});
       leaves_of_hits[linked.index].push_back(each.leaf);
-      if (uses_up) groups_[position].erase(name);
+      if (!(sigma::counts(c.kind) || c.kind == CorrelationKind::kValueSum)) continue;
+      for (const Group::iterator strand : taken.by) group.erase(strand);
+      for (const Group::iterator strand : taken.left) group.erase(strand);
     }
   }
   return out;

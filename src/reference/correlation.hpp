@@ -2,6 +2,7 @@
 // docs/adr/0040-meaning-of-correlations.md and the Sigma correlation specification 2.1.0. Not for production: its memory grows with the events.
 // Shares nothing with compiler, channel and interpreter beyond the parsed rules and what they name (sigma::link).
 #pragma once
+#include <list>
 #include <map>
 #include <optional>
 #include <span>
@@ -40,10 +41,12 @@ class CorrelationJudge {
     std::vector<uint32_t> rules;      // of the correlation
     std::vector<std::string> values;  // of the condition's field
   };
-  struct Group {
+  struct Strand {  // events of a group whose times are near each other
     std::vector<Match> matches;  // by time, then as they came
     bool holds = false;
+    int64_t lag = 0;             // from the event that came last to the newest one
   };
+  using Group = std::list<Strand>;  // the one that was used last is the last
   struct Arrival {  // the event, as one rule of a correlation, by one rule of the set
     uint32_t rule = 0;
     uint32_t leaf = 0;
@@ -51,6 +54,12 @@ class CorrelationJudge {
 
   std::vector<Arrival> arrivals(const sigma::LinkedCorrelation& linked, const SeenEvent& event, const std::map<uint32_t, std::vector<uint32_t>>& hits) const;
   std::optional<std::vector<std::string>> values(uint32_t correlation, const Arrival& arrival, std::span<const sigma::Name> names, const SeenEvent& event) const;
+  struct Taken {
+    std::vector<Group::iterator> by;      // the strands that take the event, in the order in which they are judged
+    std::vector<Group::iterator> left;    // near it, and left as they are
+  };
+  static Taken strands_at(Group& group, int64_t time, int64_t timespan);
+  static std::optional<int64_t> judge(const sigma::Correlation& correlation, Strand& strand, const Match& match, bool numeric);
   std::optional<uint32_t> first_rule_with(uint32_t correlation, uint32_t leaf) const;
 
   std::span<const sigma::Correlation> correlations_;

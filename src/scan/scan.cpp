@@ -240,7 +240,7 @@ class Reporter {
   std::vector<FileReport> take() {
     if (state_ && sinks_.on_correlated) {
       const interpreter::CorrelationCounts& counts = state_->counts();
-      sinks_.on_correlated({counts.untimed, counts.restarted, counts.evicted, counts.dropped});
+      sinks_.on_correlated({counts.untimed, counts.went_back, counts.evicted, counts.dropped});
     }
     return std::move(reports_);
   }

@@ -69,7 +69,7 @@ struct Match {
 // What was left out of correlations, and why (interpreter::CorrelationCounts).
 struct CorrelationReport {
   uint64_t untimed = 0;
-  uint64_t restarted = 0;
+  uint64_t went_back = 0;
   uint64_t evicted = 0;
   uint64_t dropped = 0;
 };

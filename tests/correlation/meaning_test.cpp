@@ -1,4 +1,7 @@
 // What correlations mean (docs/adr/0040-meaning-of-correlations.md), each rule of it a test, by both judges.
+#include <random>
+
+#include "base/correlation_limits.hpp"
 #include "correlation/harness.hpp"
 
 namespace creance::test {
@@ -150,12 +153,97 @@ TEST(Chains, AliasesOfTheInnerOneAreFieldsOfTheOuterOne) {
   EXPECT_EQ(pair.hits({{0, "a", "h", "x"}, {1, "e", "h", "x"}, {20, "e", "h", "x"}, {21, "a", "h", "x"}}), (Strings{"", "c1[x]:2", "", "c0[x]:2 c1[x]:2"}));
 }
 
-TEST(Times, LateEventsCountAndOnesOlderThanTheWindowBeginAnew) {
+TEST(Times, LateEventsCountAndOnesOlderThanTheWindowStandApart) {
   Pair pair({body("event_count", "[a]", "10s", "{gte: 3}")});
   EXPECT_EQ(pair.hits(at({100, 95, 91})), (Strings{"", "", "c0[u]:3"}));
   pair.reset();
-  EXPECT_EQ(pair.hits(at({100, 100, 89, 90, 91})), (Strings{"", "", "", "", "c0[u]:3"}));
-  EXPECT_EQ(pair.state().counts().restarted, 1u);
+  EXPECT_EQ(pair.hits(at({100, 100, 89, 90, 91, 92})), (Strings{"", "", "", "c0[u]:3", "", ""})) << "what counted for a hit counts for no other";
+  EXPECT_EQ(pair.state().counts().went_back, 1u);
+}
+
+// Whoever can write one event with a time of their choice does not make a correlation forget.
+TEST(Times, OneEventOfAnotherTimeTakesNothingAway) {
+  Pair counts({body("event_count", "[a]", "10s", "{gte: 3}"), body("value_count", "[a]", "10s", "{field: Value, gte: 3}"), body("value_sum", "[a]", "10s", "{field: Value, gte: 6}")});
+  Pair sequence({body("temporal", "[a, b, c]", "10s", ""), body("temporal_ordered", "[a, b, c]", "10s", "")});
+  for (const int64_t other : {-1'000'000'000, 0, 90, 111, 112, 10'000, 1'000'000'000}) {
+    counts.reset();
+    EXPECT_EQ(counts.hits({{100, "a", "h", "u", "1"}, {101, "a", "h", "u", "2"}, {other, "a", "h", "u", "1"}, {102, "a", "h", "u", "3"}}), (Strings{"", "", "", "c0[u]:3 c1[u]:3 c2[u]:3"})) << other;
+    sequence.reset();
+    EXPECT_EQ(sequence.hits({{100, "a"}, {101, "b"}, {other, "a"}, {102, "c"}}), (Strings{"", "", "", "c0[u]:3 c1[u]:3"})) << other;
+  }
+}
+
+TEST(Times, OneThatLeapsAheadWithinTheTimespanTakesNothingAwayEither) {
+  Pair pair({body("value_count", "[a]", "10s", "{field: Value, gte: 5}"), body("temporal", "[a, b, c]", "10s", "")});
+  for (const int64_t other : {109, 111, 114}) {
+    pair.reset();
+    EXPECT_EQ(pair.hits({{100, "a", "h", "u", "1"}, {101, "b"}, {103, "a", "h", "u", "2"}, {other, "ab", "h", "u", "1"}, {104, "a", "h", "u", "3"}, {105, "a", "h", "u", "4"}, {106, "ac", "h", "u", "5"}}), (Strings{"", "", "", "", "", "", "c0[u]:5 c1[u]:3"})) << other;
+  }
+}
+
+TEST(Times, OneOfAnEverNewTimeBetweenAnyTwoTakesNothingAway) {
+  Pair pair({body("event_count", "[a]", "10s", "{gte: 6}")});
+  EXPECT_EQ(pair.hits(at({100, 5'000, 101, 10, 102, 9'000, 103, 6'000, 104, -50, 105})), (Strings{"", "", "", "", "", "", "", "", "", "", "c0[u]:6"}));
+  EXPECT_EQ(pair.state().counts().dropped, 0u);
+}
+
+TEST(Times, SeveralInARowTakeItAwayOnlyAboveTheLimitAndThatIsCounted) {
+  for (const int64_t others : {3, 4}) {
+    Pair pair({body("event_count", "[a]", "10s", "{gte: 3}")});
+    std::vector<TestEvent> events = at({100, 101});
+    for (int64_t i = 1; i <= others; ++i) events.push_back({1'000 * i, "a"});
+    events.push_back({102, "a"});
+    const Strings hits = pair.hits(events);
+    EXPECT_EQ(hits.back(), others < limits::kCorrelationStrandsMax ? "c0[u]:3" : "");
+    EXPECT_EQ(pair.state().counts().evicted, others < limits::kCorrelationStrandsMax ? 0u : 1u) << "time went back once more than it may";
+  }
+}
+
+TEST(Times, OneAheadDoesNotTakeWhatComesUpToIt) {
+  Pair pair({body("event_count", "[a]", "10s", "{gte: 5}")});
+  EXPECT_EQ(pair.hits(at({115, 101, 102, 104, 106, 108})), (Strings{"", "", "", "", "", "c0[u]:5"}));
+}
+
+TEST(Times, WhatComesUpToOneAheadIsCountedWithIt) {
+  Pair pair({body("value_count", "[a]", "10s", "{field: Value, gte: 3}")});
+  EXPECT_EQ(pair.hits({{100, "a", "h", "u", "1"}, {115, "a", "h", "u", "2"}, {107, "a", "h", "u", "3"}, {116, "a", "h", "u", "4"}}), (Strings{"", "", "", "c0[u]:3"}));
+  Pair count({body("event_count", "[a]", "10s", "{gte: 4}")});
+  EXPECT_EQ(count.hits(at({100, 108, 101, 109, 110})), (Strings{"", "", "", "c0[u]:4", ""})) << "after a leap, too";
+  count.reset();
+  EXPECT_EQ(count.hits(at({100, 108, 111, 112, 113})), (Strings{"", "", "", "", "c0[u]:4"})) << "and what a leap made old stays old";
+}
+
+// The property that makes forging useless: of a count or a sequence that events in their order complete, one other event between any two of them, whatever its time (but for half a timespan
+// ahead), does not take the hit away.
+TEST(Times, NoEventsInBetweenHideWhatOthersComplete) {
+  std::mt19937 random(5);
+  Pair pair({body("event_count", "[a]", "10s", "{gte: 5}"), body("value_count", "[a]", "10s", "{field: Value, gte: 5}"), body("temporal", "[a, b, c]", "10s", "", "[Host]"), body("temporal_ordered", "[a, b, c]", "10s", "", "[Host]")});
+  uint32_t forged = 0;
+  for (int round = 0; round < 1'000; ++round) {
+    std::vector<TestEvent> events;
+    int64_t time = 1'000;
+    for (int i = 0; i < 5; ++i) {
+      for (uint32_t others = static_cast<uint32_t>(random() % 2); others-- > 0; ++forged) {
+        int64_t other = 960 + static_cast<int64_t>(random() % 80);
+        if (other > time && other <= time + 5) other = 5'000;
+        events.push_back({other, "a", "h", "u", "v" + std::to_string(random() % 5)});
+      }
+      events.push_back({time, i == 2 ? "ab" : i == 4 ? "ac" : "a", "h", "u", "v" + std::to_string(i)});
+      time += static_cast<int64_t>(random() % 3);
+    }
+    pair.reset();
+    ASSERT_EQ(pair.difference(events), "");
+    pair.reset();
+    std::string found = show(events);
+    for (const std::string& hits : pair.hits(events)) found += hits + " ";
+    for (const char* each : {"c0", "c1", "c2", "c3"}) ASSERT_NE(found.find(each), std::string::npos) << each << " in round " << round << ": " << found;
+  }
+  EXPECT_GT(forged, 1'000u);
+}
+
+TEST(Times, AClockThatWasSetBlindsNothing) {
+  Pair pair({body("event_count", "[a]", "10s", "{gte: 3}")});
+  EXPECT_EQ(pair.hits(at({1'000, 1'001, 5, 6, 7, 5'000, 5'001, 5'002})), (Strings{"", "", "", "", "c0[u]:3", "", "", "c0[u]:3"}));
 }
 
 TEST(Times, ALateEventStandsInItsPlace) {

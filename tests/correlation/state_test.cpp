@@ -14,6 +14,8 @@ class UncheckedCorrelationsForTests {
 namespace creance::test {
 namespace {
 
+using Strings = std::vector<std::string>;
+
 std::vector<TestEvent> random_events(uint32_t seed, size_t count) {
   std::mt19937 random(seed);
   std::vector<TestEvent> out;
@@ -157,6 +159,40 @@ TEST(Swap, OfTheSameCorrelationsTakesTheirMemoryAsItIs) {
   EXPECT_EQ(after.fast({1001, "a", "h", "u999", "1"}).size(), 1u);
   EXPECT_TRUE(after.fast({1002, "a", "h", "new", "1"}).empty());
   EXPECT_TRUE(before.fast({1003, "a", "h", "u1", "1"}).empty()) << "nothing is in two places";
+  EXPECT_EQ(before.fast({1004, "a", "h", "u1", "1"}).size(), 1u);
+}
+
+// However full the memory is and however much the list of correlations changed, no event waits for it: nothing is copied.
+TEST(Swap, OfFullMemoryTakesStepsForCorrelationsAloneNotForGroups) {
+  const std::string same = body("event_count", "[a]", "1h", "{gte: 2}");
+  for (const uint64_t after_bytes : {limits::kCorrelationStateBytes, 2 * limits::kCorrelationStateBytes, limits::kCorrelationStateBytes / 2}) {
+    Pair before({same, body("event_count", "[b]", "1h", "{gte: 2}"), body("value_max", "[c]", "1h", "{field: Value, gte: 5}")}, limits::kCorrelationStateBytes);
+    Pair after({body("value_min", "[b]", "1h", "{field: Value, lt: 0}"), same}, after_bytes);
+    const auto groups = static_cast<int64_t>(channel::state_cells(limits::kCorrelationStateBytes) / 2);
+    for (int64_t i = 0; i < groups; ++i) (void)before.fast({i / 1'000, i % 2 == 0 ? "a" : "b", "h", "u" + std::to_string(i), "1"});
+    ASSERT_EQ(before.state().counts().evicted, 0u);
+    EXPECT_LE(after.state().inherit(before.state()), 2u * (3 + 2) + 200);
+    const auto newest = std::to_string((groups - 1) / 2 * 2);
+    EXPECT_EQ(after.fast({groups / 1'000, "a", "h", "u" + newest, "1"}), Strings{"c1[u" + newest + "]:2"}) << "and nothing is lost";
+    for (int64_t i = 0; i < 4'000; ++i) {  // what belongs to no correlation any more leaves by and by, and less memory is kept to
+      (void)after.fast({groups / 1'000, "a", "h", "v" + std::to_string(i), "1"});
+    }
+    EXPECT_EQ(after.state().counts().evicted > 0, after_bytes < limits::kCorrelationStateBytes) << "the room of what is no more is enough";
+  }
+}
+
+TEST(Swap, BackAndForthKeepsWhatBothHave) {
+  const std::string one = body("event_count", "[a]", "1h", "{gte: 50}"), two = body("event_count", "[b]", "1h", "{gte: 50}"), three = body("event_count", "[c]", "1h", "{gte: 50}");
+  auto now = std::make_unique<Pair>(std::vector<std::string>{one, two});
+  for (int64_t i = 0; i < 49; ++i) {
+    (void)now->fast({i, "a"});
+    (void)now->fast({i, "bc"});
+    auto next = std::make_unique<Pair>(i % 2 == 0 ? std::vector<std::string>{three, one} : std::vector<std::string>{two, one, three});
+    next->state().inherit(now->state());
+    now = std::move(next);
+  }
+  EXPECT_EQ(now->fast({50, "a"}), (Strings{"c1[u]:50"}));
+  EXPECT_EQ(now->fast({50, "c"}), (Strings{})) << "it came later";
 }
 
 TEST(Swap, IntoLessMemoryKeepsTheNewest) {
@@ -165,8 +201,52 @@ TEST(Swap, IntoLessMemoryKeepsTheNewest) {
   Pair after({same}, kSmallest);
   for (int64_t i = 0; i < 1'000; ++i) (void)before.fast({i, "a", "h", "u" + std::to_string(i), "1"});
   after.state().inherit(before.state());
-  EXPECT_TRUE(after.fast({1000, "a", "h", "u0", "1"}).empty());
-  EXPECT_EQ(after.fast({1000, "a", "h", "u999", "1"}).size(), 1u);
+  for (int64_t i = 0; i < 1'000; ++i) (void)after.fast({1'000, "a", "h", "v" + std::to_string(i), "1"});
+  EXPECT_GE(after.state().counts().evicted, 1'000 + 1'000 - channel::state_cells(kSmallest) / 2) << "what the new file declares is kept to";
+  EXPECT_TRUE(after.fast({1'001, "a", "h", "u0", "1"}).empty());
+  EXPECT_EQ(after.fast({1'001, "a", "h", "v999", "1"}).size(), 1u);
+}
+
+// ---- budgets
+
+TEST(Budget, WhoIsOverItsStepsSeesNothingUntilThePeriodIsOverAndTheOthersDo) {
+  Pair pair({body("value_max", "[a]", "1h", "{field: Value, gte: 5}"), body("event_count", "[a]", "1h", "{gte: 1}")});
+  pair.state().budget({20'000, ~uint64_t{0}});
+  const std::vector<schema::InputValue> values{{}, schema::InputValue("h"), schema::InputValue("u"), schema::InputValue("1")};
+  const uint32_t source[] = {0};
+  std::vector<uint32_t> over;
+  uint64_t hits = 0;
+  for (int64_t i = 0; i < 1'000; ++i) {
+    const auto outcome = pair.state().observe({0, source, {values, {}, {}}, i * kSecond});
+    over.insert(over.end(), outcome.over_budget.begin(), outcome.over_budget.end());
+    hits += outcome.hits.size();
+  }
+  EXPECT_EQ(over, (std::vector<uint32_t>{0})) << "said once";
+  EXPECT_EQ(hits, 1'000u);
+  const uint64_t spent = pair.state().used(0).steps;
+  EXPECT_GT(spent, 20'000u);
+  EXPECT_LT(spent, 20'000u + 1'000) << "what is over its budget costs nothing more";
+  EXPECT_LT(pair.state().used(1).steps, 20'000u);
+  pair.state().begin_period();
+  EXPECT_EQ(pair.state().used(0).steps, 0u);
+  (void)pair.state().observe({0, source, {values, {}, {}}, 1'000 * kSecond});
+  EXPECT_GT(pair.state().used(0).steps, 0u);
+}
+
+TEST(Budget, WhoPushesOthersOutOfTheMemoryIsOverIt) {
+  Pair pair({body("event_count", "[a]", "1h", "{gte: 2}"), body("event_count", "[b]", "1h", "{gte: 2}")}, kSmallest);
+  const uint64_t groups = channel::state_cells(kSmallest) / 2;
+  const auto event = [](const char* rules, uint64_t n) { return TestEvent{1, rules, "h", "u" + std::to_string(n), "1"}; };
+  for (uint64_t i = 0; i < groups; ++i) (void)pair.fast(event("a", i));
+  constexpr uint64_t kMost = 10 * 2 * channel::kStateCellBytes;
+  pair.state().budget({~uint64_t{0}, kMost});
+  for (uint64_t i = 0; i < 100; ++i) (void)pair.fast(event("b", i));
+  EXPECT_EQ(pair.state().used(1).pushed_out_bytes, kMost + 2 * channel::kStateCellBytes);
+  EXPECT_EQ(pair.state().used(0).pushed_out_bytes, 0u);
+  EXPECT_EQ(pair.state().counts().evicted, 11u);
+  EXPECT_EQ(pair.fast(event("a", groups - 1)).size(), 1u) << "what the others know stays";
+  for (uint64_t i = 0; i < 3 * groups; ++i) (void)pair.fast(event("a", 1'000 + i));
+  EXPECT_LE(pair.state().used(0).pushed_out_bytes, kMost + 4 * channel::kStateCellBytes) << "pushing out groups of one's own is one's own affair";
 }
 
 // ---- damaged files

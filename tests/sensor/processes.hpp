@@ -15,7 +15,6 @@
 #include <functional>
 #include <sstream>
 
-#include "base/digest.hpp"
 #include "base/ipc/records.hpp"
 #include "base/os/lock.hpp"
 #include "base/os/process.hpp"
@@ -23,6 +22,7 @@
 #include "compiler/build.hpp"
 #include "schema/catalog.hpp"
 #include "sigma/parser.hpp"
+#include "support/set_files.hpp"
 
 namespace creance::sensor {
 namespace fs = std::filesystem;
@@ -75,22 +75,9 @@ class Processes : public testing::Test {
     Diagnostics diagnostics;
     const auto built = compiler::build(parsed, schema::Catalog::embedded(), diagnostics);
     EXPECT_TRUE(built);
-    ipc::SetRecord record;
-    record.release.fill(tag);
-    record.name.assign(fmt::format("set-{}", tag));
-    const fs::path folder = state_ / "waiting" / to_hex(record.release);
-    fs::create_directories(folder);
-    for (const auto& channel : built->channels) {
-      ipc::SetFile& file = record.files[record.count++];
-      file.name.assign(channel.type->id + ".channel");
-      file.sha256 = sha256(channel.bytes).bytes;
-      file.fingerprint = channel.type->fingerprint;
-      file.bytes = channel.bytes.size();
-      std::ofstream(folder / std::string(file.name.view()), std::ios::binary).write(reinterpret_cast<const char*>(channel.bytes.data()), static_cast<std::streamsize>(channel.bytes.size()));
-    }
-    if (spoil) spoil(record, folder);
-    EXPECT_TRUE(files_.write_atomic(folder / "set.bin", ipc::to_record(record), 0444));  // for the worker's user too
-    return record.release;
+    const auto set = test::write_set(files_, state_ / "waiting", tag, *built, spoil);
+    EXPECT_TRUE(set) << set.error().detail;
+    return *set;
   }
   void put(const Set& set) {
     fs::remove_all(state_ / "sets" / to_hex(set));

@@ -20,6 +20,7 @@
 #include "sensor/worker/recent_events.hpp"
 #include "sensor/worker/rehearsal.hpp"
 #include "sigma/parser.hpp"
+#include "support/set_files.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -42,23 +43,12 @@ class WorkerParts : public testing::Test {
     Diagnostics diagnostics;
     const auto built = compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics);
     EXPECT_EQ(built->channels.size(), 1u);
-    ipc::SetRecord record;
-    record.release.fill(5);
-    record.count = 1;
-    record.files[0].name.assign("windows.pipe_created.channel");
-    record.files[0].sha256 = sha256(built->channels[0].bytes).bytes;
-    record.files[0].fingerprint = built->channels[0].type->fingerprint;
-    record.files[0].bytes = built->channels[0].bytes.size();
-    const fs::path set = folder_ / to_hex(record.release);
-    fs::create_directories(set);
-    EXPECT_TRUE(files_.write_atomic(set / "windows.pipe_created.channel", built->channels[0].bytes, 0644));
-    if (!cases.empty()) {
+    return *test::write_set(files_, folder_, 5, *built, [&](ipc::SetRecord& record, const fs::path& set) {
+      if (cases.empty()) return;
       record.files[0].cases_bytes = cases.size();
       record.files[0].cases_sha256 = sha256(as_bytes(cases)).bytes;
       EXPECT_TRUE(files_.write_atomic(set / "windows.pipe_created.channel.cases", as_bytes(cases), 0644));
-    }
-    EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
-    return record.release;
+    });
   }
   // Rules and correlations as one YAML text; the files of the set as `creance pack` would make them. `number` tells sets apart.
   ipc::Set make_correlated_set(const std::string& yaml, uint8_t number = 6) {
@@ -66,22 +56,7 @@ class WorkerParts : public testing::Test {
     Diagnostics diagnostics;
     const auto built = compiler::build(parsed.rules, schema::Catalog::embedded(), diagnostics, parsed.correlations);
     EXPECT_TRUE(built->correlations) << (diagnostics.empty() ? "" : to_line(diagnostics[0]));
-    ipc::SetRecord record;
-    record.release.fill(number);
-    const fs::path set = folder_ / to_hex(record.release);
-    fs::create_directories(set);
-    const auto add = [&](const std::string& name, const Bytes& bytes, const schema::Fingerprint& fingerprint) {
-      ipc::SetFile& file = record.files[record.count++];
-      file.name.assign(name);
-      file.sha256 = sha256(bytes).bytes;
-      file.fingerprint = fingerprint;
-      file.bytes = bytes.size();
-      EXPECT_TRUE(files_.write_atomic(set / name, bytes, 0644));
-    };
-    add("correlations.63726561.channel", built->correlations->bytes, channel::kCorrelationsInterface);
-    for (const auto& channel : built->channels) add(channel.type->id + ".channel", channel.bytes, channel.type->fingerprint);
-    EXPECT_TRUE(ipc::write_record(files_, set / "set.bin", record));
-    return record.release;
+    return *test::write_set(files_, folder_, number, *built);
   }
   static std::string pipes_correlation(const std::string& more = "") {
     return "title: Many pipes\nid: 00000000-0000-4000-8000-0000000000c1\nauthor: C\nlevel: high\ntags: [attack.execution]\ncorrelation: {type: event_count, rules: [pipe], group-by: [Image], timespan: 1m, condition: {gte: 3}" + more +
@@ -310,6 +285,53 @@ TEST_F(WorkerParts, AnInstanceThatComputesTooMuchIsSuspendedAloneAndForAMinute) 
   EXPECT_EQ(loaded.scratch.steps_of(0), 0u);
 }
 
+TEST_F(WorkerParts, ACorrelationThatComputesTooMuchIsSuspendedAloneAndForAMinute) {
+  const std::string dear = "title: Largest\nid: 00000000-0000-4000-8000-0000000000c2\nlevel: low\ncorrelation: {type: value_max, rules: [pipe], timespan: 1h, condition: {field: ProcessId, gte: 1000}}\n---\n";
+  const auto set = make_correlated_set(dear + pipes_correlation());
+  constexpr uint64_t kSteps = 50'000;
+  Evaluation evaluation(supplied_, "host-1", {[this](std::string_view, std::string_view line) { lines_.emplace_back(line); }, [this](const Suspension& seen) { suspensions_.push_back(seen); }}, {kSteps});
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  auto values = pipe_event("x", "2026-11-23 10:00:00");
+  values[*supplied_[0].type->input_index("ProcessId")] = schema::InputValue(std::string_view("7"));
+  int events = 0;
+  for (; suspensions_.empty() && events < 10'000; ++events) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(1), true);
+  ASSERT_EQ(suspensions_.size(), 1u);
+  EXPECT_GT(events, 100);
+  EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kStepsOverBudget);
+  EXPECT_EQ(suspensions_[0].rule_id, "00000000-0000-4000-8000-0000000000c2");
+  EXPECT_NE(suspensions_[0].detail.find("more than 50000 steps"), std::string::npos) << suspensions_[0].detail;
+  const auto told = [&](std::string_view id) { return std::ranges::count_if(lines_, [&](const std::string& line) { return line.find(id) != std::string::npos; }); };
+  const auto before = told("0000000000c1");
+  values[*supplied_[0].type->input_index("ProcessId")] = schema::InputValue(std::string_view("1001"));
+  for (int i = 0; i < 3; ++i) evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(2), true);
+  EXPECT_EQ(told("0000000000c1"), before + 1) << "the other one goes on";
+  EXPECT_EQ(told("0000000000c2"), 0) << "and it sees nothing";
+  EXPECT_EQ(suspensions_.size(), 1u) << "said once";
+  evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(60'001), true);
+  EXPECT_EQ(told("0000000000c2"), 1) << "and in the next minute it is back";
+}
+
+TEST_F(WorkerParts, ACorrelationThatWritesTooMuchIsSuspendedAloneAndForAMinute) {
+  const auto set = make_correlated_set("title: Each\nid: 00000000-0000-4000-8000-0000000000c3\nlevel: low\ncorrelation: {type: event_count, rules: [pipe], timespan: 1h, condition: {gte: 1}}\n---\n" + pipes_correlation());
+  auto evaluation = make_evaluation();
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  auto values = pipe_event("x", "2026-11-23 10:00:00");
+  const std::string large(limits::kDetectionInputBytesMax, 'e');
+  for (size_t i = 0; i < 8; ++i) values[i] = schema::InputValue(large);
+  size_t bytes = 0;
+  for (uint32_t i = 0; suspensions_.empty() && i < limits::kHitsPerMinuteMax; ++i) {
+    lines_.clear();
+    evaluation.evaluate({0, {values, {}, {}}, WallTime{}}, MonotonicTime(1), true);
+    for (const std::string& line : lines_)
+      if (line.find("0000000000c3") != std::string::npos) bytes += line.size();
+  }
+  ASSERT_GE(suspensions_.size(), 1u);
+  EXPECT_EQ(suspensions_[0].reason, ipc::Reason::kBytesOverBudget);
+  EXPECT_EQ(suspensions_[0].rule_id, "00000000-0000-4000-8000-0000000000c3");
+  EXPECT_LE(bytes, limits::kInstanceBytesPerMinuteMax);
+  EXPECT_GT(left_out_, 0u);
+}
+
 TEST_F(WorkerParts, ARehearsalThatWouldWriteTooMuchOfOwnEventsFails) {
   const auto set = make_set("    sel:\n        PipeName|contains: e\n    condition: sel\n");
   auto evaluation = make_evaluation();
@@ -348,6 +370,21 @@ TEST_F(WorkerParts, ARehearsalThatComputesTooMuchFailsWithTheRulesName) {
   EXPECT_EQ(answer.passed, 0);
   EXPECT_EQ(answer.reason, ipc::Reason::kStepsOverBudget);
   EXPECT_NE(answer.detail.view().find("rule 00000000-0000-4000-8000-000000000001 took "), std::string_view::npos) << answer.detail.view();
+}
+
+TEST_F(WorkerParts, ARehearsalInWhichACorrelationComputesTooMuchFailsWithItsName) {
+  const std::string dear = "title: Largest\nid: 00000000-0000-4000-8000-0000000000c2\nlevel: low\ncorrelation: {type: value_max, rules: [pipe], timespan: 1h, condition: {field: ProcessId, gte: 1000}}\n---\n";
+  const auto set = make_correlated_set(dear + pipes_correlation());
+  Evaluation evaluation(supplied_, "host-1", {[](std::string_view, std::string_view) {}, [](const Suspension&) {}}, {3'000});
+  (void)evaluation.swap(std::move(*ActiveSet::load(sets_.get(), set, supplied_)));
+  auto values = pipe_event("x", "2026-11-23 10:00:00");
+  values[*supplied_[0].type->input_index("ProcessId")] = schema::InputValue(std::string_view("7"));
+  std::vector<RecentEvent> recent;
+  for (int i = 0; i < 200; ++i) recent.push_back({supplied_[0].type->fingerprint, {}, i % 2 == 0 ? values : event("good")});
+  const auto answer = rehearse(evaluation, supplied_, recent);
+  EXPECT_EQ(answer.passed, 0);
+  EXPECT_EQ(answer.reason, ipc::Reason::kStepsOverBudget);
+  EXPECT_NE(answer.detail.view().find("correlation 00000000-0000-4000-8000-0000000000c2 took "), std::string_view::npos) << answer.detail.view();
 }
 
 TEST_F(WorkerParts, ARefusedChannelIsLeftOutAndTheRestOfTheSetRuns) {

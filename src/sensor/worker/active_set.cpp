@@ -150,7 +150,7 @@ Status ActiveSet::load_correlations(int folder, const ipc::SetFile& entry, std::
     state.hold(i);
     if (missing.concerns_this_host) held_.push_back({std::string(file->correlation(i).rule_id), missing.what});
   }
-  correlations_ = std::make_unique<LoadedCorrelations>(LoadedCorrelations{digest.hex(), std::move(mapped), std::move(*file), std::move(state), std::vector<uint8_t>(count, 0), std::vector<uint32_t>(count, 0)});
+  correlations_ = std::make_unique<LoadedCorrelations>(LoadedCorrelations{digest.hex(), std::move(mapped), std::move(*file), std::move(state), std::vector<uint8_t>(count, 0), std::vector<uint32_t>(count, 0), std::vector<uint32_t>(count, 0)});
   return {};
 }
 

@@ -63,8 +63,9 @@ struct LoadedCorrelations {
   MappedFile mapped;
   channel::VerifiedCorrelations file;
   interpreter::CorrelationState state;
-  std::vector<uint8_t> suspended;    // per correlation
+  std::vector<uint8_t> suspended;    // per correlation: over its hits or bytes; over its steps, the state itself leaves it out
   std::vector<uint32_t> hits;        // per correlation, in the present minute
+  std::vector<uint32_t> bytes;       // per correlation: of its detections, in the present minute
 };
 
 class ActiveSet {

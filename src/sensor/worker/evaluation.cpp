@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/correlation_limits.hpp"
 #include "base/limits.hpp"
 #include "base/sensor_limits.hpp"
 #include "schema/event_time.hpp"
@@ -25,6 +26,7 @@ std::unique_ptr<ActiveSet> Evaluation::swap(std::unique_ptr<ActiveSet> next) {
   std::swap(active_, next);
   suspects_.clear();
   for (LoadedChannel& loaded : active_->channels()) loaded.scratch.budget_steps(budget_.steps);
+  if (LoadedCorrelations* correlations = active_->correlations()) correlations->state.budget({budget_.steps, limits::kCorrelationPushedOutBytesMax});
   return next;
 }
 
@@ -39,7 +41,9 @@ void Evaluation::new_minute() {
   suspects_.clear();
   if (LoadedCorrelations* correlations = active_->correlations()) {
     std::ranges::fill(correlations->hits, 0u);
-    for (uint8_t& mark : correlations->suspended) mark = mark == kByFault ? kByFault : 0;
+    std::ranges::fill(correlations->bytes, 0u);
+    correlations->state.begin_period();
+    std::ranges::fill(correlations->suspended, uint8_t{0});
   }
   for (LoadedChannel& loaded : active_->channels()) {
     std::ranges::fill(loaded.hits, 0u);
@@ -155,11 +159,18 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     totals_.faults += outcome.faults;
     if (report) sinks_.suspension({ipc::Reason::kFault, "*", fmt::format("{} run-time checks of correlations failed on an event of {}", outcome.faults, supplied_[event.type].type->id)});
   }
+  for (const uint32_t over : outcome.over_budget) {
+    const bool steps = correlations.state.used(over).steps > budget_.steps;
+    if (report)
+      sinks_.suspension({steps ? ipc::Reason::kStepsOverBudget : ipc::Reason::kBytesOverBudget, std::string(correlations.file.correlation(over).rule_id),
+                         steps ? fmt::format("more than {} steps within a minute; suspended until the next", budget_.steps)
+                               : fmt::format("pushed more than {} bytes of what other correlations count out of their memory within a minute; suspended until the next", limits::kCorrelationPushedOutBytesMax)});
+  }
   for (const interpreter::CorrelationHit& hit : outcome.hits) {
     const channel::CorrelationInfo info = correlations.file.correlation(hit.correlation);
     if (info.silent) continue;
     if (correlations.suspended[hit.correlation] != 0) {
-      if (report && correlations.suspended[hit.correlation] == kUntilNextMinute) leave_out(info.rule_id);
+      if (report) leave_out(info.rule_id);
       continue;
     }
     ++totals_.matches;
@@ -178,7 +189,15 @@ void Evaluation::correlate(const LoadedChannel& loaded, const Event& event, bool
     const channel::InstanceInfo as_rule{.rule_id = info.rule_id, .title = info.title, .level = info.level, .author = info.author, .tags = info.tags, .references = info.references, .inputs = group_};
     write_detection({as_rule, *supplied_[event.type].type, event.inputs, active_->hex(), correlations.sha256, host_, event.time, members_}, line_);
     totals_.detection_bytes += line_.size();
-    if (report) sinks_.detection(info.rule_id, line_);
+    correlations.bytes[hit.correlation] += static_cast<uint32_t>(line_.size());
+    if (!report) continue;
+    if (correlations.bytes[hit.correlation] > limits::kInstanceBytesPerMinuteMax) {
+      correlations.suspended[hit.correlation] = kUntilNextMinute;
+      sinks_.suspension({ipc::Reason::kBytesOverBudget, std::string(info.rule_id), fmt::format("more than {} bytes of detections within a minute; suspended until the next", limits::kInstanceBytesPerMinuteMax)});
+      leave_out(info.rule_id);
+      continue;
+    }
+    sinks_.detection(info.rule_id, line_);
   }
 }
 

@@ -1,5 +1,5 @@
 // Runs events through the active set and says what came of them. Knows nothing of processes or files. The ladder's first rung is here: an instance that faults, hits
-// without end, writes or computes over its budget is suspended with a reason, and nothing else is. Over its hits or bytes it still tells samples of what is new (trickle.hpp). One thread.
+// without end, writes or computes over its budget is suspended with a reason, and nothing else is; so is a correlation. Over its hits or bytes a rule still tells samples of what is new (trickle.hpp). One thread.
 #pragma once
 #include <functional>
 #include <string>
@@ -19,7 +19,7 @@ struct Totals {
   uint64_t lost_correlated = 0;  // groups and events that left the memory of correlations before their time was over
 };
 
-// What one instance may do within a minute.
+// What one instance, rule or correlation, may do within a minute.
 struct InstanceBudget {
   uint64_t steps = limits::kInstanceStepsPerMinuteMax;
 };

@@ -99,6 +99,11 @@ ipc::Rehearsed rehearse(Evaluation& evaluation, std::span<const Supplied> suppli
     for (uint32_t i = 0; i < loaded.suspended.size() && dear.empty(); ++i)
       if (loaded.scratch.steps_of(i) > evaluation.budget().steps) dear = fmt::format("rule {} took {} steps of the {} that it may take within a minute", loaded.channel.instance(i).rule_id, loaded.scratch.steps_of(i), evaluation.budget().steps);
   }
+  if (const LoadedCorrelations* correlations = evaluation.active().correlations()) {
+    for (uint32_t i = 0; i < correlations->hits.size() && dear.empty(); ++i)
+      if (const uint64_t steps = correlations->state.used(i).steps; steps > evaluation.budget().steps)
+        dear = fmt::format("correlation {} took {} steps of the {} that it may take within a minute", correlations->file.correlation(i).rule_id, steps, evaluation.budget().steps);
+  }
   const bool empty = evaluation.active().channels().empty();
   if (empty && answer.set != ipc::kNoSet && answer.own_events + answer.case_events + answer.sample_events == 0) {  // content for other kinds of hosts: show at least that the sample passes by
     std::vector<schema::InputValue> inputs(supplied.empty() ? 0 : supplied[0].type->inputs.size());
