@@ -5,7 +5,9 @@
   sensor_bench.py --bin DIR --smoke      one second of everything at a low rate; fails if it does not run, count exactly or loses something; 77 where eBPF is refused
 
 Processor time: rounds alternate between the load alone, with the sensor, and with a floor (a BPF program that only says that there was an event). Ratio = (load + watcher) / load alone;
-what the kernel programs take is in the load's own time. Latency: from before the system call until the detection comes to the reader of detections (the updater's end of the socket).
+what the kernel programs take is in the load's own time. Latency: from before the system call until the detection comes to the reader of detections (the updater's end of the socket); beside it,
+in the same moments, a bare wake-up: what it takes this machine to let an ordinary process run that waits in epoll. An event needs two of these.
+A marked process start is measured from the execve of a process that runs already: making one and waiting for its first turn is not the sensor's.
 """
 import argparse
 import contextlib
@@ -218,17 +220,20 @@ class Bench:
 
     def latency(self):
         for kind in self.options.loads:
-            all_of = []
+            all_of, wakes = [], []
             with self.sensor():
                 for _ in range(self.options.rounds):
+                    bare = subprocess.Popen([self.tool, "wake", str(self.options.seconds), str(MARKS_PER_SECOND)], stdout=subprocess.PIPE, text=True)
                     done = self.load(kind, RATES[kind], self.options.seconds, marks=MARKS_PER_SECOND)
+                    wakes.append(json.loads(bare.communicate()[0]))
                     latencies, missing, twice = self.marked(done)
                     if missing or twice:
                         raise Failure(f"{kind}: of {done['marks']} marked events {missing} are missing and {twice} came twice; {self.report()}")
                     all_of += latencies
             all_of.sort()
             at = lambda share: all_of[min(len(all_of) - 1, int(len(all_of) * share))] * 1e3
-            self.show("latency_ms", kind, {"events": len(all_of), "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": all_of[-1] * 1e3})
+            wake = {share: statistics.median(w[share] for w in wakes) for share in ("p50", "p99", "p999")}
+            self.show("latency_ms", kind, {"events": len(all_of), "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": all_of[-1] * 1e3, "wake_p50": wake["p50"], "wake_p99": wake["p99"], "wake_p999": wake["p999"], "p99_of_wakes": at(0.99) / wake["p99"]})
         self.latency_of_single_events()
 
     def latency_of_single_events(self):

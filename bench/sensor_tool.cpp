@@ -3,6 +3,7 @@
 //   load KIND ...            exec, connect, mknod: so many a second, whatever each takes; prints one line of JSON
 //   run --state STATE ...    as the sensor's updater: notes when each marked detection came, and what the supervisor reports
 //   swaps FOLDER... --events FILE...   what a swap does to events, in this process (sensor_swap.hpp)
+//   wake SECONDS RATE        what it takes this machine, in the same moments, to wake an ordinary process that waits: from a write to a pipe to the reader's epoll; prints one line of JSON
 //   floor                    a BPF program that only says that there was an event, and its reader
 //   bpf                      processor time and runs of all loaded BPF programs by name, as JSON; until standard input ends they are counted
 #include <bpf/bpf.h>
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -28,7 +30,6 @@
 #include <map>
 #include <thread>
 
-#include "base/digest.hpp"
 #include "base/ipc/records.hpp"
 #include "base/ipc/socket.hpp"
 #include "base/os/real.hpp"
@@ -37,6 +38,7 @@
 #include "sensor_swap.hpp"
 #include "sigma/parser.hpp"
 #include "streams.hpp"
+#include "support/set_files.hpp"
 
 extern char** environ;
 
@@ -88,24 +90,12 @@ int make_sets(const fs::path& state, const std::vector<std::string>& folders) {
   ipc::Ladder ladder;
   std::string sets, channels;
   for (uint8_t tag = 1; tag <= 2; ++tag) {  // the same channels twice: what a swap costs, without a difference in what is evaluated
-    ipc::SetRecord record;
-    record.release.fill(tag);
-    record.name.assign(fmt::format("bench-{}", tag));
-    const fs::path folder = state / (tag == 1 ? "sets" : "waiting") / to_hex(record.release);  // where admit's stand-in takes it from
-    fs::create_directories(folder);
-    for (const auto& channel : built->channels) {
-      ipc::SetFile& file = record.files[record.count++];
-      file.name.assign(channel.type->id + ".channel");
-      file.sha256 = sha256(channel.bytes).bytes;
-      file.fingerprint = channel.type->fingerprint;
-      file.bytes = channel.bytes.size();
-      if (const auto written = files.write_atomic(folder / std::string(file.name.view()), channel.bytes, 0644); !written) return complain(written.error().detail);
-      if (tag == 1) channels += fmt::format("{}\"{}\":{}", channels.empty() ? "" : ",", channel.type->id, channel.bytes.size());
-    }
-    if (const auto written = ipc::write_record(files, folder / "set.bin", record); !written) return complain(written.error().detail);
-    sets += fmt::format("{}\"{}\"", tag > 1 ? "," : "", to_hex(record.release));
+    const auto set = test::write_set(files, state / (tag == 1 ? "sets" : "waiting"), tag, *built);  // the second where admit's stand-in takes it from
+    if (!set) return complain(set.error().detail);
+    sets += fmt::format("{}\"{}\"", tag > 1 ? "," : "", to_hex(*set));
     if (tag > 1) continue;
-    ladder.sets[ladder.count] = record.release;
+    for (const auto& channel : built->channels) channels += fmt::format("{}\"{}\":{}", channels.empty() ? "" : ",", channel.type->id, channel.bytes.size());
+    ladder.sets[ladder.count] = *set;
     ladder.names[ladder.count++] = ipc::Text<72>("bench");
   }
   if (const auto written = ipc::write_record(files, state / "state/ladder.bin", ladder); !written) return complain(written.error().detail);
@@ -144,15 +134,22 @@ class Generator {
     bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
     return address;
   }
-  std::string name_of(uint64_t n) {
-    if (load_.exact) return fmt::format("{}{:02x}-", kExact, n % 256);
-    if (load_.marked_each == 0 || n % load_.marked_each != 0) return fmt::format("creance-bench-{}", n % 1'000);
+  bool is_marked(uint64_t n) const { return !load_.exact && load_.marked_each != 0 && n % load_.marked_each == 0; }
+  std::string mark(uint64_t n) const {  // without its time
     const uint64_t number = load_.first + n / load_.marked_each;
-    return fmt::format("{}{:x}-{}-{}.", kMark, number % 16, number, nanoseconds(CLOCK_MONOTONIC));
+    return fmt::format("{}{:x}-{}-", kMark, number % 16, number);
   }
-  bool spawn(const std::string& name) {
-    char* arguments[] = {const_cast<char*>("nothing"), const_cast<char*>(name.c_str()), nullptr};
+  std::string name_of(uint64_t n) const {
+    if (load_.exact) return fmt::format("{}{:02x}-", kExact, n % 256);
+    if (!is_marked(n)) return fmt::format("creance-bench-{}", n % 1'000);
+    return fmt::format("{}{}.", mark(n), nanoseconds(CLOCK_MONOTONIC));
+  }
+  bool spawn(uint64_t n) {
+    const bool marked = is_marked(n);  // it puts the time in itself
+    const std::string name = marked ? "stamp:" + mark(n).substr(kMark.find("mark")) : name_of(n);  // not yet what the rules look for
+    char* arguments[] = {const_cast<char*>("nothing"), const_cast<char*>(name.c_str()), marked ? load_.program.data() : nullptr, nullptr};
     pid_t pid = 0;
+    if (marked) ++further;
     if (::posix_spawn(&pid, load_.program.c_str(), nullptr, nullptr, arguments, environ) != 0) return false;
     ++children_;
     reap(false);
@@ -165,7 +162,7 @@ class Generator {
     return made;
   }
   bool connect_to(uint64_t n) {
-    if (!load_.exact && load_.marked_each != 0 && n % load_.marked_each == 0) {  // a fresh name needs an owner: this one is a bind
+    if (is_marked(n)) {  // a fresh name needs an owner: this one is a bind
       const ipc::Descriptor fresh(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
       socklen_t bytes = 0;
       const sockaddr_un address = abstract(name_of(n), bytes);
@@ -218,7 +215,7 @@ void Generator::close() {
 }
 
 bool Generator::one(uint64_t n) {
-  if (load_.kind == "exec") return spawn(name_of(n));
+  if (load_.kind == "exec") return spawn(n);
   if (load_.kind == "mknod") return make_fifo(name_of(n));
   return connect_to(n);
 }
@@ -297,6 +294,47 @@ int read_detections(const fs::path& state) {
   }
 }
 
+// --- wake
+
+// The writer sleeps between, as a load does; the reader is a process of its own that waits in epoll and does nothing else.
+int measure_wakes(double seconds, uint32_t rate) {
+  int ends[2], answers[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0 || ::pipe2(answers, O_CLOEXEC) != 0) return complain("no pipes");
+  const ipc::Descriptor reads(ends[0]), answered(answers[0]);
+  ipc::Descriptor writes(ends[1]), answer(answers[1]);
+  const pid_t reader = ::fork();
+  if (reader < 0) return complain("no process");
+  if (reader == 0) {
+    writes = {};
+    const ipc::Descriptor waits(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{.events = EPOLLIN, .data = {}};
+    ::epoll_ctl(waits.get(), EPOLL_CTL_ADD, reads.get(), &event);
+    for (int64_t made = 0; ::epoll_wait(waits.get(), &event, 1, -1) >= 0;) {
+      if (::read(reads.get(), &made, sizeof made) != sizeof made) break;
+      const int64_t took = nanoseconds(CLOCK_MONOTONIC) - made;
+      if (::write(answer.get(), &took, sizeof took) != sizeof took) break;
+    }
+    ::_exit(0);
+  }
+  answer = {};
+  std::vector<int64_t> all;
+  const auto total = static_cast<size_t>(seconds * rate);
+  for (size_t n = 0; n < total; ++n) {
+    const timespec pause{0, 1'000'000'000 / rate};
+    ::nanosleep(&pause, nullptr);
+    const int64_t now = nanoseconds(CLOCK_MONOTONIC);
+    int64_t took = 0;
+    if (::write(writes.get(), &now, sizeof now) != sizeof now || ::read(answered.get(), &took, sizeof took) != sizeof took) return complain("the reader is gone");
+    all.push_back(took);
+  }
+  writes = {};
+  ::waitpid(reader, nullptr, 0);
+  std::ranges::sort(all);
+  const auto at = [&](double share) { return all.empty() ? 0.0 : static_cast<double>(all[std::min(all.size() - 1, static_cast<size_t>(static_cast<double>(all.size()) * share))]) / 1e6; };
+  fmt::print("{{\"count\":{},\"p50\":{:.4f},\"p99\":{:.4f},\"p999\":{:.4f}}}\n", all.size(), at(0.5), at(0.99), at(0.999));
+  return 0;
+}
+
 // --- floor
 
 int watch_floor() {
@@ -365,6 +403,11 @@ int run(const std::vector<std::string>& given) {
   if (given.empty()) return usage();
   if (given[0] == "floor") return watch_floor();
   if (given[0] == "bpf") return print_bpf();
+  if (given[0] == "wake" && given.size() == 3) {
+    double seconds = 0;
+    uint32_t rate = 0;
+    return number(given[1], seconds) && number(given[2], rate) && rate > 0 ? measure_wakes(seconds, rate) : usage();
+  }
   if (given[0] == "set" && given.size() >= 2) return make_sets(given[1], {given.begin() + 2, given.end()});
   if (given[0] == "run" && given.size() >= 3 && given[1] == "--state") return read_detections(given[2]);
   if (given[0] == "swaps") {

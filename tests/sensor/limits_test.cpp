@@ -197,5 +197,28 @@ TEST_F(Processes, AWorkerThatGrowsIsEndedForItsMemory) {
   EXPECT_FALSE(event("worker_crash", leaky));
 }
 
+// So is the throw-away process of a rehearsal: the new content never runs, what runs goes on undisturbed, and the reason is its memory.
+TEST_F(Processes, ARehearsalThatGrowsIsEndedForItsMemory) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  const Set leaky = make_set(2, {rule("01", kPipe, "PipeName|endswith: evil_pipe"), rule("02", kPipe, "PipeName|contains: good_1", "creance.fault-point.rehearsal-leak")});
+  good({base});
+  start("creance-sensor-worker-demo", "boot-1", 60'000, kLittleMemory);
+  ASSERT_TRUE(await([&] { return runs(base) && worker_pid() > 0; })) << log();
+  const int worker = worker_pid();
+  offer(leaky, "go");
+  const auto refusals = [&] { return ipc::read_record<ipc::Refusals>(files_, state_ / "state/refusals.bin"); };
+  ASSERT_TRUE(await([&] {
+    const auto now = refusals();
+    return event("memory_over_budget", leaky) && now && now->contains(leaky);
+  }, 60)) << log();
+  EXPECT_NE(log().find("the rehearsal is ended: "), std::string::npos) << log();
+  EXPECT_EQ(refusals()->list[0].reason, ipc::Reason::kMemoryOverBudget);
+  EXPECT_NE(std::string(refusals()->list[0].detail.view()).find("the rehearsal ended with "), std::string::npos) << refusals()->list[0].detail.view();
+  EXPECT_TRUE(await([&] { return runs(base); })) << log();
+  EXPECT_EQ(worker_pid(), worker) << "the worker that runs was not touched";
+  EXPECT_EQ(detections(leaky), 0u);
+  EXPECT_FALSE(event("activated", leaky));
+}
+
 }  // namespace
 }  // namespace creance::sensor

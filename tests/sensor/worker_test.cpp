@@ -3,18 +3,22 @@
 #include <gtest/gtest.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/digest.hpp"
 #include "base/limits.hpp"
 #include "base/sensor_limits.hpp"
 #include "base/os/real.hpp"
+#include "base/os/turns.hpp"
 #include "base/text.hpp"
 #include "compiler/build.hpp"
 #include "plan/messages.hpp"
+#include "sensor/worker/crowd.hpp"
 #include "sensor/worker/detection.hpp"
 #include "sensor/worker/evaluation.hpp"
 #include "sensor/worker/recent_events.hpp"
@@ -487,6 +491,34 @@ TEST_F(WorkerParts, ASetIsLoadedWholeOrNotAtAll) {
   const auto empty = ActiveSet::load(sets_.get(), ipc::kNoSet, supplied_);
   ASSERT_TRUE(empty);
   EXPECT_EQ((*empty)->instances(), 0u);
+}
+
+TEST(CrowdOfEvents, IsWhatComesDenseAndNeverTheFirstAfterAQuietMoment) {
+  Crowd crowd;
+  MonotonicTime now(1'000);
+  EXPECT_FALSE(crowd.dense(now));
+  for (int i = 0; i < 1'000; ++i) {  // one each millisecond: each is fetched at once
+    crowd.event(++now);
+    ASSERT_FALSE(crowd.dense(now));
+  }
+  for (uint32_t i = 0; i < Crowd::kMany; ++i) crowd.event(now);
+  EXPECT_TRUE(crowd.dense(now));
+  for (int i = 0; i < 1'000; ++i) {
+    if (i % 2 == 0) ++now;
+    for (int each = 0; each < 10; ++each) crowd.event(now);
+    ASSERT_TRUE(crowd.dense(now)) << "it stays so while they come, at the edges of what is counted over too";
+  }
+  EXPECT_FALSE(crowd.dense(now + 2 * Crowd::kLook)) << "and no longer: whatever comes then comes alone";
+  crowd.event(now + 3 * Crowd::kLook);
+  EXPECT_FALSE(crowd.dense(now + 3 * Crowd::kLook));
+}
+
+TEST(Turns, AreAsShortAsTheKernelGrantsAndNiceStays) {
+  std::thread([] {
+    ASSERT_EQ(::setpriority(PRIO_PROCESS, 0, 7), 0);
+    if (!os::ask_for_turns_of(std::chrono::microseconds(100))) GTEST_SKIP() << "this kernel knows no length of turns";
+    EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), 7);
+  }).join();
 }
 
 class Recent : public testing::Test {

@@ -18,8 +18,6 @@
 
 namespace creance::sensor {
 namespace {
-constexpr MonotonicTime kStreaming{4};   // events that come closer to each other are fetched together …
-constexpr MonotonicTime kGather{2};      // … at this interval
 constexpr int kEventsPerTurn = 128;      // then the supervisor is listened to again
 constexpr uint32_t kRememberedPerSecond = 64;  // events of one Type, for rehearsals
 constexpr int kFramesPerTurn = 16;       // of words for the supervisor: hundreds of held instances must not keep an event waiting
@@ -41,7 +39,7 @@ Worker::Worker(const WorkerOptions& options, ipc::Socket supervisor, std::unique
                    [this](std::string_view rule_id) { budget_.left_out(rule_id); },
                    [this](uint64_t file) {
                      recent_.evaluating(file);
-                     if (file != 0 && live_) fault_point();
+                     if (file != 0) fault_point();
                    }}, options.budget, options.hash_key) {}
 
 void Worker::start() {
@@ -147,13 +145,19 @@ void Worker::detect(std::string_view rule_id, std::string_view line) {
 
 void Worker::fault_point() {
 #ifdef CREANCE_FAULT_POINTS
-  // By a tag of any rule of the content; rehearsals do not come here.
-  ++since_activation_;
-  if (evaluation_.active().has_tag("creance.fault-point.worker-leak")) {  // in every event a little, and used
-    static std::vector<std::unique_ptr<char[]>> leaked;
+  // By a tag of any rule of the content.
+  static std::vector<std::unique_ptr<char[]>> leaked;
+  const auto leak = [] {
     leaked.push_back(std::make_unique<char[]>(8u << 20));
-    std::fill_n(leaked.back().get(), 8u << 20, '\1');
+    std::fill_n(leaked.back().get(), 8u << 20, '\1');  // used, so that it is resident
+  };
+  if (!live_) {
+    if (!evaluation_.active().has_tag("creance.fault-point.rehearsal-leak")) return;
+    while (leaked.size() < 80) leak();
+    for (;;) ::poll(nullptr, 0, -1);
   }
+  ++since_activation_;
+  if (evaluation_.active().has_tag("creance.fault-point.worker-leak")) leak();  // in every event a little
   if (since_activation_ != 3) return;
   if (evaluation_.active().has_tag("creance.fault-point.worker-abort")) {
     ::signal(SIGSEGV, SIG_DFL);  // a death by the signal, under a sanitizer too
@@ -186,7 +190,7 @@ bool Worker::work() {
     const Next next = collector_->next(now, event);
     ended_ = next == Next::kEnded;
     if (next != Next::kEvent) return next == Next::kNothing && collector_->due() && *collector_->due() <= now;
-    last_event_ = now;
+    crowd_.event(now);
     remember(event, now);
     evaluation_.evaluate(event, now, true);
     collector_->consumed();
@@ -194,18 +198,17 @@ bool Worker::work() {
   return true;
 }
 
-// Until there is something to do, and not beyond the next health message. While events come one upon the other, they are fetched every two milliseconds and not one by one: to be woken
-// for each costs more than to judge it.
+// Until there is something to do, and not beyond the next health message. While events come one upon the other, they are fetched together and not one by one (crowd.hpp).
 void Worker::wait(bool more) {
   if (more && outbox_.size() <= 64) return;
   MonotonicTime until = health_due_;
   if (const auto due = collector_->due()) until = std::min(until, *due);
   const MonotonicTime now = clock_.monotonic();
   int64_t wait_ms = more ? 0 : std::clamp<int64_t>((until - now).count(), 0, kHealthInterval.count());
-  const bool streaming = now - last_event_ < kStreaming && collector_->descriptor() >= 0;
-  if (streaming) wait_ms = std::min(wait_ms, kGather.count());
+  const bool gathers = collector_->descriptor() >= 0 && crowd_.dense(now);
+  if (gathers) wait_ms = std::min(wait_ms, Crowd::kGather.count());
   std::array<pollfd, 3> waits = {pollfd{preparer_->full() ? -1 : supervisor_.fd(), static_cast<short>(outbox_.empty() ? POLLIN : POLLIN | POLLOUT), 0}, pollfd{preparer_->descriptor(), POLLIN, 0},
-                                 pollfd{streaming ? -1 : collector_->descriptor(), POLLIN, 0}};
+                                 pollfd{gathers ? -1 : collector_->descriptor(), POLLIN, 0}};
   ::poll(waits.data(), waits.size(), static_cast<int>(wait_ms));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/ipc/socket.hpp"
 #include "sensor/worker/budget.hpp"
+#include "sensor/worker/crowd.hpp"
 #include "sensor/worker/evaluation.hpp"
 #include "sensor/worker/preparer.hpp"
 #include "sensor/worker/recent_events.hpp"
@@ -46,7 +47,7 @@ class Worker {
   bool work();               // a bounded number of events; false: no more now
   void remember(const Event& event, MonotonicTime now);
   void detect(std::string_view rule_id, std::string_view line);
-  void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation
+  void fault_point();        // named ones, in the demonstration build alone: inside of an evaluation, or of a rehearsal's
   uint64_t resident_kib() const;
 
   WorkerOptions options_;
@@ -57,7 +58,7 @@ class Worker {
   Evaluation evaluation_;
   std::deque<ipc::Frame> outbox_;
   uint32_t held_told_ = 0;   // of the active set
-  MonotonicTime last_event_{-1'000'000};
+  Crowd crowd_;
   MonotonicTime health_due_{0};
   std::vector<uint32_t> remembered_;  // per Type, within the second
   MonotonicTime remembered_second_{-1'000};

@@ -22,6 +22,7 @@
 #include "base/os/privileges.hpp"
 #include "base/os/real.hpp"
 #include "base/os/sandbox.hpp"
+#include "base/os/turns.hpp"
 #include "sensor/collect/linux_inputs.hpp"
 #include "sensor/collect/live.hpp"
 #include "sensor/collect/replay.hpp"
@@ -30,6 +31,8 @@
 
 namespace creance::sensor {
 namespace {
+
+constexpr std::chrono::microseconds kTurn{100};  // an event takes microseconds; the kernel's shortest (ADR 0181)
 
 struct Arguments {
   std::string input = "none";
@@ -173,6 +176,7 @@ int run(const std::vector<std::string>& given) {
     TRY(preparer, Preparer::start([load](const ipc::Set& set) { return load(set, ActiveSet::Cases::kNone); }));
     return {};
   };
+  if (!arguments.rehearse) (void)os::ask_for_turns_of(kTurn);  // where the kernel knows it; before the filter of system calls, which does not
   const int statistics = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (const auto started = arguments.without_sandbox ? start_preparer() : confine(start_preparer); !started) return complain(started.error(), 2);
   const WorkerOptions options{arguments.host, CREANCE_VERSION, 4, statistics, arguments.set, {arguments.rule_steps}, std::bit_cast<interpreter::Hash128>(random)};
