@@ -43,7 +43,8 @@ inline uint64_t prefix_hash(uint64_t key, uint32_t length) noexcept { return mix
 inline uint64_t gram_hash(uint32_t gram, uint32_t size) noexcept { return mix(gram + (static_cast<uint64_t>(size) << 32)); }
 constexpr uint32_t gram_mask(uint32_t size) noexcept { return 0xffffffffu >> (32 - 8 * size); }
 // Places in a bitmap of 2^log2 bits: of a gram, and of a key of the other tables by its hash.
-constexpr uint32_t gram_bit(uint32_t gram, uint32_t log2) noexcept { return (gram * 0x9e3779b1u) >> (32 - log2); }
+inline constexpr uint32_t kGramMultiplier = 0x9e3779b1u;
+constexpr uint32_t gram_bit(uint32_t gram, uint32_t log2) noexcept { return (gram * kGramMultiplier) >> (32 - log2); }
 constexpr uint32_t key_bit(uint64_t hash, uint32_t log2) noexcept { return static_cast<uint32_t>(hash >> (64 - log2)); }
 
 inline uint32_t load_gram(const char* at, uint32_t size = 4) noexcept {

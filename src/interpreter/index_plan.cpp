@@ -1,7 +1,11 @@
 #include "interpreter/index_plan.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
+
+#include "base/limits.hpp"
+#include "channel/fold.hpp"
 
 namespace creance::interpreter {
 namespace {
@@ -11,6 +15,9 @@ using channel::IndexRecord;
 using channel::Layout;
 
 constexpr uint32_t kTableLog2Max = 24;
+constexpr uint32_t kTripleBytes = 3;
+constexpr uint32_t kTripleLog2Max = 16;
+constexpr size_t kBitsPerTriple = 32;  // a filter that is no larger than it need be stays in the first cache beside the others
 
 class Planner {
  public:
@@ -30,7 +37,8 @@ class Planner {
     plan_.suffix_sizes = record_.suffix_sizes & 0xff;
     plan_.near_sizes = record_.near_sizes & 0b1110;
     lengths();
-    if (plan_.near_grams) near_triples();
+    if (plan_.far_grams) plan_.far_filter = {plan_.far_known.words, plan_.far_known.log2, channel::gram_mask(4)};
+    if (plan_.near_grams) near_filter();
     if (plan_.far_grams && !plan_.anchored && !plan_.near_grams) few_grams();
     return std::move(plan_);
   }
@@ -87,29 +95,66 @@ class Planner {
     }
   }
 
-  void near_triples() {
-    plan_.near_triples.assign((1u << IndexPlan::kTripleLog2) / 64, 0);
-    const auto add = [&](uint32_t triple) {
-      const uint32_t bit = IndexPlan::triple_bit(triple);
-      plan_.near_triples[bit / 64] |= 1ull << (bit % 64);
-    };
+  struct NearGram {
+    std::string_view literal;
+    uint32_t offset;
+  };
+
+  // Whichever of `stride` neighbouring places is looked at, three bytes of the literal stand there. (Of a literal of two bytes: whatever follows.)
+  void near_filter() {
+    std::vector<NearGram> grams;
+    size_t shortest = channel::kFarMin;
     each_candidate(plan_.near_grams, [&](std::string_view literal, uint32_t offset) {
       if (uint64_t{offset} + channel::kNearMin > literal.size()) return;
-      if (literal.size() > 2) return add(channel::load_gram(literal.data() + offset, static_cast<uint32_t>(std::min<size_t>(3, literal.size() - offset))));
-      const uint32_t pair = channel::load_gram(literal.data() + offset, 2);
-      for (uint32_t third = 0; third < 256; ++third) add(pair | third << 16);
+      grams.push_back({literal, offset});
+      shortest = std::min(shortest, literal.size());
     });
+    plan_.near_stride = shortest >= 6 ? 4 : shortest >= 4 ? 2 : 1;
+    std::vector<uint32_t> triples;
+    for (const NearGram& gram : grams) {
+      const auto size = static_cast<uint32_t>(gram.literal.size());
+      if (size == 2) {
+        const uint32_t pair = channel::load_gram(gram.literal.data(), 2);
+        for (uint32_t third = 0; third < 256; ++third) triples.push_back(pair | third << 16);
+        continue;
+      }
+      const uint32_t first = std::min(gram.offset, size - kTripleBytes - (plan_.near_stride - 1));
+      for (uint32_t i = 0; i < plan_.near_stride; ++i) triples.push_back(channel::load_gram(gram.literal.data() + first + i, kTripleBytes));
+      plan_.near_behind = std::max(plan_.near_behind, gram.offset - first);
+    }
+    plan_.near_before = plan_.near_stride - 1;
+    if (plan_.far_grams && plan_.near_stride == 4) add_far(triples);
+    const auto log2 = std::clamp(static_cast<uint32_t>(std::bit_width(kBitsPerTriple * triples.size())), channel::kBitmapLog2Min, kTripleLog2Max);
+    plan_.near_words.assign((1u << log2) / 64, 0);
+    plan_.near_filter = {plan_.near_words.data(), log2, channel::gram_mask(kTripleBytes)};
+    for (const uint32_t triple : triples) {
+      const uint32_t bit = channel::gram_bit(triple, log2);
+      plan_.near_words[bit / 64] |= 1ull << (bit % 64);
+    }
+  }
+
+  // As long as so many do not make the filter coarse.
+  void add_far(std::vector<uint32_t>& triples) {
+    const size_t near_triples = triples.size();
+    each_candidate(plan_.far_grams, [&](std::string_view literal, uint32_t offset) {
+      if (uint64_t{offset} + 4 <= literal.size()) triples.push_back(channel::load_gram(literal.data() + offset, kTripleBytes));
+    });
+    plan_.near_with_far = triples.size() <= (1u << kTripleLog2Max) / kBitsPerTriple;
+    if (!plan_.near_with_far) triples.resize(near_triples);
   }
 
   void few_grams() {
     std::vector<uint32_t> grams;
+    size_t shortest = limits::kInputBytesMax;
     each_candidate(plan_.far_grams, [&](std::string_view literal, uint32_t offset) {
+      shortest = std::min(shortest, literal.size());
       if (uint64_t{offset} + 4 > literal.size() || grams.size() > IndexPlan::kFewGrams) return;
       const uint32_t gram = channel::load_gram(literal.data() + offset) | 0x20202020u;
       if (std::ranges::find(grams, gram) == grams.end()) grams.push_back(gram);
     });
     if (grams.empty() || grams.size() > IndexPlan::kFewGrams) return;
     plan_.few_count = static_cast<uint32_t>(grams.size());
+    while (channel::folded_bytes_max(plan_.few_bytes_min) < shortest) ++plan_.few_bytes_min;
     for (size_t i = 0; i < plan_.few.size(); ++i) plan_.few[i] = grams[std::min(i, grams.size() - 1)];
   }
 

@@ -8,6 +8,7 @@
 
 #include "channel/format.hpp"
 #include "channel/hash.hpp"
+#include "interpreter/wide.hpp"
 
 namespace creance::interpreter {
 
@@ -34,13 +35,20 @@ struct IndexPlan {
   uint32_t suffix_sizes = 0;
   uint32_t near_sizes = 0;
   std::span<const uint32_t> prefix_lengths;
-  std::vector<uint64_t> near_triples;  // 2^kTripleLog2 bits, by hash: the first three bytes of near grams; of those of two bytes, whatever follows
+  // Near grams are looked for by three bytes of their literals, at every place, or at every second or fourth where the shortest literal is long enough to have as many of them.
+  // A gram of a literal that is found at a place begins at most near_before in front of it and near_behind behind it.
+  GramFilter near_filter;
+  uint32_t near_stride = 1;
+  uint32_t near_before = 0;
+  uint32_t near_behind = 0;
+  bool near_with_far = false;  // the far grams' first three bytes are in near_filter, too: one pass for both
+  GramFilter far_filter;
   // Of an index that has nothing but far grams, and no more than these: so few are compared as they are, without folding the text first. Bit 5 of each byte is set.
   std::array<uint32_t, kFewGrams> few{};
   uint32_t few_count = 0;
+  uint32_t few_bytes_min = 0;  // of a text: shorter ones, folded, are shorter than each literal
 
-  static constexpr uint32_t kTripleLog2 = 16;
-  static uint32_t triple_bit(uint32_t gram) noexcept { return channel::gram_bit(gram & 0xffffff, kTripleLog2); }
+  std::vector<uint64_t> near_words;  // near_filter's
 };
 
 // One for each of the layout's indexes, in their order.

@@ -164,13 +164,16 @@ Scratch::State::State(const Layout& l) : layout(l) {
   // Wide Types have hundreds of inputs, but no event fills them all: its values together are no longer than the longest event.
   const size_t inputs = folded_inputs(l);
   arena_bytes = std::min(inputs * kFoldedValueBytes, channel::folded_bytes_max(limits::kEventLineBytesMax) + inputs * 2 * kFoldMargin);
-  arena = std::make_unique_for_overwrite<char[]>(arena_bytes);
+  arena = std::make_unique_for_overwrite<char[]>(arena_bytes + kGramReach);
   for (auto& place : further_folded) place = std::make_unique_for_overwrite<char[]>(kFoldedValueBytes);
   matches.assign(l.entries.size(), 0);
   spent.assign(l.entries.size(), 0);
   over_budget.assign(l.entries.size(), 0);
   suspended.assign(awake.size(), 0);
   for (const channel::RegexRecord& regex : l.regexes) regex_bits.push_back(make_regex_bits(l, regex));
+  late_regexes = make_late_regexes(l, regex_bits);
+  late_regex_progress.assign(late_regexes.size(), {});
+  regex_ran_to.assign(l.regexes.size(), {});
   const uint32_t states = largest_program(l);
   threads_now.assign(states, 0);
   threads_next.assign(states, 0);
@@ -184,6 +187,7 @@ void Scratch::State::begin_event() {
     std::ranges::fill(memo, 0u);
     std::ranges::fill(folded, FoldedValue{});
     std::ranges::fill(late_progress, LateProgress{});
+    std::ranges::fill(late_regex_progress, LateProgress{});
     epoch = 1;
   }
   arena_used = 0;

@@ -1,12 +1,15 @@
-// All inner literals of one input that no index finds, to be looked for together: what keeps an event linear that was made to wake hundreds of rules with another literal each.
-// Made from the file when a Scratch is made; nothing new is believed: a hash proposes, the literal decides. It serves once an event has asked for several of them, one at a time (predicates.cpp).
+// All inner literals of one input that no index finds, and all that its regular expressions begin with, each to be looked for together: what keeps an event linear that was made to wake hundreds of
+// rules with another literal or program each. Made from the file when a Scratch is made; nothing new is believed: a hash proposes, the literal decides. It serves once an event has asked for several of them, one at a time (predicates.cpp).
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "channel/format.hpp"
 #include "channel/hash.hpp"
+#include "interpreter/regex_bits.hpp"
+#include "interpreter/wide.hpp"
 
 namespace creance::interpreter {
 
@@ -18,10 +21,7 @@ class LateLiterals {
   };
 
   bool empty() const noexcept { return entries_.empty(); }
-  bool may_have(uint32_t gram) const noexcept {
-    const uint32_t bit = channel::gram_bit(gram & 0xffffff, known_log2_);
-    return (known_[bit / 64] >> (bit % 64) & 1) != 0;
-  }
+  GramFilter known() const noexcept { return {known_.data(), known_log2_, channel::gram_mask(3)}; }
   // Those that are found by the first three bytes of `gram`, others among them.
   std::span<const Entry> proposed(uint32_t gram) const noexcept {
     const uint32_t bucket = channel::gram_bit(gram & 0xffffff, log2_);
@@ -37,8 +37,12 @@ class LateLiterals {
   std::vector<Entry> entries_;
 };
 
-// By input; empty where there are too few to be worth it. Predicates: kContains, neither cased nor indexed, of one input, with literals of at least three bytes.
+// By input; empty where there are too few to be worth it. Literals of predicates: kContains, neither cased nor indexed, of one input, with literals of at least three bytes.
 std::vector<LateLiterals> make_late_literals(const channel::Layout& layout);
 bool is_late(const channel::PredicateRecord& predicate) noexcept;
+
+// The same for regular expressions of one input that begin with at least three ASCII characters. `bits`: of the layout's programs, and must stay.
+std::vector<LateLiterals> make_late_regexes(const channel::Layout& layout, std::span<const std::unique_ptr<RegexBits>> bits);
+bool is_late_regex(const channel::Layout& layout, std::span<const std::unique_ptr<RegexBits>> bits, const channel::PredicateRecord& predicate) noexcept;
 
 }  // namespace creance::interpreter

@@ -49,23 +49,23 @@ bool compare(Context& c, PredicateKind kind, std::string_view text, bool goes_on
     case PredicateKind::kEquals:
     case PredicateKind::kFieldEquals: c.steps += channel::chunks(literal.size()); return !goes_on && text == literal;
     case PredicateKind::kStartsWith:
-    case PredicateKind::kFieldStartsWith: c.steps += channel::chunks(literal.size()); return text.starts_with(literal);
+    case PredicateKind::kFieldStartsWith: c.steps += channel::chunks(literal.size()); return text.size() >= literal.size() && same_bytes(text.data(), literal.data(), literal.size());
     case PredicateKind::kEndsWith:
-    case PredicateKind::kFieldEndsWith: c.steps += channel::chunks(literal.size()); return !goes_on && text.ends_with(literal);
+    case PredicateKind::kFieldEndsWith: c.steps += channel::chunks(literal.size()); return !goes_on && text.size() >= literal.size() && same_bytes(text.data() + text.size() - literal.size(), literal.data(), literal.size());
     default: return find(c, text, literal) != std::string_view::npos;
   }
 }
 
 constexpr uint32_t kAskedOneByOne = 8;  // looking for all at once costs about as much a byte as a dozen searches
+constexpr uint32_t kRegexesOneByOne = 4;
 constexpr uint32_t kLateBytesMin = 512;  // of a value: in shorter ones no number of searches hurts
 
 // Marks each late literal that stands in `text` (folded, with its margins).
 void mark_late(Context& c, const LateLiterals& late, std::string_view text) noexcept {
   c.steps += 1 + text.size() / 4;
-  for (size_t at = 0; at + 3 <= text.size(); ++at) {
-    const uint32_t gram = channel::load_gram(text.data() + at);
-    if (!late.may_have(gram)) [[likely]] continue;
-    for (const LateLiterals::Entry& entry : late.proposed(gram)) {
+  if (text.size() < 3) return;
+  each_hit(c.s.ways.find_hits, late.known(), text.data(), text.size() - 2, 1, [&](size_t at) {
+    for (const LateLiterals::Entry& entry : late.proposed(channel::load_gram(text.data() + at))) {
       ++c.steps;
       uint32_t& memo = c.s.memo[entry.predicate];
       const PredicateRecord& p = c.l.predicates[entry.predicate];
@@ -74,31 +74,55 @@ void mark_late(Context& c, const LateLiterals& late, std::string_view text) noex
       const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
       if (same_bytes(text.data() + at - entry.offset, literal.data(), literal.size())) memo = c.s.epoch << 1 | 1;
     }
-  }
+    return true;
+  });
 }
 
-// True: all late literals of the input were looked for in this event, and the memo has those that hold.
-bool looked_for_late(Context& c, uint32_t input) noexcept {
+// True: what is late of the input was looked for in this event, and the memo has those that hold. `mark(value)` does that for one value.
+template <class Mark>
+bool looked_for_late(Context& c, uint32_t input, LateProgress& progress, uint32_t one_by_one, Mark mark) noexcept {
   if (c.inputs.values[input].size < kLateBytesMin && c.further_count == 0) return false;
-  LateProgress& progress = c.s.late_progress[input];
   if (progress.epoch != c.s.epoch) progress = {c.s.epoch, 0, false};
   if (progress.looked) return true;
-  if (++progress.asked <= kAskedOneByOne) return false;
-  if (c.inputs.values[input].has_value()) mark_late(c, c.s.late[input], c.folded(input));
+  if (++progress.asked <= one_by_one) return false;
+  if (c.inputs.values[input].has_value()) mark(c.inputs.values[input].text(), true);
   for (size_t i = 0; i < c.further_count; ++i) {
     ++c.steps;
-    if (c.inputs.further[i].input == input) mark_late(c, c.s.late[input], c.fold_further(cut(c.inputs.further[i].text), 0));
+    if (c.inputs.further[i].input == input) mark(c.inputs.further[i].text, false);
   }
   return progress.looked = true;
 }
 
+// True: the memo says whether it holds.
+bool is_found_late(Context& c, const PredicateRecord& p) noexcept {
+  if (!is_late(p) || p.input >= c.s.late.size() || c.s.late[p.input].empty()) return false;
+  return looked_for_late(c, p.input, c.s.late_progress[p.input], kAskedOneByOne, [&](std::string_view value, bool is_first) { mark_late(c, c.s.late[p.input], is_first ? c.folded(p.input) : c.fold_further(cut(value), 0)); });
+}
+
+bool says_memo(const Context& c, const PredicateRecord& p) noexcept { return c.s.memo[static_cast<size_t>(&p - c.l.predicates.data())] == (c.s.epoch << 1 | 1); }
+
 bool test_literal(Context& c, const PredicateRecord& p) noexcept {
   if (uint64_t{p.operand.first} + p.operand.count > c.l.texts.size()) return c.fail(FaultCode::kPredicate);
-  if (is_late(p) && p.input < c.s.late.size() && !c.s.late[p.input].empty() && looked_for_late(c, p.input)) {
-    return c.s.memo[static_cast<size_t>(&p - c.l.predicates.data())] == (c.s.epoch << 1 | 1);
-  }
   const std::string_view literal = c.l.texts.substr(p.operand.first, p.operand.count);
-  return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text, std::string_view value) { return compare(c, p.kind, text, is_cut(value), literal); });
+  const bool folded = (p.flags & channel::kCased) == 0;
+  if (c.further_count == 0 && p.input < c.inputs.values.size()) [[likely]] {  // one value, as most inputs have
+    const schema::InputValue& value = c.inputs.values[p.input];
+    ++c.steps;
+    if (!value.has_value()) return false;
+    if (value.size < kLateBytesMin || !is_found_late(c, p)) return compare(c, p.kind, folded ? c.folded(p.input) : c.raw(p.input), is_cut(value.text()), literal);
+  } else if (!is_found_late(c, p)) {
+    return any_value(c, p.input, folded, 0, [&](std::string_view text, std::string_view value) { return compare(c, p.kind, text, is_cut(value), literal); });
+  }
+  return says_memo(c, p);
+}
+
+bool test_regex(Context& c, const PredicateRecord& p) noexcept {
+  if (p.operand.first >= c.l.regexes.size()) return c.fail(FaultCode::kPredicate);
+  const bool may_be_late = p.input < c.s.late_regexes.size() && !c.s.late_regexes[p.input].empty() && is_late_regex(c.l, c.s.regex_bits, p);
+  const auto mark = [&](std::string_view value, bool) { mark_late_regexes(c, c.s.late_regexes[p.input], value); };
+  if (may_be_late && looked_for_late(c, p.input, c.s.late_regex_progress[p.input], kRegexesOneByOne, mark)) return says_memo(c, p);
+  const channel::RegexRecord& regex = c.l.regexes[p.operand.first];
+  return any_value(c, p.input, false, 0, [&](std::string_view, std::string_view value) { return run_regex(c, regex, value); });
 }
 
 bool test_cidr(Context& c, const PredicateRecord& p) noexcept {
@@ -194,11 +218,7 @@ bool test_predicate(Context& c, const PredicateRecord& p) noexcept {
       const auto tokens = c.l.glob_tokens.subspan(p.operand.first, p.operand.count);
       return any_value(c, p.input, (p.flags & channel::kCased) == 0, 0, [&](std::string_view text, std::string_view value) { return run_glob(c, tokens, text, is_cut(value)); });
     }
-    case PredicateKind::kRegex: {
-      if (p.operand.first >= c.l.regexes.size()) return c.fail(FaultCode::kPredicate);
-      const channel::RegexRecord& regex = c.l.regexes[p.operand.first];
-      return any_value(c, p.input, false, 0, [&](std::string_view, std::string_view value) { return run_regex(c, regex, value); });
-    }
+    case PredicateKind::kRegex: return test_regex(c, p);
     case PredicateKind::kCidr: return test_cidr(c, p);
     case PredicateKind::kLess:
     case PredicateKind::kLessOrEqual:

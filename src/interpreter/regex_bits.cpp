@@ -46,7 +46,11 @@ class Maker {
         bits->match |= bit;
         continue;
       }
-      bits->next[s] = reached(i.out);
+      const uint64_t next = reached(i.out);
+      bits->next[s] = next;
+      if ((next & bit) != 0) bits->loops |= bit;
+      if ((next & ~bit & bit << 1) != 0) bits->steps_on |= bit;
+      if ((next & ~(bit | bit << 1)) != 0) bits->leads_elsewhere |= bit;
       if (i.kind == InstructionKind::kAssert) bits->asserts |= bit;
       else add_characters(*bits, i, bit);
     }

@@ -23,7 +23,11 @@ struct RegexBits {
   std::array<char, 16> prefix{};
   uint32_t prefix_size = 0;
   std::array<uint64_t, 128> takes{};         // by ASCII character: states that take it
-  std::array<uint64_t, 64> next{};           // by state: what is reached behind it
+  // What is reached behind a state: the state itself and the one that follows it by two masks, for all states at once; what else there is, state by state.
+  uint64_t loops = 0;                        // states that lead to themselves
+  uint64_t steps_on = 0;                     // states that lead to the next one
+  uint64_t leads_elsewhere = 0;              // states with others
+  std::array<uint64_t, 64> next{};           // by state: all that is reached
   std::array<uint32_t, 64> instruction{};    // by state: its place in the program
 };
 

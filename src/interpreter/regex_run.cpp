@@ -1,6 +1,8 @@
 // Runs a regular expression's program as a set of states, one character at a time: each instruction at most once a position, so work is linear in the text.
 // Programs of few states run as bit sets (regex_bits.hpp), others state by state; both give the same answer, and a test says so.
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "channel/utf8.hpp"
 #include "interpreter/state.hpp"
@@ -70,6 +72,20 @@ class BitRunner {
     }
   }
 
+  // From a place where a match can begin, as far as that leads; `at` becomes the first place at which nothing is under way any more.
+  bool run_from(size_t& at) noexcept {
+    uint64_t waiting = 0;
+    do {
+      ++steps_;
+      if (at < text_.size() && can_begin(at)) waiting |= bits_.start;
+      if ((waiting & bits_.asserts) != 0) waiting = resolved(waiting, at);
+      if ((waiting & bits_.match) != 0) return finish(true);
+      if (at == text_.size()) break;
+      at = advance(waiting, at);
+    } while (waiting != 0);
+    return finish(false);
+  }
+
  private:
   bool finish(bool result) noexcept {
     c_.steps += steps_;
@@ -126,8 +142,8 @@ class BitRunner {
       size = decoded.size;
       taking = beyond_ascii(waiting & ~bits_.asserts, channel::rune_for_regex(decoded.rune));
     }
-    uint64_t next = 0;
-    for (; taking != 0; taking &= taking - 1) {
+    uint64_t next = (taking & bits_.loops) | (taking & bits_.steps_on) << 1;
+    for (taking &= bits_.leads_elsewhere; taking != 0; taking &= taking - 1) {
       next |= bits_.next[static_cast<size_t>(__builtin_ctzll(taking))];
       ++steps_;
     }
@@ -277,6 +293,35 @@ bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view v
   const auto number = static_cast<size_t>(&regex - c.l.regexes.data());
   if (number < c.s.regex_bits.size() && c.s.regex_bits[number] != nullptr) return BitRunner(c, regex, *c.s.regex_bits[number], value).run();
   return Runner(c, regex, c.l.instructions.subspan(regex.first_instruction, regex.instruction_count), value).run();
+}
+
+void mark_late_regexes(Context& c, const LateLiterals& late, std::string_view value) noexcept {
+  const std::string_view text = cut(value);
+  const uint64_t number = ++c.s.late_value;
+  c.steps += 1 + text.size() / 4;
+  const auto try_at = [&](size_t at) {
+    for (const LateLiterals::Entry& entry : late.proposed(channel::load_gram(text.data() + at, 3))) {
+      ++c.steps;
+      uint32_t& memo = c.s.memo[entry.predicate];
+      if (memo == (c.s.epoch << 1 | 1) || at < entry.offset) continue;
+      const uint32_t program = c.l.predicates[entry.predicate].operand.first;
+      const RegexBits& bits = *c.s.regex_bits[program];
+      size_t begin = at - entry.offset;
+      Scratch::State::RanTo& ran_to = c.s.regex_ran_to[program];
+      if (bits.prefix_size > text.size() - begin || !same_bytes(text.data() + begin, bits.prefix.data(), bits.prefix_size) || (ran_to.value == number && begin < ran_to.place)) continue;
+      if (BitRunner(c, c.l.regexes[program], bits, value).run_from(begin)) memo = c.s.epoch << 1 | 1;
+      ran_to = {number, begin};
+    }
+    return true;
+  };
+  if (text.size() < 3) return;
+  // A value has no room behind it: its last places are looked at in a copy.
+  const size_t places = text.size() - 2;
+  const size_t by_far = text.size() > kGramReach ? std::min(places, text.size() - kGramReach) : 0;
+  each_hit(c.s.ways.find_hits, late.known(), text.data(), by_far, 1, try_at);
+  std::array<char, 2 * kGramReach + 3> last{};
+  std::memcpy(last.data(), text.data() + by_far, text.size() - by_far);
+  each_hit(c.s.ways.find_hits, late.known(), last.data(), places - by_far, 1, [&](size_t at) { return try_at(by_far + at); });
 }
 
 }  // namespace creance::interpreter

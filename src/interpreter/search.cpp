@@ -23,6 +23,12 @@ size_t find_blocks([[maybe_unused]] Context& c, [[maybe_unused]] std::string_vie
   const __m128i last = _mm_set1_epi8(needle.back());
   const size_t reach = needle.size() - 1;
   const size_t places = text.size() - reach;
+  if (places >= kWideBytes && c.s.ways.find_ends != nullptr) {
+    for (; (at = c.s.ways.find_ends(text.data(), places, reach, needle.front(), needle.back(), at)) < places; ++at) {
+      if (same_middle(c, text.data() + at, needle)) return at;
+    }
+    return std::string_view::npos;
+  }
   if (places < 16) return std::string_view::npos;
   const auto hits_at = [&](size_t place) {
     const __m128i heads = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + place));
@@ -30,8 +36,8 @@ size_t find_blocks([[maybe_unused]] Context& c, [[maybe_unused]] std::string_vie
     return static_cast<uint32_t>(_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(heads, first), _mm_cmpeq_epi8(tails, last))));
   };
   while (at < places) {
-    const size_t block = std::min(at, places - 16);  // the last one looks at some places again
-    for (uint32_t hits = hits_at(block); hits != 0; hits &= hits - 1) {
+    const size_t block = std::min(at, places - 16);
+    for (uint32_t hits = hits_at(block) >> (at - block) << (at - block); hits != 0; hits &= hits - 1) {
       const size_t place = block + static_cast<size_t>(__builtin_ctz(hits));
       if (same_middle(c, text.data() + place, needle)) return place;
     }

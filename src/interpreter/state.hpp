@@ -12,6 +12,7 @@
 #include "interpreter/interpreter.hpp"
 #include "interpreter/late_literals.hpp"
 #include "interpreter/regex_bits.hpp"
+#include "interpreter/wide.hpp"
 
 namespace creance::interpreter {
 
@@ -19,7 +20,7 @@ using channel::Layout;
 
 // Room in front of and behind each folded value, so that 8 bytes may be loaded at either end.
 inline constexpr size_t kFoldMargin = 16;
-inline constexpr size_t kFoldedValueBytes = channel::folded_bytes_max(limits::kInputBytesMax) + 2 * kFoldMargin;
+inline constexpr size_t kFoldedValueBytes = channel::folded_bytes_max(limits::kInputBytesMax) + 2 * kFoldMargin + kGramReach;  // behind the last value of an arena, too
 
 struct FoldedValue {
   const char* data = nullptr;
@@ -27,7 +28,7 @@ struct FoldedValue {
   uint32_t epoch = 0;  // of the event that it belongs to
 };
 
-// How far one input's late literals are in this event.
+// How far one input's late literals, or its late regular expressions, are in this event.
 struct LateProgress {
   uint32_t epoch = 0;
   uint32_t asked = 0;     // looked for one by one
@@ -42,9 +43,18 @@ struct Scratch::State {
   std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
   std::vector<uint64_t> awake;   // bit set of instances
   std::vector<uint64_t> always;  // instances without a clause
+  Ways ways = best_ways();
   std::vector<IndexPlan> indexes;
   std::vector<LateLiterals> late;            // by input
   std::vector<LateProgress> late_progress;   // by input
+  std::vector<LateLiterals> late_regexes;    // by input
+  std::vector<LateProgress> late_regex_progress;
+  struct RanTo {
+    uint64_t value = 0;  // late_value when it ran
+    size_t place = 0;    // it would begin anew here
+  };
+  std::vector<RanTo> regex_ran_to;           // by program
+  uint64_t late_value = 0;                   // values in which late regular expressions were looked for together, up to now
   bool reads_every_value = false;  // some predicate looks at all values of an event
   std::vector<FoldedValue> folded;  // per input
   std::unique_ptr<char[]> arena;    // folded values of one event, one behind the other
@@ -132,6 +142,9 @@ inline bool same_bytes(const char* a, const char* b, size_t size) noexcept {
 
 // Whether a program matches somewhere in the first limits::kInputBytesMax bytes of `value`; its assertions see what stands behind them. regex_run.cpp
 bool run_regex(Context& c, const channel::RegexRecord& regex, std::string_view value) noexcept;
+
+// Puts into the memo which of an input's late regular expressions match in `value`: they run where what they begin with stands, all in one pass. regex_run.cpp
+void mark_late_regexes(Context& c, const LateLiterals& late, std::string_view value) noexcept;
 
 // Whether `tokens` match the whole of a value that begins with `text` and, if it is `cut`, goes on. glob_run.cpp
 bool run_glob(Context& c, std::span<const channel::GlobToken> tokens, std::string_view text, bool cut) noexcept;

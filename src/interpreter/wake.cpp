@@ -2,6 +2,7 @@
 //
 // A key that some table may have is not looked up at once: slot, candidates, predicate and literal lie behind each other in tables that are larger than the near caches. Keys are collected over
 // the inputs of the event, and each stage of all of them is fetched before the first is looked at.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -50,7 +51,7 @@ class Waker {
     c_.steps += 1 + text.size() / 16;
     if (index.anchored && !anchored()) return false;
     if (index.near_grams && !near_grams()) return false;
-    return !index.far_grams || far_grams();
+    return !index.far_grams || index.near_with_far || far_grams();
   }
 
   // Looks up what was collected.
@@ -123,27 +124,21 @@ class Waker {
     return true;
   }
 
-  // Grams of 2, 3 and 4 bytes at every position. The margin behind the text may be read; what reaches into it is no gram.
+  // Grams of 2, 3 and 4 bytes, by three bytes of their literals. What reaches into the margin is no gram.
   bool near_grams() noexcept {
-    const char* const text = text_.data();
-    const size_t size = text_.size();
-    c_.steps += size / 4;
-    const uint64_t* const triples = index_->near_triples.data();
-    const auto is_known = [&](size_t at) {
-      const uint32_t bit = IndexPlan::triple_bit(channel::load_gram(text + at));
-      return static_cast<uint32_t>(triples[bit / 64] >> (bit % 64));  // its lowest bit
-    };
-    size_t at = 0;
-    for (; at + 5 <= size; at += 4) {  // four at a time, since most are none
-      if (((is_known(at) | is_known(at + 1) | is_known(at + 2) | is_known(at + 3)) & 1) == 0) [[likely]] continue;
-      for (size_t i = at; i < at + 4; ++i) {
-        if ((is_known(i) & 1) != 0 && !near_hit(i)) return false;
+    c_.steps += text_.size() / (4 * index_->near_stride);
+    if (text_.size() < channel::kNearMin) return true;
+    if (index_->near_stride == 1 && index_->near_behind == 0) {
+      return each_hit(c_.s.ways.find_hits, index_->near_filter, text_.data(), text_.size() - channel::kNearMin + 1, 1, [&](size_t hit) { return near_hit(hit); });
+    }
+    size_t next = 0;  // places in front of it were looked at
+    return each_hit(c_.s.ways.find_hits, index_->near_filter, text_.data(), text_.size() - channel::kNearMin + 1, index_->near_stride, [&](size_t hit) {
+      const size_t end = std::min(hit + index_->near_behind, text_.size() - channel::kNearMin);
+      for (next = std::max(next, hit - std::min<size_t>(hit, index_->near_before)); next <= end; ++next) {
+        if (!near_hit(next)) return false;
       }
-    }
-    for (; at + channel::kNearMin <= size; ++at) {
-      if ((is_known(at) & 1) != 0 && !near_hit(at)) return false;
-    }
-    return true;
+      return !index_->near_with_far || hit + 4 > text_.size() || far_hit(hit);
+    });
   }
 
   bool near_hit(size_t at) noexcept {
@@ -158,16 +153,14 @@ class Waker {
   }
 
   bool far_grams() noexcept {
-    const IndexPlan::Bitmap known = index_->far_known;
-    const char* const text = text_.data();
-    const size_t size = text_.size();
-    c_.steps += size / 16;
-    for (size_t at = 0; at + 4 <= size; at += 4) {
-      const uint32_t gram = channel::load_gram(text + at);
-      if (!known.has_gram(gram)) [[likely]] continue;
-      if (!look_up(index_->far_grams, channel::gram_hash(gram, 4), at)) return false;
-    }
-    return true;
+    c_.steps += text_.size() / 16;
+    if (text_.size() < 4) return true;
+    return each_hit(c_.s.ways.find_hits, index_->far_filter, text_.data(), text_.size() - 3, 4, [&](size_t hit) { return far_hit(hit); });
+  }
+
+  bool far_hit(size_t at) noexcept {
+    const uint32_t gram = channel::load_gram(text_.data() + at);
+    return !index_->far_known.has_gram(gram) || look_up(index_->far_grams, channel::gram_hash(gram, 4), at);
   }
 
   bool look_up_known(const IndexPlan::Table& table, uint64_t hash) noexcept {
@@ -321,18 +314,24 @@ bool scan_input(Context& c, Waker& waker, const IndexPlan& index, uint32_t input
 }
 
 bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept {
-  const FewGrams few(index);
-  const schema::InputValue* const values = c.inputs.values.data();
   const auto count = static_cast<uint32_t>(c.inputs.values.size());
+  const schema::InputValue* const values = c.inputs.values.data();
   c.steps += count;
-  for (uint32_t input = 0; input < count; ++input) {
-    if (!values[input].has_value()) continue;
-    if (index.few_count != 0) {
-      const std::string_view text = cut(values[input].text());
-      c.steps += text.size() / 16;
-      if (!few.may_be_in(text)) continue;
+  if (index.few_count == 0) {
+    for (uint32_t input = 0; input < count; ++input) {
+      if (values[input].has_value() && !scan_input(c, waker, index, input)) return false;
     }
-    if (!scan_input(c, waker, index, input)) return false;
+    return true;
+  }
+  const FewGrams few(index);
+  const MayHaveOne by_blocks = c.s.ways.may_have_one;
+  const uint32_t blocks_min = by_blocks == nullptr ? ~0u : static_cast<uint32_t>(kWideBytes);
+  for (uint32_t input = 0; input < count; ++input) {
+    if (values[input].size < index.few_bytes_min || !values[input].has_value()) continue;
+    const std::string_view text = cut(values[input].text());
+    c.steps += text.size() / 16;
+    const bool may = text.size() >= blocks_min ? by_blocks(index.few, text.data(), text.size()) : few.may_be_in(text);
+    if (may && !scan_input(c, waker, index, input)) return false;
   }
   return true;
 }

@@ -85,6 +85,7 @@ class Loaded {
   const channel::VerifiedChannel& channel() const { return *channel_; }
   const Bytes& bytes() const { return *bytes_; }
   bool ready() const { return channel_ != nullptr; }
+  interpreter::Scratch& scratch() { return *scratch_; }
 
   // Evaluates and checks what holds for every event: no fault, steps within the law.
   interpreter::Outcome run(const schema::Inputs& inputs) {
