@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "base/os/real.hpp"
+#include "base/parser_words.hpp"
 #include "server/api/server.hpp"
 #include "server/control/ceremony.hpp"
 #include "trust/keys/key_file.hpp"
@@ -147,11 +148,18 @@ int main(int argc, char** argv) {
   run_command->add_option("--silent-after-ms", run_options.silent_after_ms, "But never sooner")->check(CLI::Range(10u, 86'400'000u))->capture_default_str();
   run_command->add_flag("--require-evidence", run_options.require_evidence, "Take no release without evidence that was signed with it");
   run_command->add_option("--log-level", run_options.log_level, "debug, info, warn, error")->capture_default_str();
+  std::string shell;
+  CLI::App* completion_command = app.add_subcommand("completion", "Completion script for a shell");
+  completion_command->add_option("SHELL", shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e, std::cout, std::cerr);
     return code == 0 ? kOk : kUsage;
+  }
+  if (completion_command->parsed()) {
+    fmt::print("{}", completion::script("creance-server", completion::words_of(app), shell));
+    return std::fflush(stdout) == 0 ? kOk : kUnreadable;
   }
   return init_command->parsed() ? init(init_options) : run(run_options);
 }

@@ -50,14 +50,14 @@ TEST(SensorCommandLine, HelpOfEachCommandHasItsOptionsAnExampleAndExitCodes) {
     EXPECT_NE(text.find("\nExit codes: 0 "), std::string::npos) << text;
     EXPECT_NE(all.find("\n  creance-sensor " + name), std::string::npos);
     EXPECT_NE(page.find("\n.SS creance\\-sensor " + name), std::string::npos);
-    EXPECT_NE(bash.find("\n    " + name + ") words=\""), std::string::npos);
-    EXPECT_NE(fish.find("use_subcommand -a " + name + " -d '"), std::string::npos);
+    EXPECT_NE(bash.find("\n    '/" + name + "') words='"), std::string::npos);
+    EXPECT_NE(fish.find("_at ''\" -f -a " + name + " -d '"), std::string::npos);
   }
   EXPECT_NE(help_text("pause").find("--for SPAN"), std::string::npos);
   EXPECT_EQ(help_text("pause").find("--live"), std::string::npos);
-  EXPECT_NE(bash.find("    resume) words=\"--state --reason --help\""), std::string::npos) << bash;
+  EXPECT_NE(bash.find("    '/resume') words='--state --reason --help'"), std::string::npos) << bash;
   EXPECT_TRUE(completion_text("zsh").starts_with("#compdef creance-sensor\n"));
-  EXPECT_NE(fish.find("seen_subcommand_from enrol' -l root -d 'the root of trust (else the server\\'s first one"), std::string::npos) << "quotes are kept: " << fish;
+  EXPECT_NE(fish.find("_at '/enrol'\" -l root -d 'the root of trust (else the server\\'s first one"), std::string::npos) << "quotes are kept: " << fish;
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <variant>
 
+#include "base/completion.hpp"
+
 namespace creance::sensor {
 namespace {
 
@@ -116,12 +118,6 @@ std::string roff(std::string_view text) {
   for (const char c : text) out += c == '\\' ? "\\e" : c == '-' ? "\\-" : std::string(1, c);
   return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
 }
-std::string quoted(std::string_view text) {  // for fish, between single quotes
-  std::string out;
-  for (const char c : text) out += (c == '\'' || c == '\\') ? std::string{'\\', c} : std::string(1, c);
-  return out;
-}
-
 }  // namespace
 
 Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
@@ -182,21 +178,15 @@ std::string help_text(std::string_view name) {
 }
 
 std::string completion_text(std::string_view shell) {
-  if (shell == "fish") {
-    std::string out = "# fish completion for creance-sensor; load with: creance-sensor completion fish | source\n";
-    for (const Command& command : kCommands) {
-      out += fmt::format("complete -c creance-sensor -n __fish_use_subcommand -a {} -d '{}'\n", command.name, quoted(command.does));
-      for (const Option& option : kOptions)
-        if (lists(option.commands, command.name)) out += fmt::format("complete -c creance-sensor -n '__fish_seen_subcommand_from {}' -l {} -d '{}'{}\n", command.name, option.name.substr(2), quoted(option.does), option.value.empty() ? "" : " -r");
-    }
-    return out;
+  std::vector<completion::Command> commands = {{"", "", {{"--help", "what it takes", false}, {"--version", "", false}}, {}}};
+  for (const Command& command : kCommands) {
+    completion::Command& one = commands.emplace_back(completion::Command{"/" + std::string(command.name), std::string(command.does), {}, {}});
+    if (command.name == "completion") one.words = {"bash", "zsh", "fish"};
+    for (const Option& option : kOptions)
+      if (lists(option.commands, command.name)) one.options.push_back({std::string(option.name), std::string(option.does), !option.value.empty()});
+    one.options.push_back({"--help", "what it takes", false});
   }
-  if (shell != "bash" && shell != "zsh") return {};
-  std::string out = shell == "zsh" ? "#compdef creance-sensor\nautoload -U +X bashcompinit && bashcompinit\n" : "";
-  out += "# bash completion for creance-sensor; load with: source <(creance-sensor completion bash)\n_creance_sensor() {\n  local current=${COMP_WORDS[COMP_CWORD]} words\n  case ${COMP_WORDS[1]} in\n";
-  for (const Command& command : kCommands) out += fmt::format("    {}) words=\"{}{}\" ;;\n", command.name, command.name == "completion" ? "bash zsh fish " : "", names_of_options(command.name, " "));
-  out += fmt::format("  esac\n  [ \"$COMP_CWORD\" -gt 1 ] || words=\"{} --help --version\"\n", names_of_commands(" "));
-  return out + "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$current\"))\n}\ncomplete -o filenames -F _creance_sensor creance-sensor\n";
+  return completion::script("creance-sensor", commands, shell);
 }
 
 std::string man_page(std::string_view version) {
