@@ -25,6 +25,7 @@ struct HttpRequest {
 struct HttpAnswer {
   int status = 0;
   std::string content_type;
+  std::string etag;  // as sent, with its quotes; "": none
   std::string body;
 };
 

@@ -44,6 +44,7 @@ void add_push(CLI::App& app, Session& session);
 void add_release(CLI::App& app, Session& session);
 void add_rollout(CLI::App& app, Session& session);
 void add_sensor(CLI::App& app, Session& session);
+void add_policy(CLI::App& app, Session& session);
 void add_detections(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);
 

@@ -48,7 +48,7 @@ int run(int argc, char** argv) {
   app.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")->check(CLI::IsMember({"auto", "always", "never"}));
   bool quiet = false;
   app.add_flag("-q,--quiet", quiet, "Only results and errors");
-  for (const auto add : {add_init, add_check, add_test, add_pack, add_scan, add_types, add_keys, add_sign, add_push, add_release, add_rollout, add_sensor, add_detections, add_completion}) {
+  for (const auto add : {add_init, add_check, add_test, add_pack, add_scan, add_types, add_keys, add_sign, add_push, add_release, add_rollout, add_sensor, add_policy, add_detections, add_completion}) {
     add(app, session);
   }
   app.footer("Exit codes: 0 ok, 1 findings, 2 input unreadable, 3 usage or configuration.\nExamples: `creance check --rules rules/` · `creance scan --rules rules/ --events sysmon.jsonl`");

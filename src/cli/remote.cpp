@@ -23,7 +23,7 @@ ErrorCode code_of(int status) {
   switch (status) {
     case 401: case 403: return ErrorCode::kDenied;
     case 404: return ErrorCode::kNotFound;
-    case 409: return ErrorCode::kExists;
+    case 409: case 412: return ErrorCode::kExists;
     case 413: return ErrorCode::kTooLarge;
     default: return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInvalid;
   }
@@ -68,13 +68,14 @@ Result<Remote> Remote::open(const RemoteOptions& options) {
   return Remote(server_address(options), std::move(token));
 }
 
-Result<Json> Remote::call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout) {
+Result<Remote::Tagged> Remote::call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout, const Headers& headers) {
   HttpRequest request;
   request.method = method;
   request.url = server_ + path;
   request.body = std::move(body);
   request.timeout = timeout;
   request.answer_bytes_max = kAnswerBytesMax;
+  request.headers = headers;
   if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
   TRY(const HttpAnswer answer, client_.send(request));
   if (answer.status < 200 || answer.status > 299) {
@@ -82,15 +83,30 @@ Result<Json> Remote::call(const std::string& method, const std::string& path, st
     if (answer.status == 401 && token_.empty()) error.detail += "; give the operator's token with --token-file (the server's data folder has `operator.token`)";
     return fail(std::move(error));
   }
-  if (answer.body.empty()) return Json::object();
+  if (answer.body.empty()) return Tagged{Json::object(), answer.etag};
   Json json = Json::parse(answer.body, nullptr, false);
   if (json.is_discarded()) return fail(ErrorCode::kInvalid, fmt::format("`{}` did not answer with JSON; is this a creance-server?", request.url));
-  return json;
+  return Tagged{std::move(json), answer.etag};
 }
 
-Result<Json> Remote::get(const std::string& path) { return call("GET", path, "", std::chrono::seconds(15)); }
-Result<Json> Remote::post(const std::string& path, const Json& body) { return call("POST", path, body.dump(), std::chrono::seconds(30)); }
-Result<Json> Remote::put(const std::string& path, const Json& body) { return call("PUT", path, body.dump(), std::chrono::seconds(120)); }
+Result<Remote::Tagged> Remote::get_tagged(const std::string& path) { return call("GET", path, "", std::chrono::seconds(15)); }
+Result<Json> Remote::get(const std::string& path) {
+  TRY(Tagged answer, get_tagged(path));
+  return std::move(answer.body);
+}
+Result<Json> Remote::post(const std::string& path, const Json& body) {
+  TRY(Tagged answer, call("POST", path, body.dump(), std::chrono::seconds(30)));
+  return std::move(answer.body);
+}
+Result<Json> Remote::put(const std::string& path, const Json& body) {
+  TRY(Tagged answer, call("PUT", path, body.dump(), std::chrono::seconds(120)));
+  return std::move(answer.body);
+}
+Result<Json> Remote::put_over(const std::string& path, const std::string& etag, const Json& body) {
+  const Headers condition = {etag.empty() ? std::pair<std::string, std::string>{"If-None-Match", "*"} : std::pair<std::string, std::string>{"If-Match", etag}};
+  TRY(Tagged answer, call("PUT", path, body.dump(), std::chrono::seconds(120), condition));
+  return std::move(answer.body);
+}
 
 Result<std::string> Remote::tree_file(const std::string& path, size_t bytes_max) {
   HttpRequest request;

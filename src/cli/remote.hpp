@@ -3,6 +3,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/http_client.hpp"
 #include "base/result.hpp"
@@ -28,12 +30,21 @@ class Remote {
   Result<nlohmann::ordered_json> get(const std::string& path);
   Result<nlohmann::ordered_json> post(const std::string& path, const nlohmann::ordered_json& body);
   Result<nlohmann::ordered_json> put(const std::string& path, const nlohmann::ordered_json& body);
+  // What is there under a path, and the tag that says which state of it that is (RFC 9110, entity tag).
+  struct Tagged {
+    nlohmann::ordered_json body;
+    std::string etag;
+  };
+  Result<Tagged> get_tagged(const std::string& path);
+  // kExists: it is not what `etag` names any more; "": there must be nothing yet.
+  Result<nlohmann::ordered_json> put_over(const std::string& path, const std::string& etag, const nlohmann::ordered_json& body);
   // A file of the TUF tree, as bytes; nothing is verified here.
   Result<std::string> tree_file(const std::string& path, size_t bytes_max);
 
  private:
   Remote(std::string server, std::string token);
-  Result<nlohmann::ordered_json> call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout);
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  Result<Tagged> call(const std::string& method, const std::string& path, std::string body, std::chrono::milliseconds timeout, const Headers& headers = {});
 
   std::string server_;
   std::string token_;

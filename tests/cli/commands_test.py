@@ -5,6 +5,8 @@ import os
 import pathlib
 import pty
 import re
+import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -87,7 +89,7 @@ class Contracts(Case):
             self.assertEqual((done.returncode, done.stdout), (3, b""), (arguments, done.stdout, done.stderr))
 
     def test_help_has_examples(self):
-        for command in ("check", "test", "scan", "pack", "sign", "push", "release", "rollout", "sensor", "keys", "init"):
+        for command in ("check", "test", "scan", "pack", "sign", "push", "release", "rollout", "sensor", "policy", "keys", "init"):
             done = run(command, "--help")
             self.assertEqual(done.returncode, 0, command)
             self.assertIn(b"Examples", done.stdout, command)
@@ -574,14 +576,197 @@ class Pack(Case):
 
 
 class Completion(Case):
-    def test_bash_completion_loads_and_completes(self):
-        script = run("completion", "bash").stdout.decode()
-        probe = script + "\nCOMP_WORDS=(creance ro); COMP_CWORD=1; _creance; echo ${COMPREPLY[@]}\nCOMP_WORDS=(creance scan --ev); COMP_CWORD=2; _creance; echo ${COMPREPLY[@]}\n"
-        done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True)
-        self.assertEqual(done.stdout.split(), ["rollout", "--events"], done.stderr)
+    """Each program's script, loaded by the shell that it is for, and asked what it would offer."""
+
+    PROGRAMS = [name for name in ("creance", "creance-server", "creance-sensor") if (BIN / name).exists()]
+    SUBCOMMANDS = {"creance": {"check", "test", "scan", "pack", "sign", "push", "release", "rollout", "sensor", "policy", "keys", "init", "types", "detections", "completion", "man"},
+                   "creance-server": {"init", "run", "completion"},
+                   "creance-sensor": {"enrol", "run", "status", "why", "doctor", "pause", "resume", "return", "retry", "completion", "man"}}
+    # What is typed, and what must be among what is offered for the last word.
+    OFFERED = [("creance po", {"policy"}), ("creance policy ", {"list", "show", "check", "set"}), ("creance policy check --lo", {"--local"}), ("creance policy set --dr", {"--dry-run"}), ("creance --qu", {"--quiet"}),
+               ("creance policy show --ser", {"--server"}), ("creance scan --ev", {"--events"}), ("creance keys cr", {"create"}), ("creance completion f", {"fish"}), ("creance rollout halt --rea", {"--reason"}), ("creance --color auto rol", {"rollout"}),
+               ("creance-server r", {"run"}), ("creance-server run --lis", {"--listen"}), ("creance-sensor pau", {"pause"}), ("creance-sensor pause --rea", {"--reason"}), ("creance-sensor completion z", {"zsh"})]
+
+    def script(self, program, shell):
+        done = subprocess.run([BIN / program, "completion", shell], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def check(self, shell, offers):
+        """`offers(program, lines)`: for each line what is offered, as a list of sets."""
+        for program in self.PROGRAMS:
+            lines = [(line, wanted) for line, wanted in [(program + " ", self.SUBCOMMANDS[program]), *self.OFFERED] if line.split()[0] == program]
+            for (line, wanted), found in zip(lines, offers(program, [line for line, _ in lines]), strict=True):
+                self.assertLessEqual(wanted, found, f"{shell}: `{line}` offers {sorted(found)[:40]}")
+
+    def test_bash_completion_loads_and_offers(self):
+        def offers(program, lines):
+            probe = "set -eu\n" + self.script(program, "bash") + "set +e\n"
+            for line in lines:
+                words = line.split(" ")
+                probe += f"COMP_WORDS=({' '.join(word or chr(39) * 2 for word in words)}); COMP_CWORD={len(words) - 1}; _{program.replace('-', '_')}; echo ${{COMPREPLY[@]}}\n"
+            done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return [set(found.split()) for found in done.stdout.splitlines()]
+
+        self.check("bash", offers)
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish here")
+    def test_fish_completion_loads_and_offers(self):
+        env = {**os.environ, "HOME": str(self.dir), "XDG_CONFIG_HOME": str(self.dir), "XDG_DATA_HOME": str(self.dir), "TERM": "dumb"}
+
+        def offers(program, lines):
+            script = self.write(program + ".fish", self.script(program, "fish"))
+            found = []
+            for line in lines:
+                done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], capture_output=True, text=True, timeout=60, env=env)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), line)
+                found.append({offer.split("\t")[0] for offer in done.stdout.splitlines()})
+            return found
+
+        self.check("fish", offers)
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
+    def test_zsh_completion_loads_and_offers(self):
+        """By the completion system itself, on a terminal: what it would offer is asked of `compadd`. Sourced, and put into $fpath."""
+        for placed in (False, True):
+            with self.subTest(placed=placed):
+                self.check("zsh", lambda program, lines, placed=placed: self.zsh_offers(program, lines, placed))
+
+    def zsh_offers(self, program, lines, placed):
+        folder = self.dir / f"{program}-{placed}"
+        folder.mkdir()
+        (folder / f"_{program.replace('-', '_')}").write_text(self.script(program, "zsh"))
+        load = "" if placed else f"source {folder}/_{program.replace('-', '_')}\n"
+        said, errors = folder / "said", folder / "errors"
+        setup = self.write(f"{program}-{placed}.zsh", f"""fpath=({folder} $fpath)
+autoload -U compinit; compinit -u -d {folder}/dump
+{load}compadd() {{
+  local -a found
+  builtin compadd -O found "$@"
+  print -rl -- $found >> {said}
+  builtin compadd "$@"
+}}
+ask() {{
+  BUFFER=${{(f)"$(<{folder}/line)"}}; CURSOR=$#BUFFER
+  zle complete-word 2>> {errors}
+  print -r -- . >> {said}
+  zle kill-buffer; zle redisplay
+}}
+zle -C complete-word complete-word _main_complete
+zle -N ask
+bindkey '^X^A' ask
+PS1='ready> '
+""")
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, cwd=folder, env={**os.environ, "HOME": str(self.dir), "TERM": "dumb", "PATH": f"{BIN}:{os.environ['PATH']}"})
+        os.close(theirs)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(os.close, ours)
+
+        def until(holds, what):
+            seen = b""
+            while not holds(seen):
+                ready, _, _ = select.select([ours], [], [], 60)
+                self.assertTrue(ready, f"zsh: {what}: {seen[-2000:]}")
+                seen += os.read(ours, 65536)
+            return seen
+
+        os.write(ours, f"source {setup}\n".encode())
+        until(lambda seen: b"ready> " in seen, "loading")
+        found = []
+        for line in lines:
+            (folder / "line").write_text(line)
+            said.write_text("")
+            os.write(ours, b"\x18\x01")
+            until(lambda seen: said.read_text().endswith(".\n"), line)
+            found.append(set(said.read_text().splitlines()))
+        self.assertEqual(errors.read_text() if errors.exists() else "", "")
+        return found
+
+    def test_another_shell_is_refused(self):
+        for program in self.PROGRAMS:
+            self.assertEqual(subprocess.run([BIN / program, "completion", "tcsh"], capture_output=True, timeout=60).returncode, 3, program)
 
     def test_man_page_is_roff(self):
         self.assertTrue(run("man").stdout.startswith(b".TH CREANCE 1"))
+
+
+class Policies(Case):
+    ACME = """tenant: acme
+groups:
+  - name: servers
+    tags: [server]
+    ring: late
+    delay: 2d
+default: {ring: general}
+"""
+
+    def test_errors_have_their_place(self):
+        for text, place, what in ((self.ACME.replace("late", "soon"), "5:11", "groups[0].ring: must be one of"), (self.ACME.replace("delay", "dealy"), "6:5", "`dealy` is not known here"),
+                                  (self.ACME.replace("2d", "2"), "6:12", "`delay` must be a number with"), (self.ACME + "version: x\n", "8:10", "`version` must be a number"), ("a: [\n", None, "")):
+            file = self.write("acme.yml", text)
+            done = run("policy", "check", file)
+            self.assert_clean(done)
+            self.assertEqual((done.returncode, done.stderr), (1, b""), text)
+            self.assertRegex(done.stdout.decode(), rf"^{file}:{place or '[0-9]+:[0-9]+'}: error: {re.escape(what)}")
+            said = json.loads(run("policy", "check", "--json", file).stdout)
+            self.assertEqual(set(said), {"file", "line", "column", "severity", "message"})
+            self.assertEqual(said["file"], str(file))
+        self.assertEqual(run("policy", "check", self.write("good.yml", self.ACME), self.dir / "none.yml").returncode, 2)
+        self.assertEqual(run("policy", "check", "-", stdin=self.ACME.encode()).returncode, 0)
+        owners = self.write("policy.yml", "paused: true\ndeny: [xyz]\n")
+        self.assertIn(b"2:8: error: deny[0]: must be 64 hexadecimal digits", run("policy", "check", "--local", owners).stdout)
+        self.assertEqual(run("policy", "check", "--local", self.write("policy.yml", "delay: 2d\n")).returncode, 0)
+
+    def serve(self):
+        run("keys", "create", "--out", self.dir / "k", "--no-passphrase")
+        data, port = self.dir / "server", self.dir / "port"
+        subprocess.run([BIN / "creance-server", "init", "--data", data, "--content-key", self.dir / "k.pub"], check=True, capture_output=True, timeout=60)
+        server = subprocess.Popen([BIN / "creance-server", "run", "--data", data, "--listen", "127.0.0.1:0", "--port-file", port], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        subprocess.run(["timeout", "60", "bash", "-c", f"until [ -s {port} ]; do kill -0 {server.pid} || exit 9; sleep 0.1; done"], check=True)
+        self.env = {"CREANCE_SERVER": f"http://127.0.0.1:{port.read_text().strip()}", "CREANCE_TOKEN_FILE": str(data / "operator.token")}
+
+    def policy(self, *arguments, code=0, **more):
+        done = run("policy", *arguments, env=self.env, **more)
+        self.assert_clean(done)
+        self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
+        return done
+
+    @unittest.skipUnless((BIN / "creance-server").exists(), "no server here")
+    def test_what_is_set_is_shown_and_replaced_only_as_seen(self):
+        self.serve()
+        self.assertEqual(self.policy("list").stdout.split(), [b"TENANT", b"VERSION", b"GROUPS"])
+        self.assertIn(b"no policy yet", self.policy("show", "acme", code=2).stderr)
+        self.policy("show", "NO NAME", code=3)
+        acme = self.write("acme.yml", self.ACME)
+        self.assertIn(b"+ groups.servers.ring: late", self.policy("set", "--dry-run", acme, code=1).stdout)
+        self.assertEqual(self.policy("list", "--json").stdout, b"")
+        self.policy("set", acme)
+        self.assertEqual(json.loads(self.policy("list", "--json").stdout)["tenant"], "acme")
+        self.assertIn(b"nothing was sent", self.policy("set", acme).stderr)
+        shown = self.policy("show", "acme").stdout
+        self.assertIn(b"version: 1\n", shown)
+        self.assertIn(b"delay: 2d\n", shown)
+        document = json.loads(self.policy("show", "acme", "--json").stdout)
+        self.assertEqual((document["tenant"], document["groups"][0]["delay_s"]), ("acme", 172800))
+        self.policy("set", "-", stdin=json.dumps(document).encode())
+        mine, theirs = self.write("mine.yml", shown.replace(b"2d", b"3d")), self.write("theirs.yml", shown.replace(b"ring: late", b"ring: early"))
+        changed = self.policy("set", theirs)
+        self.assertEqual(changed.stdout, b"- groups.servers.ring: late\n+ groups.servers.ring: early\n")
+        refused = self.policy("set", mine, code=2)
+        self.assertIn(b"made from version 1", refused.stderr)
+        self.assertEqual(refused.stdout, b"")
+        self.assertIn(b"ring: early", self.policy("show", "acme").stdout)
+        lines = [json.loads(line) for line in self.policy("set", "--force", "--json", mine).stdout.splitlines()]
+        self.assertIn({"change": "+", "what": "groups.servers.delay", "value": "259200s"}, lines)
+        self.assertEqual(lines[-1], {"tenant": "acme", "version": 3})
+        self.assertIn(b"nothing was sent", self.policy("set", self.write("bad.yml", self.ACME.replace("late", "soon")), code=1).stderr)
+        self.env["CREANCE_TOKEN_FILE"] = ""
+        self.assertIn(b"token", self.policy("show", "acme", code=3).stderr)
 
 
 class Repository(Case):
@@ -696,6 +881,6 @@ if __name__ == "__main__":
     names = sys.argv[2:]
     loader = unittest.defaultTestLoader
     module = sys.modules["__main__"]
-    suite = unittest.TestSuite(loader.loadTestsFromTestCase(getattr(module, name)) for name in (names or ["Contracts", "BadInput", "Scan", "Pack", "Completion", "Repository"]))
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(getattr(module, name)) for name in (names or ["Contracts", "BadInput", "Scan", "Pack", "Completion", "Policies", "Repository"]))
     result = unittest.TextTestRunner(verbosity=2).run(suite)
     sys.exit(0 if result.wasSuccessful() else 1)

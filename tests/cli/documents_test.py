@@ -165,6 +165,7 @@ class Walkthrough(Case):
         self.data(examples("sign")[1])
         self.data(examples("push")[0])
         self.every("sensor")
+        self.every("policy")
         self.data(examples("release")[0])
         watching = subprocess.Popen(["bash", "-c", "exec " + examples("rollout")[1]], cwd=self.dir, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertIn("starter-1", watching.stdout.readline() + watching.stdout.readline())

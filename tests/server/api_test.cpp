@@ -1,6 +1,10 @@
 // The protocol's edges: what is refused, and how.
 #include "harness.hpp"
 
+#include <fmt/format.h>
+
+#include "server/store/sqlite_store.hpp"
+
 namespace creance::server::testing {
 namespace {
 
@@ -197,6 +201,61 @@ TEST(Api, PoliciesDecideRings) {
   EXPECT_EQ(world.operate("PUT", "/api/v1/policies/demo", policy).integer("version"), 2);
   EXPECT_EQ(world.operate("GET", "/api/v1/sensors").body.find("sensors")->elements()[0].find("ring")->string(), "late");
   EXPECT_TRUE(is_problem(world.operate("PUT", "/api/v1/policies/other", policy), 400));
+}
+
+TEST(Api, PoliciesAreReadAndReplacedOnlyOverWhatTheirAuthorHasSeen) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const std::pair<std::string, std::string> operators{"Authorization", "Bearer " + world.token};
+  const auto send = [&](const char* method, std::string body, std::vector<std::pair<std::string, std::string>> headers, const char* path = "/api/v1/policies/demo") {
+    creance::HttpRequest request;
+    request.method = method, request.url = world.url() + path, request.body = std::move(body), request.headers = std::move(headers);
+    return *world.client.send(request);
+  };
+  const auto document = [](const char* ring) { return fmt::format(R"({{"_type":"policy","tenant":"demo","version":1,"groups":[],"default":{{"ring":"{}"}}}})", ring); };
+  for (const char* path : {"/api/v1/policies", "/api/v1/policies/demo"}) EXPECT_EQ(send("GET", "", {}, path).status, 401) << path;
+  EXPECT_EQ(send("GET", "", {operators}).status, 404);
+  EXPECT_EQ(send("GET", "", {operators}, "/api/v1/policies/no%20name").status, 400);
+  EXPECT_EQ(send("DELETE", "", {operators}).status, 405);
+  EXPECT_EQ(send("GET", "", {operators}, "/api/v1/policies").body, R"({"policies":[]})");
+  EXPECT_EQ(send("PUT", document("late"), {operators, {"If-Match", "*"}}).status, 412) << "there is none";
+  EXPECT_EQ(send("PUT", document("late"), {operators, {"If-None-Match", "*"}}).status, 200);
+  EXPECT_EQ(send("PUT", document("early"), {operators, {"If-None-Match", "*"}}).status, 412) << "now there is one";
+  const HttpAnswer first = send("GET", "", {operators});
+  ASSERT_EQ(first.status, 200);
+  EXPECT_EQ(plan::Policy::parse(as_bytes(first.body))->fallback.ring, plan::Ring::kLate);
+  EXPECT_TRUE(first.etag.starts_with("\"1-")) << first.etag;
+  EXPECT_EQ(send("GET", "", {operators, {"If-None-Match", first.etag}}).status, 304);
+  const HttpAnswer second = send("PUT", document("early"), {operators, {"If-Match", "\"x\", " + first.etag}});
+  ASSERT_EQ(second.status, 200) << second.body;
+  EXPECT_TRUE(second.etag.starts_with("\"2-")) << second.etag;
+  const HttpAnswer late = send("PUT", document("canary"), {operators, {"If-Match", first.etag}});
+  EXPECT_EQ(late.status, 412);
+  EXPECT_NE(late.body.find("version 2"), std::string::npos) << late.body;
+  EXPECT_EQ(send("PUT", document("canary"), {operators, {"If-Match", "W/" + second.etag}}).status, 412) << "weak tags are no match";
+  EXPECT_EQ(send("GET", "", {operators}).etag, second.etag);
+  EXPECT_EQ(send("PUT", document("canary"), {operators}).status, 200) << "without a condition as ever";
+  world.stop();  // sealed and read back
+  ASSERT_TRUE(world.start());
+  const HttpAnswer again = send("GET", "", {operators});
+  EXPECT_EQ(plan::Policy::parse(as_bytes(again.body))->fallback.ring, plan::Ring::kCanary);
+  const HttpAnswer all = send("GET", "", {operators}, "/api/v1/policies");
+  EXPECT_EQ(all.body, fmt::format(R"({{"policies":[{{"tenant":"demo","version":3,"groups":0,"etag":{}}}]}})", to_json(Json(again.etag))));
+}
+
+TEST(Api, APolicyThatCannotBeReadIsNotReplacedByAnOlderVersion) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const Json policy = *parse_json(as_bytes(R"({"_type":"policy","tenant":"demo","version":1,"groups":[],"default":{"ring":"late"}})"));
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(world.operate("PUT", "/api/v1/policies/demo", policy).status, 200);
+  world.stop();
+  {
+    auto store = open_sqlite_store(world.folder.path / "server.db");
+    ASSERT_TRUE((*store)->set("tenant_key/demo", to_hex(trust::SealKey::generate().raw())));  // another key: the policy is not opened by it
+  }
+  ASSERT_TRUE(world.start());
+  EXPECT_TRUE(is_problem(world.operate("GET", "/api/v1/policies/demo"), 500));
+  EXPECT_TRUE(is_problem(world.operate("PUT", "/api/v1/policies/demo", policy), 500)) << "hosts have version 2, and would take no other";
 }
 
 TEST(Api, MisspelledMembersOfAPolicyAreRefused) {

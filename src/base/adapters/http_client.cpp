@@ -92,6 +92,8 @@ Result<HttpAnswer> HttpClient::send(const HttpRequest& request) {
   curl_easy_getinfo(handle, CURLINFO_CONTENT_TYPE, &type);
   answer.status = static_cast<int>(status);
   answer.content_type = type ? type : "";
+  curl_header* etag = nullptr;
+  if (curl_easy_header(handle, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK) answer.etag = etag->value;
   answer.body = std::move(sink.body);
   return answer;
 }

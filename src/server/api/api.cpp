@@ -101,6 +101,22 @@ Result<std::vector<std::string>> tags_of(const JsonField& object) {
   return tags;
 }
 
+// Of what it says, so that a server that was restored from a backup does not take another version of the same number for this one.
+std::string entity_tag(const plan::Policy& policy) { return fmt::format("\"{}-{}\"", policy.version, sha256(policy.to_bytes()).hex().substr(0, 16)); }
+
+// Whether a list of entity tags (RFC 9110, If-Match) names this one; weak ones never do.
+bool names_tag(std::string_view list, std::string_view tag) {
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(','), list.size());
+    std::string_view one = list.substr(0, end);
+    list.remove_prefix(std::min(end + 1, list.size()));
+    while (!one.empty() && (one.front() == ' ' || one.front() == '\t')) one.remove_prefix(1);
+    while (!one.empty() && (one.back() == ' ' || one.back() == '\t')) one.remove_suffix(1);
+    if (one == "*" || one == tag) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 size_t Api::body_bytes_max(const HttpRequest& head) const {
@@ -218,7 +234,8 @@ HttpResponse Api::operator_call(const HttpRequest& request) {
   }
   if (call == "rollouts") return get ? json(200, rollouts_.list()) : post ? begin_rollout(request) : not_allowed();
   if (call.starts_with("rollouts/")) return rollout_call(request);
-  if (call.starts_with("policies/")) return put ? put_policy(request) : not_allowed();
+  if (call == "policies") return get ? answer(200, list_policies()) : not_allowed();
+  if (call.starts_with("policies/")) return get ? get_policy(request) : put ? put_policy(request) : not_allowed();
   return not_found();
 }
 
@@ -362,21 +379,60 @@ HttpResponse Api::rollout_call(const HttpRequest& request) {
   return answer(200, done);
 }
 
+Result<std::string> Api::tenant_of_path(const HttpRequest& request) {
+  std::string tenant = request.path.substr(kApi.size() + std::string_view("policies/").size());
+  if (!plan::is_tenant_name(tenant)) return fail(ErrorCode::kInvalid, "the path does not end with a tenant's name");
+  return tenant;
+}
+
+Result<Json> Api::list_policies() {
+  TRY(const auto tenants, publisher_.policy_tenants());
+  Json list = Json::array();
+  for (const std::string& tenant : tenants) {
+    const auto policy = publisher_.published_policy(tenant);
+    if (!policy) return fail(ErrorCode::kIo, fmt::format("the policy of `{}`: {}", tenant, policy.error().detail));
+    list.push(Json::object({{"tenant", tenant}, {"version", policy->version}, {"groups", policy->groups.size()}, {"etag", entity_tag(*policy)}}));
+  }
+  return Json::object({{"policies", std::move(list)}});
+}
+
+HttpResponse Api::get_policy(const HttpRequest& request) {
+  const auto tenant = tenant_of_path(request);
+  if (!tenant) return problem_of(tenant.error());
+  const auto policy = publisher_.published_policy(*tenant);
+  if (!policy && policy.error().code == ErrorCode::kNotFound) return problem(404, "Not found", fmt::format("tenant `{}` has no policy yet", *tenant));
+  if (!policy) return problem_of({ErrorCode::kIo, policy.error().detail});
+  HttpResponse response{200, "application/json", std::string(as_text(policy->to_bytes())), {}};
+  response.headers = {{"ETag", entity_tag(*policy)}, {"Cache-Control", "no-cache"}};
+  if (names_tag(request.header("if-none-match"), entity_tag(*policy))) response.status = 304, response.body.clear();
+  return response;
+}
+
+// With If-Match, or If-None-Match: *, only over what its author has seen: of two who change one policy at a time, the second is told.
 HttpResponse Api::put_policy(const HttpRequest& request) {
-  const std::string tenant = request.path.substr(kApi.size() + std::string_view("policies/").size());
+  const auto tenant = tenant_of_path(request);
+  if (!tenant) return problem_of(tenant.error());
+  const auto now = publisher_.published_policy(*tenant);
+  if (!now && now.error().code != ErrorCode::kNotFound) return problem_of({ErrorCode::kIo, now.error().detail});
+  const std::string_view match = request.header("if-match"), none_match = request.header("if-none-match");
+  const bool fits = (match.empty() || (now && names_tag(match, entity_tag(*now)))) && (none_match.empty() || !now || !names_tag(none_match, entity_tag(*now)));
+  if (!fits) {
+    return problem(412, "Changed meanwhile", now ? fmt::format("tenant `{}` has version {} of its policy now: read it again, and put your change into that", *tenant, now->version) : fmt::format("tenant `{}` has no policy yet", *tenant));
+  }
   const auto put = [&]() -> Result<Json> {
-    if (!plan::is_tenant_name(tenant)) return fail(ErrorCode::kInvalid, "the path does not end with a tenant's name");
     TRY(auto policy, plan::Policy::parse(as_bytes(request.body), plan::UnknownMember::kRefused));
-    if (policy.tenant != tenant) return fail(ErrorCode::kInvalid, fmt::format("tenant: is `{}`, the path says `{}`", policy.tenant, tenant));
+    if (policy.tenant != *tenant) return fail(ErrorCode::kInvalid, fmt::format("tenant: is `{}`, the path says `{}`", policy.tenant, *tenant));
     plan::Zones zones;  // one that is not known here is misspelled
     auto known = plan::read_zones(files_, policy.fallback.windows, zones);
     for (const plan::Group& group : policy.groups)
       if (known) known = plan::read_zones(files_, group.rules.windows, zones);
     if (!known) return fail(ErrorCode::kInvalid, "windows: " + known.error().detail);
     TRY_VOID(publisher_.put_policy(std::move(policy)));
-    return Json::object({{"version", publisher_.policy(tenant).version}});
+    return Json::object({{"version", publisher_.policy(*tenant).version}});
   }();
-  return answer(200, put);
+  HttpResponse response = answer(200, put);
+  if (put) response.headers.emplace_back("ETag", entity_tag(publisher_.policy(*tenant)));
+  return response;
 }
 
 HttpResponse Api::tree_file(const HttpRequest& request) {

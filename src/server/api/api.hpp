@@ -37,6 +37,9 @@ class Api final : public HttpHandler {
   HttpResponse begin_rollout(const HttpRequest& request);
   HttpResponse rollout_call(const HttpRequest& request);
   HttpResponse make_tokens(const HttpRequest& request);
+  static Result<std::string> tenant_of_path(const HttpRequest& request);
+  Result<Json> list_policies();
+  HttpResponse get_policy(const HttpRequest& request);
   HttpResponse put_policy(const HttpRequest& request);
   HttpResponse roles() const;
   HttpResponse tree_file(const HttpRequest& request);

@@ -141,20 +141,43 @@ Result<plan::DenyList> Publisher::deny_list() {
   return plan::DenyList::parse(*bytes);
 }
 
+Result<plan::Policy> Publisher::published_policy(const std::string& tenant) {
+  if (const auto known = policies_.find(tenant); known != policies_.end() && known->second.version > 0) return known->second;
+  TRY(Bytes bytes, repository_.target(plan::Policy::path(tenant)));
+  if (trust::is_sealed_document(bytes)) {
+    TRY(const trust::SealKey key, tenant_key(tenant));
+    TRY(trust::Opened opened, trust::open_document_sealed_as(plan::Policy::path(tenant), bytes, key));
+    bytes = std::move(opened.plain);
+  }
+  return plan::Policy::parse(bytes);
+}
+
 const plan::Policy& Publisher::policy(const std::string& tenant) {
   if (const auto known = policies_.find(tenant); known != policies_.end()) return known->second;
+  auto published = published_policy(tenant);
   plan::Policy& policy = policies_[tenant];
   policy.tenant = tenant;
-  auto bytes = repository_.target(plan::Policy::path(tenant));
-  if (bytes && trust::is_sealed_document(*bytes)) {
-    const auto key = tenant_key(tenant);
-    auto opened = key ? trust::open_document_sealed_as(plan::Policy::path(tenant), *bytes, *key) : Result<trust::Opened>(fail(key.error()));
-    bytes = opened ? Result<Bytes>(std::move(opened->plain)) : Result<Bytes>(fail(opened.error()));
-  }
-  if (bytes) {
-    if (auto parsed = plan::Policy::parse(*bytes)) policy = std::move(*parsed);
-  }
+  if (published) policy = std::move(*published);
   return policy;
+}
+
+Result<std::vector<std::string>> Publisher::policy_tenants() const {
+  constexpr std::string_view kFolder = "policy/", kEnd = ".json";
+  std::vector<std::string> tenants;
+  std::vector<std::string> roles = repository_.bins("policy");
+  roles.push_back("policy");
+  for (const std::string& role : roles) {
+    const auto metadata = repository_.metadata(role);
+    if (!metadata && metadata.error().code == ErrorCode::kNotFound) continue;
+    if (!metadata) return fail(metadata.error());
+    TRY(const trust::Targets targets, trust::Targets::parse(*metadata));
+    for (const auto& [path, info] : targets.targets) {
+      if (path.starts_with(kFolder) && path.ends_with(kEnd)) tenants.push_back(path.substr(kFolder.size(), path.size() - kFolder.size() - kEnd.size()));
+    }
+  }
+  std::ranges::sort(tenants);
+  tenants.erase(std::ranges::unique(tenants).begin(), tenants.end());
+  return tenants;
 }
 
 Result<trust::SealKey> Publisher::tenant_key(const std::string& tenant) {
@@ -171,7 +194,9 @@ Result<trust::SealKey> Publisher::tenant_key(const std::string& tenant) {
 }
 
 Status Publisher::put_policy(plan::Policy next) {
-  next.version = policy(next.tenant).version + 1;
+  const auto published = published_policy(next.tenant);
+  if (!published && published.error().code != ErrorCode::kNotFound) return fail(published.error());
+  next.version = published ? published->version + 1 : 1;
   const std::string path = plan::Policy::path(next.tenant);
   TRY(const trust::SealKey key, tenant_key(next.tenant));
   TRY(Bytes sealed, trust::seal_document(path, next.version, next.to_bytes(), key.public_key()));

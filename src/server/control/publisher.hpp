@@ -46,7 +46,9 @@ class Publisher {
   Result<plan::DenyList> deny_list();  // as the content signers published it; version 0: there is none
   // The tenant's policy; default rules without groups if there is none.
   const plan::Policy& policy(const std::string& tenant);
-  Status put_policy(plan::Policy policy);  // its version becomes the next; sealed to the tenant's key
+  Result<plan::Policy> published_policy(const std::string& tenant);  // kNotFound: none was ever put. Other errors: there is one, and it cannot be read
+  Result<std::vector<std::string>> policy_tenants() const;           // that have one, sorted
+  Status put_policy(plan::Policy policy);  // its version becomes the next; sealed to the tenant's key. Fails if there is one that cannot be read: hosts would not take a version that goes back
   // The key that opens the tenant's policies, made when it is first needed and kept in the store. Its hosts get it when they enrol.
   Result<trust::SealKey> tenant_key(const std::string& tenant);
   // Renews what is near its end: timestamp, snapshot, rollout, policy.
