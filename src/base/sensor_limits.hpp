@@ -19,6 +19,7 @@ inline constexpr size_t kSuccessorsKeptMax = 4;                      // identiti
 inline constexpr uint32_t kUnknownAnswersMax = 3;                    // of the server, one after the other, that it does not know the newest of them; then the sensor goes back to the one before
 
 inline constexpr size_t kRefusalsRememberedMax = 256;                // of one sensor, by the server; above, the oldest leave (a host itself remembers 64)
+inline constexpr size_t kOverBudgetRememberedMax = 256;              // rules of one sensor that went over their budget, by content, by the server; above: counted as without a rule's name
 inline constexpr size_t kSuccessorsMax = 1'024;                     // sensors that leave one identity without a token: copies of one machine image; above: somebody plays with a stolen key
 
 }  // namespace creance::limits

@@ -13,6 +13,7 @@
 #include "cli/rule_files.hpp"
 #include "cli/sample_logs.hpp"
 #include "compiler/build.hpp"
+#include "compiler/fingerprint.hpp"
 #include "plan/evidence.hpp"
 #include "plan/release.hpp"
 #include "validator/judge/cases.hpp"
@@ -37,17 +38,21 @@ Result<std::vector<plan::Evidence::Source>> rule_sources(const LoadedRules& load
   os::RealFileSystem disk;
   std::map<std::string, Digest> files;
   std::vector<plan::Evidence::Source> sources;
-  const auto add = [&](const sigma::Metadata& rule) -> Status {
+  const auto add = [&](const sigma::Metadata& rule, std::optional<Digest> runs_as) -> Status {
     auto known = files.find(rule.file);
     if (known == files.end()) {
       TRY(const Bytes bytes, disk.read(rule.file, limits::kRuleFileBytesMax * 16));
       known = files.emplace(rule.file, sha256(bytes)).first;
     }
-    sources.push_back({rule.id, rule.title, std::string(sigma::to_string(rule.level)), known->second});
+    sources.push_back({rule.id, rule.title, std::string(sigma::to_string(rule.level)), known->second, runs_as});
     return {};
   };
-  for (const sigma::Rule& rule : loaded.rules) TRY_VOID(add(rule));
-  for (const sigma::Correlation& rule : loaded.correlations) TRY_VOID(add(rule));
+  for (const sigma::Rule& rule : loaded.rules) {
+    compiler::Fingerprint meaning;
+    meaning.add(rule);
+    TRY_VOID(add(rule, Digest{meaning.digest()}));
+  }
+  for (const sigma::Correlation& rule : loaded.correlations) TRY_VOID(add(rule, std::nullopt));
   std::ranges::sort(sources, [](const auto& x, const auto& y) { return std::tie(x.id, x.title, x.sha256) < std::tie(y.id, y.title, y.sha256); });
   return sources;
 }

@@ -21,6 +21,14 @@ using Milliseconds = std::chrono::milliseconds;
 
 enum class Arm : uint8_t { kGo, kHold };
 
+// A rule that went over its budget on a host.
+struct OverBudget {
+  std::string rule;    // "": no rule, or one that the sensor did not name
+  WallTime at{};       // onset within the stay
+  bool storm = false;  // not the new content's doing: the host still ran other content, or the rule is as it was there and was over its budget there too
+  friend bool operator==(const OverBudget&, const OverBudget&) = default;
+};
+
 // One stay of one host in one arm. A host that was held and later told go has two, the first of them with `left`.
 struct HostHistory {
   std::string sensor_id;
@@ -32,6 +40,7 @@ struct HostHistory {
   std::optional<WallTime> left;      // told otherwise
   // First onset of each metric, kAny left empty. Before `entered` means: this host is never at risk of it again (it has had its event).
   std::array<std::optional<WallTime>, kMetrics> first_event;
+  std::vector<OverBudget> over_budget;  // what is known of the rules behind first_event[kOverBudget]; controller.cpp alone reads it, E does not
   std::optional<WallTime> confirmed;  // passed its probation (go), or re-activated its LKG (hold)
   WallTime last_report{};
   Milliseconds report_interval{1000};

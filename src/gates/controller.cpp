@@ -26,12 +26,33 @@ constexpr MetricMask kVitals = (bit(static_cast<Metric>(kMetrics - 1)) << 1) - b
 constexpr bool may_be_excused(Metric metric) { return of_host(metric) || metric == Metric::kOverBudget; }
 constexpr Milliseconds kExcuseGrace{30'000};
 
+// When a rule of this host first went over its budget in a way that may be the new content's doing. Where nothing is known of the rules, as of old sensors, the first event stands.
+std::optional<WallTime> over_budget_of_content(const HostHistory& host) {
+  const auto first = host.first_event[static_cast<size_t>(Metric::kOverBudget)];
+  if (!first || host.over_budget.empty() || std::ranges::min(host.over_budget, {}, &OverBudget::at).at > *first) return first;
+  std::optional<WallTime> counts;
+  for (const OverBudget& seen : host.over_budget) {
+    if (!seen.storm && (!counts || seen.at < *counts)) counts = seen.at;
+  }
+  return counts;
+}
+
+// Where the treated arm alone is looked at.
+std::optional<WallTime> onset_of(const HostHistory& host, Metric metric) {
+  return metric == Metric::kOverBudget ? over_budget_of_content(host) : host.first_event[static_cast<size_t>(metric)];
+}
+
+// A rule that is named and no storm is judged by itself: a held host cannot have what is new in it.
+bool names_a_rule(const HostHistory& host, Metric metric) {
+  return metric == Metric::kOverBudget && std::ranges::any_of(host.over_budget, [](const OverBudget& seen) { return !seen.storm && !seen.rule.empty(); });
+}
+
 // Without the metrics in `excused`.
 std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, const SilenceRule& rule, WallTime now, MetricMask excused) {
   std::optional<std::pair<Metric, WallTime>> first;
   for (size_t m = 1; m < kMetrics; ++m) {
     const Metric metric = static_cast<Metric>(m);
-    auto at = host.first_event[m];
+    auto at = onset_of(host, metric);
     if (metric == Metric::kSilence && !at) at = silent_since(host, rule, now);
     if (!at || *at < host.entered || (excused & bit(metric)) != 0) continue;
     if (may_be_excused(metric) && now - *at < kExcuseGrace) continue;
@@ -41,7 +62,7 @@ std::optional<std::pair<Metric, WallTime>> first_of(const HostHistory& host, con
 }
 
 bool has(const HostHistory& host, Metric metric) {
-  const auto at = host.first_event[static_cast<size_t>(metric)];
+  const auto at = onset_of(host, metric);
   return at && *at >= host.entered;
 }
 
@@ -49,7 +70,7 @@ bool has(const HostHistory& host, Metric metric) {
 bool may_yet_count(const HostHistory& host, WallTime now, MetricMask excused) {
   for (size_t m = 1; m < kMetrics; ++m) {
     const Metric metric = static_cast<Metric>(m);
-    if (may_be_excused(metric) && has(host, metric) && (excused & bit(metric)) == 0 && now - *host.first_event[m] < kExcuseGrace) return true;
+    if (may_be_excused(metric) && has(host, metric) && (excused & bit(metric)) == 0 && now - *onset_of(host, metric) < kExcuseGrace) return true;
   }
   return false;
 }
@@ -66,8 +87,8 @@ std::vector<MetricMask> excused_metrics(std::span<const HostHistory> hosts, size
     for (size_t i = 0; i < hosts.size(); ++i) {
       const bool go = hosts[i].arm == Arm::kGo;
       (go ? all[hosts[i].stage].go : all[hosts[i].stage].hold) += 1;
-      if (!has(hosts[i], metric)) continue;
-      if (go) treated.emplace_back(*hosts[i].first_event[m], i);
+      if (!has(hosts[i], metric) || (go && names_a_rule(hosts[i], metric))) continue;
+      if (go) treated.emplace_back(*onset_of(hosts[i], metric), i);
       else ++had[hosts[i].stage].hold;
     }
     std::ranges::sort(treated);
@@ -174,43 +195,8 @@ Decision judge_promotion(const Rollout& rollout, const Summary& summary, const P
   return decision;
 }
 
-}  // namespace
-
-std::string_view to_string(RolloutState state) {
-  constexpr std::array<std::string_view, 6> kNames = {"rolling", "paused", "called", "halted", "withdrawn", "complete"};
-  return kNames[static_cast<size_t>(state)];
-}
-
-std::string_view to_string(Verdict verdict) {
-  constexpr std::array<std::string_view, 5> kNames = {"keep", "promote", "complete", "halt", "hold-and-call"};
-  return kNames[static_cast<size_t>(verdict)];
-}
-
-double log_halt_threshold(const Settings& settings, uint32_t resumes) {
-  return std::log(2 / settings.alpha) + resumes * std::log(2.0);  // 1 / (alpha / 2 / 2^k)
-}
-
-Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, std::vector<Presence> present, const SilenceRule& rule, WallTime now) {
-  Summary summary;
-  summary.stages.resize(rollout.stages.size());
-  summary.present = std::move(present);
-  summary.comparison = compare(hosts, rule, now);
-  for (const HostHistory& host : hosts) CHECK(host.stage < rollout.stages.size());
-  const std::vector<MetricMask> excused = excused_metrics(hosts, rollout.stages.size());
-  for (size_t i = 0; i < hosts.size(); ++i) {
-    const HostHistory& host = hosts[i];
-    const auto first = first_of(host, rule, now, excused[i]);
-    add(summary.stages[host.stage], host, first, may_yet_count(host, now, excused[i]), rollout.stages[host.stage].soak, rule, now, summary.comparison.horizon);
-    if (host.arm != Arm::kGo || !first) continue;
-    const std::string named = fmt::format("{}: {}", host.sensor_id, to_string(first->first));
-    ++summary.failed;
-    if (summary.failures.size() < kNamedMax) summary.failures.push_back(named);
-    if (host.internal && summary.tripped.size() < kNamedMax) summary.tripped.push_back(named);
-  }
-  return summary;
-}
-
-Decision decide(const Rollout& rollout, const Summary& summary, WallTime now) {
+// The verdict and its words, but for what was left out of it.
+Decision judge(const Rollout& rollout, const Summary& summary, WallTime now) {
   Decision decision;
   if (rollout.state != RolloutState::kRolling || rollout.stage >= rollout.stages.size()) {
     decision.words = fmt::format("The rollout is {}.", to_string(rollout.state));
@@ -250,6 +236,52 @@ Decision decide(const Rollout& rollout, const Summary& summary, WallTime now) {
     return decision;
   }
   return judge_promotion(rollout, summary, power, now, std::move(decision));
+}
+
+}  // namespace
+
+std::string_view to_string(RolloutState state) {
+  constexpr std::array<std::string_view, 6> kNames = {"rolling", "paused", "called", "halted", "withdrawn", "complete"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view to_string(Verdict verdict) {
+  constexpr std::array<std::string_view, 5> kNames = {"keep", "promote", "complete", "halt", "hold-and-call"};
+  return kNames[static_cast<size_t>(verdict)];
+}
+
+double log_halt_threshold(const Settings& settings, uint32_t resumes) {
+  return std::log(2 / settings.alpha) + resumes * std::log(2.0);  // 1 / (alpha / 2 / 2^k)
+}
+
+Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, std::vector<Presence> present, const SilenceRule& rule, WallTime now) {
+  Summary summary;
+  summary.stages.resize(rollout.stages.size());
+  summary.present = std::move(present);
+  summary.comparison = compare(hosts, rule, now);
+  for (const HostHistory& host : hosts) CHECK(host.stage < rollout.stages.size());
+  const std::vector<MetricMask> excused = excused_metrics(hosts, rollout.stages.size());
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const HostHistory& host = hosts[i];
+    const auto first = first_of(host, rule, now, excused[i]);
+    add(summary.stages[host.stage], host, first, may_yet_count(host, now, excused[i]), rollout.stages[host.stage].soak, rule, now, summary.comparison.horizon);
+    if (host.arm != Arm::kGo) continue;
+    for (const OverBudget& seen : host.over_budget) {
+      if (seen.storm && seen.at >= host.entered && summary.storms.size() < kNamedMax) summary.storms.push_back(fmt::format("{}: {}", host.sensor_id, seen.rule));
+    }
+    if (!first) continue;
+    const std::string named = fmt::format("{}: {}", host.sensor_id, to_string(first->first));
+    ++summary.failed;
+    if (summary.failures.size() < kNamedMax) summary.failures.push_back(named);
+    if (host.internal && summary.tripped.size() < kNamedMax) summary.tripped.push_back(named);
+  }
+  return summary;
+}
+
+Decision decide(const Rollout& rollout, const Summary& summary, WallTime now) {
+  Decision decision = judge(rollout, summary, now);
+  if (!summary.storms.empty()) decision.words += fmt::format(" Over their budget, but not by this release, and not counted: {}.", join(summary.storms));
+  return decision;
 }
 
 }  // namespace creance::gates

@@ -59,6 +59,7 @@ struct Summary {
   std::vector<std::string> tripped;     // internal treated hosts with an event, read now: "sensor id: metric"
   std::vector<std::string> failures;    // treated hosts with an event, read now: "sensor id: metric", at most 8 named
   uint32_t failed = 0;                  // treated hosts with an event, read now
+  std::vector<std::string> storms;      // of treated hosts, not counted: "sensor id: rule", at most 8 named
 };
 Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, std::vector<Presence> present, const SilenceRule& rule, WallTime now);
 

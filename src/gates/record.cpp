@@ -75,7 +75,7 @@ json write(const Summary& summary) {
   json events = json::array();
   for (const RiskEvent& e : summary.comparison.events) events.push_back(write(e));
   const Comparison& c = summary.comparison;
-  return {{"stages", stages}, {"present", present}, {"tripped", summary.tripped}, {"failures", summary.failures}, {"failed", summary.failed}, {"events", events},
+  return {{"stages", stages}, {"present", present}, {"tripped", summary.tripped}, {"failures", summary.failures}, {"failed", summary.failed}, {"storms", summary.storms}, {"events", events},
           {"tenants", c.tenants}, {"tenants_exposed", c.tenants_exposed}, {"tenants_speaking", c.tenants_speaking}, {"entered", write(c.entered)}, {"horizon", ms(c.horizon)}};
 }
 
@@ -89,6 +89,7 @@ Summary read_summary(const json& v) {
   summary.tripped = v.at("tripped").get<std::vector<std::string>>();
   summary.failures = v.at("failures").get<std::vector<std::string>>();
   summary.failed = v.at("failed").get<uint32_t>();
+  summary.storms = v.value("storms", std::vector<std::string>());  // older records have none
   Comparison& c = summary.comparison;
   for (const json& e : v.at("events")) c.events.push_back(read_event(e));
   c.tenants = v.at("tenants").get<std::vector<std::string>>();

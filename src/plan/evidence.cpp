@@ -48,6 +48,10 @@ Result<Evidence> Evidence::parse(BytesView bytes) {
     if (annotations) {
       TRY(one.title, annotations->text_at("title", 0, 4'096));
       TRY(one.level, annotations->text_at("level", 0, 64));
+      TRY(const auto runs_as, annotations->find("runs_as"));
+      if (runs_as) {
+        TRY(one.runs_as, detail::digest_at(*annotations, "runs_as"));
+      }
     }
     evidence.sources.push_back(std::move(one));
   }
@@ -63,7 +67,9 @@ Bytes Evidence::to_bytes() const {
   Json configuration = Json::array();
   for (const Source& one : sources) {
     Json entry = descriptor(one.id, one.sha256);
-    entry.set("annotations", Json::object({{"title", one.title}, {"level", one.level}}));
+    Json annotations = Json::object({{"title", one.title}, {"level", one.level}});
+    if (one.runs_as) annotations.set("runs_as", one.runs_as->hex());
+    entry.set("annotations", std::move(annotations));
     configuration.push(std::move(entry));
   }
   return detail::write_document(Json::object({{"_type", kStatement},
@@ -95,7 +101,7 @@ EvidenceDifference difference(const Evidence& before, const Evidence& after) {
       found.added.push_back(source);
       continue;
     }
-    if (std::none_of(begin, end, [&](const auto& entry) { return entry.second->sha256 == source.sha256; })) found.changed.push_back(source);
+    if (std::none_of(begin, end, [&](const auto& entry) { return entry.second->sha256 == source.sha256 && (!entry.second->runs_as || !source.runs_as || entry.second->runs_as == source.runs_as); })) found.changed.push_back(source);
   }
   std::map<std::string, bool> now;
   for (const Evidence::Source& source : after.sources) now[source.id] = true;

@@ -1,7 +1,8 @@
 // Which checks ran on exactly these channel files: an in-toto statement (https://in-toto.io/Statement/v1) with the predicate test-result/v0.1, as the target file
 // `content/<release>/evidence.json`. The release document names its digest, so the `content` signature covers it; it carries no signature of its own.
-// Rule sources are its `configuration`: name (the rule's id), digest, and title and level as annotations. Values; unknown members are ignored.
+// Rule sources are its `configuration`: name (the rule's id), digest, and title, level and what it runs as, as annotations. Values; unknown members are ignored.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Evidence {
   struct Source {
     std::string id, title, level;
     Digest sha256;  // of the file that the rule stands in
+    std::optional<Digest> runs_as{};  // of what the rule looks for once filters, mappings and placeholders are in it; empty: older evidence, and correlations, which depend on other rules
     friend bool operator==(const Source&, const Source&) = default;
   };
   std::vector<Subject> subjects;
@@ -33,7 +35,7 @@ struct Evidence {
   static std::string path(const std::string& release) { return release_folder(release) + "/evidence.json"; }
 };
 
-// What a signer sees: rules that come, go, or whose source is another.
+// What a signer sees: rules that come, go, or whose source is another, or that a filter, mapping or placeholder changed.
 struct EvidenceDifference {
   std::vector<Evidence::Source> added, removed, changed;
 };

@@ -60,6 +60,7 @@ Result<SensorEvent> parse_event(const JsonField& field) {
   TRY(event.release_digest, detail::digest_or_empty_at(field, "release_digest"));
   TRY(event.at_ms, count_at(field, "at_ms"));
   TRY(event.detail, optional_text_at(field, "detail", 512));
+  TRY(event.rule_id, optional_text_at(field, "rule_id", limits::kRuleIdBytesMax));
   return event;
 }
 
@@ -303,7 +304,9 @@ Result<Report> Report::parse(BytesView body) {
 Json Report::to_json() const {
   Json event_list = Json::array();
   for (const SensorEvent& event : events) {
-    event_list.push(Json::object({{"kind", to_string(event.kind)}, {"release_digest", detail::digest_or_empty(event.release_digest)}, {"at_ms", event.at_ms}, {"detail", event.detail}}));
+    Json entry = Json::object({{"kind", to_string(event.kind)}, {"release_digest", detail::digest_or_empty(event.release_digest)}, {"at_ms", event.at_ms}, {"detail", event.detail}});
+    if (!event.rule_id.empty()) entry.set("rule_id", event.rule_id);
+    event_list.push(std::move(entry));
   }
   Json json = Json::object({{"sensor_id", sensor_id},
                             {"machine_id", machine_id},

@@ -79,6 +79,7 @@ struct SensorEvent {
   std::optional<Digest> release_digest;
   int64_t at_ms = 0;    // uptime of the sensor when it happened
   std::string detail;   // at most 512 bytes
+  std::string rule_id{};  // the rule that it is about; "": none, or the sensor does not say
   friend bool operator==(const SensorEvent&, const SensorEvent&) = default;
 };
 struct Counters {

@@ -169,6 +169,33 @@ TEST(Controller, ARuleOverItsBudgetTripsUnlessHeldHostsHadTheSame) {
   EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "what the treated have on top of it counts";
 }
 
+TEST(Controller, AStormOfARuleIsSaidAndDoesNotCount) {
+  Scene scene(10, 10);
+  scene.now = 100;
+  for (HostHistory& host : scene.hosts) host.last_report = at(100);
+  HostHistory& host = scene.hosts[0];
+  host.internal = true;
+  scene.vital(0, Metric::kOverBudget, 60);
+  host.over_budget = {{"old", at(60), true}};
+  EXPECT_NE(scene.decision().verdict, Verdict::kHalt) << scene.decision().words;
+  EXPECT_NE(scene.decision().words.find("go0: old"), std::string::npos) << scene.decision().words;
+  EXPECT_EQ(scene.summary().failed, 0u);
+  host.over_budget = {{"old", at(61), true}};
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "what is known does not reach back to the first event";
+  host.over_budget = {{"old", at(60), true}, {"new", at(65), false}};
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "the other rule counts";
+  scene.vital(12, Metric::kOverBudget, 65);
+  EXPECT_EQ(scene.decision().verdict, Verdict::kHalt) << "and no held host can have what is new in it";
+  host.over_budget = {{"old", at(60), true}, {"", at(65), false}};
+  EXPECT_NE(scene.decision().verdict, Verdict::kHalt) << "without a rule's name, a held host's excuses as ever: " << scene.decision().words;
+  host.over_budget = {{"old", at(60), true}, {"new", at(80), false}};
+  EXPECT_NE(scene.decision().verdict, Verdict::kHalt) << "it counts once it is half a minute old";
+  const Record record{at(scene.now), scene.rollout, scene.summary(), scene.decision()};
+  const auto back = parse_record(to_json(record));
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_EQ(decide(back->rollout, back->summary, back->now), record.decision);
+}
+
 TEST(Controller, OneTenantAloneCallsAPerson) {
   for (const size_t tenants : {2u, 4u}) {
     Scene scene(30, 30);

@@ -215,7 +215,7 @@ TEST(Messages, RoundTrip) {
   report.running_digest = digest(1);
   report.arm = Verdict::kGo;
   report.arm_digest = digest(1);
-  report.events = {{EventKind::kWorkerCrash, digest(1), 1234, "signal 11"}};
+  report.events = {{EventKind::kWorkerCrash, digest(1), 1234, "signal 11"}, {EventKind::kHitsOverBudget, digest(1), 1235, "rule r1: hits_over_budget", "r1"}};
   report.counters.events = 100;
   report.counters.more["psi"] = 3;
   report.held = {{"r", "Image"}};
@@ -256,6 +256,7 @@ TEST(Messages, HostileOnesAreRefusedWithTheirPlace) {
   const std::string good_text = to_json(report.to_json());
   const Bytes good(good_text.begin(), good_text.end());
   EXPECT_EQ(complaint<Report>(good, {"events", "0", "kind"}, "\"explosion\""), "events[0].kind: is not a value that is known here");
+  EXPECT_EQ(complaint<Report>(good, {"events", "0", "detail"}, "7"), "events[0].detail: must be text");
   EXPECT_EQ(complaint<Report>(good, {"sensor_id"}, "\"../../etc\""), "sensor_id: must be 32 lower-case hexadecimal digits");
   EXPECT_EQ(complaint<Report>(good, {"sequence"}, "-1"), "sequence: -1 is not between 0 and 9007199254740991");
   EXPECT_EQ(complaint<Report>(good, {"counters", "events"}, "\"7\""), "counters.events: must be an integer");

@@ -77,6 +77,18 @@ TEST(EvidenceDocument, RefusesOtherStatements) {
   EXPECT_EQ(with("\"passedTests\"", "\"failedTests\""), ErrorCode::kInvalid);
 }
 
+TEST(EvidenceDocument, ARuleThatAFilterChangedIsAChangedRule) {
+  Evidence before = sample(), after = sample();
+  before.sources[0].runs_as = digest(1);
+  EXPECT_EQ(*Evidence::parse(before.to_bytes()), before);
+  EXPECT_TRUE(difference(before, after).changed.empty()) << "one of them does not say";
+  after.sources[0].runs_as = digest(2);
+  ASSERT_EQ(difference(before, after).changed.size(), 1u);
+  EXPECT_EQ(difference(before, after).changed[0].id, "rule-1");
+  after.sources[0].runs_as = digest(1);
+  EXPECT_TRUE(difference(before, after).changed.empty());
+}
+
 TEST(EvidenceDocument, ShowsWhatChangedRuleByRule) {
   Evidence next = sample();
   next.sources = {{"rule-2", "Two", "low", digest(99)}, {"rule-3", "Three", "low", digest(13)}};

@@ -177,7 +177,7 @@ TEST_F(Processes, ARuleThatComputesTooMuchIsSuspendedAndTheOthersDetectOn) {
   good({base});
   start("creance-sensor-worker", "boot-1", 1500, {"--rule-steps", "50000"});
   ASSERT_TRUE(await([&] { return event("hits_over_budget", base); })) << log();
-  EXPECT_NE(text_of(state_ / "pretend/events").find("rule 00000000-0000-4000-8000-000000000002: steps_over_budget: more than 50000 steps within a minute"), std::string::npos) << text_of(state_ / "pretend/events");
+  EXPECT_NE(text_of(state_ / "pretend/events").find("rule 00000000-0000-4000-8000-000000000002: steps_over_budget: more than 50000 steps within a minute; suspended until the next [00000000-0000-4000-8000-000000000002]"), std::string::npos) << text_of(state_ / "pretend/events");
   const size_t then = detections(base);
   EXPECT_TRUE(await([&] { return detections(base) > then + 20; })) << log();
   EXPECT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("suspended rule 00000000-0000-4000-8000-000000000002: steps_over_budget") != std::string::npos; })) << log();

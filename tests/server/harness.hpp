@@ -11,6 +11,7 @@
 
 #include "base/http_client.hpp"
 #include "base/os/real.hpp"
+#include "plan/evidence.hpp"
 #include "plan/messages.hpp"
 #include "plan/policy.hpp"
 #include "plan/release.hpp"
@@ -119,8 +120,8 @@ class World {
     }
     return list;
   }
-  // Signs and pushes a release of one small channel; gives its digest.
-  Digest push(const std::string& name, std::vector<plan::NotBefore> not_before = {}) {
+  // Signs and pushes a release of one small channel; gives its digest. `rules`: what its evidence names; none: it has no evidence.
+  Digest push(const std::string& name, std::vector<plan::NotBefore> not_before = {}, std::vector<plan::Evidence::Source> rules = {}) {
     plan::Release release;
     release.name = name;
     release.created = std::chrono::floor<std::chrono::seconds>(clock.wall());
@@ -131,8 +132,18 @@ class World {
     plan::ChannelRef ref;
     ref.type = "windows.pipe_created", ref.path = "content/" + name + "/windows.pipe_created.channel", ref.sha256 = sha256(channel), ref.length = 3, ref.instances = 1;
     release.channels.push_back(ref);
+    std::vector<trust::TargetFile> files_of = {{ref.path, channel, std::nullopt}};
+    if (!rules.empty()) {
+      plan::Evidence evidence;
+      evidence.subjects = {{"windows.pipe_created.channel", ref.sha256}};
+      evidence.sources = std::move(rules);
+      evidence.passed = {"everything"};
+      files_of.push_back({plan::Evidence::path(name), evidence.to_bytes(), std::nullopt});
+      release.evidence = sha256(files_of.back().bytes);
+    }
     const Bytes document = release.to_bytes();
-    publish({{release.path(), document, std::nullopt}, {ref.path, channel, std::nullopt}});
+    files_of.push_back({release.path(), document, std::nullopt});
+    publish(files_of);
     return plan::release_digest(document);
   }
   void push_deny(const plan::DenyList& list) { publish({{std::string(plan::DenyList::kPath), list.to_bytes(), std::nullopt}}); }

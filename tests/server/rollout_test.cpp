@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "base/sensor_limits.hpp"
 #include "gates/record.hpp"
 #include "server/store/sqlite_store.hpp"
 
@@ -55,6 +56,27 @@ TEST(Rollout, OneTenantsSilentHostsDoNotKeepTheOthersOut) {
   }
   EXPECT_GT(go, 0u);
   EXPECT_EQ(evil.back().announce(release).status, 202);
+}
+
+TEST(Rollout, TwoTenantsTogetherDoNotKeepTheOthersOut) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> evil = enrol(world, "canary", 20, "evil"), ally = enrol(world, "canary", 20, "ally"), honest = enrol(world, "canary", 20);
+  const Digest release = world.push("r-1");
+  world.begin("r-1", Json::array({World::stage("canary", 50, 3600, 6)}));
+  ASSERT_TRUE(world.plan());
+  int taken = 0;
+  for (std::vector<Sensor>* tenant : {&evil, &ally}) {
+    for (Sensor& sensor : *tenant) taken += sensor.announce(release).status == 200 && sensor.arm == plan::Verdict::kGo;
+  }
+  EXPECT_EQ(taken, 4) << "a third of the cap each";
+  size_t go = 0;
+  for (Sensor& sensor : honest) {
+    ASSERT_EQ(sensor.announce(release).status, 200);
+    sensor.settle();
+    go += sensor.arm == plan::Verdict::kGo;
+  }
+  EXPECT_GT(go, 0u);
 }
 
 TEST(Rollout, ACapThatIsFullOfSilentHostsIsForAPerson) {
@@ -277,6 +299,107 @@ TEST(Rollout, TripwireOnAnInternalHostHaltsAtOnce) {
   }
   EXPECT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text;
   EXPECT_NE(world.status(rollout).string("reason").find("tripwire"), std::string::npos);
+}
+
+// Puts a release out to a ring in which nobody is, to the end.
+Digest complete_base(World& world, std::vector<plan::Evidence::Source> rules, bool to_the_end = true) {
+  const Digest base = world.push("base-1", {}, std::move(rules));
+  const std::string rollout = world.begin("base-1", Json::array({World::stage("late", 100, 0.1)}));
+  EXPECT_EQ(world.operate("POST", "/api/v1/rollouts/" + rollout + (to_the_end ? "/approve" : "/halt")).status, 200);
+  world.clock.advance(std::chrono::seconds(10));
+  EXPECT_TRUE(world.wait_state(rollout, to_the_end ? "complete" : "halted")) << world.status(rollout).text;
+  return base;
+}
+
+// One internal host is treated and its rule `flooded` goes over its budget. What was there before decides whether that is the new content's doing.
+struct Flood {
+  const char* what;
+  bool halts;
+  plan::Evidence::Source base{"flooded", "F", "low", Digest{{1}}, Digest{{2}}}, candidate = base;
+  const char* before_on = "internal";  // the ring of the host that had it under the base, "": none had
+  const char* tenant = "demo";         // of that host
+  std::chrono::hours ago{1};
+  const char* rule = "flooded";        // as the treated host names it
+  const char* then = "";               // and another one that goes over its budget there
+  const char* already = "";            // or that did before the treated host had taken the new content
+  bool passed = true;                  // the base's rollout is complete
+};
+
+TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
+  const plan::Evidence::Source other_text{"flooded", "F", "low", Digest{{9}}, Digest{{2}}}, other_filter{"flooded", "F", "low", Digest{{1}}, Digest{{9}}}, old_evidence{"flooded", "F", "low", Digest{{1}}};
+  std::vector<Flood> cases = {{"on another internal host", false}, {"nowhere", true}, {"the text is another", true}, {"a filter is another", true}, {"evidence of an older version", true}, {"a host of the same tenant in another ring", false},
+                              {"a host of another tenant", true}, {"two days ago", true}, {"the sensor does not name the rule", true}, {"and a rule that is new", true}, {"and one that nobody had, before it had the new content", false},
+                              {"under content that was itself halted", true}};
+  cases[1].before_on = "";
+  cases[2].candidate = other_text;
+  cases[3].candidate = other_filter;
+  cases[4].base = cases[4].candidate = old_evidence;
+  cases[5].before_on = "canary";
+  cases[6].before_on = "canary", cases[6].tenant = "acme";
+  cases[7].ago = std::chrono::hours(48);
+  cases[8].rule = "";
+  cases[9].then = "new";
+  cases[10].already = "new";
+  cases[11].passed = false;
+  for (const Flood& flood : cases) {
+    SCOPED_TRACE(flood.what);
+    World world;
+    ASSERT_TRUE(world.start());
+    std::vector<Sensor> sensors = enrol(world, "internal", 2);
+    std::vector<Sensor> before = *flood.before_on == 0 ? std::vector<Sensor>() : enrol(world, flood.before_on, 1, flood.tenant);
+    const Digest base = complete_base(world, {flood.base}, flood.passed);
+    for (Sensor& host : before) ASSERT_EQ(host.report({{plan::EventKind::kHitsOverBudget, base, 10'000, "", "flooded"}}).status, 200);
+    world.clock.advance(flood.ago);
+    for (Sensor& sensor : sensors) ASSERT_EQ(sensor.report().status, 200);
+    const Digest release = world.push("next-1", {}, {flood.candidate, {"new", "N", "low", Digest{{5}}, Digest{{6}}}});
+    const std::string rollout = world.begin("next-1", Json::array({World::stage("internal", 100, 3600)}));
+    ASSERT_TRUE(world.plan());
+    ASSERT_EQ(announce_all(sensors, release), 1u);
+    Sensor& treated = *std::ranges::find(sensors, plan::Verdict::kGo, [](const Sensor& s) { return *s.arm; });
+    if (*flood.already != 0) {
+      ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, base, 10'000, "", flood.already}}).status, 200);
+    }
+    for (Sensor& sensor : sensors) sensor.settle();
+    ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, release, 10'000, "", flood.rule}}).status, 200);
+    if (*flood.then != 0) {
+      ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, release, 10'000, "", flood.then}}).status, 200);
+    }
+    live(world, sensors, 40);
+    if (flood.halts) {
+      ASSERT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text << world.log;
+      EXPECT_NE(world.status(rollout).string("reason").find("over_budget"), std::string::npos);
+      continue;
+    }
+    const int64_t ticks = world.ticks();
+    ASSERT_TRUE(world.wait([&] { return world.ticks() >= ticks + 3; }));
+    const Answer status = world.status(rollout);
+    EXPECT_EQ(status.string("state"), "rolling") << status.text;
+    EXPECT_NE(status.text.find(R"("storms":[{"rule_id":"flooded","sensor_id":")" + treated.id), std::string::npos) << status.text;
+    EXPECT_NE(status.text.find("rule `flooded` is over its budget on the treated host"), std::string::npos) << status.text;
+  }
+}
+
+TEST(Rollout, AHostThatFillsTheMemoryOfFloodedRulesIsNotExcusedByIt) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "internal", 2);
+  const plan::Evidence::Source rule{"flooded", "F", "low", Digest{{1}}, Digest{{2}}};
+  const Digest base = complete_base(world, {rule});
+  const Digest release = world.push("next-1", {}, {rule});
+  for (Sensor& sensor : sensors) {
+    std::vector<plan::SensorEvent> many;
+    for (size_t i = 0; i < limits::kOverBudgetRememberedMax; ++i) many.push_back({plan::EventKind::kHitsOverBudget, base, 10'000, "", "r" + std::to_string(i)});
+    many.back().rule_id = "flooded";
+    ASSERT_EQ(sensor.report(std::move(many)).status, 200);
+  }
+  const std::string rollout = world.begin("next-1", Json::array({World::stage("internal", 100, 3600)}));
+  ASSERT_TRUE(world.plan());
+  ASSERT_EQ(announce_all(sensors, release), 1u);
+  for (Sensor& sensor : sensors) sensor.settle();
+  Sensor& treated = *std::ranges::find(sensors, plan::Verdict::kGo, [](const Sensor& s) { return *s.arm; });
+  ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, release, 10'000, "", "flooded"}}).status, 200);
+  live(world, sensors, 40);
+  EXPECT_TRUE(world.wait_state(rollout, "halted")) << world.status(rollout).text;
 }
 
 TEST(Rollout, GoesOnAfterARestart) {

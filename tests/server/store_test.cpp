@@ -94,6 +94,25 @@ TEST_P(StoreContract, KeepsSensors) {
   EXPECT_EQ((*all)[1].last_report, std::nullopt);
 }
 
+TEST_P(StoreContract, KnowsUnderWhichContentARuleWasOverItsBudget) {
+  ASSERT_TRUE(store_->put_over_budget({"s1", "aa", "x", "demo", false, at(1), at(50)}));
+  ASSERT_TRUE(store_->put_over_budget({"s1", "aa", "x", "demo", false, at(1), at(100)}));
+  ASSERT_TRUE(store_->put_over_budget({"s2", "bb", "x", "acme", false, at(1), at(100)}));
+  ASSERT_TRUE(store_->put_over_budget({"s3", "cc", "x", "ops", true, at(1), at(100)}));
+  ASSERT_TRUE(store_->put_over_budget({"s3", "cc", "y", "ops", true, at(1), at(100)}));
+  ASSERT_TRUE(store_->put_over_budget({"s4", "", "", "demo", true, at(1), at(100)}));
+  EXPECT_EQ(store_->over_budget("s1")->size(), 1u);
+  EXPECT_EQ(store_->over_budget("s1")->front().last, at(100));
+  using Digests = std::vector<std::string>;
+  EXPECT_EQ(*store_->over_budget_elsewhere("x", "dd", "demo", at(100)), (Digests{"aa", "cc"}));
+  EXPECT_EQ(*store_->over_budget_elsewhere("x", "aa", "demo", at(100)), Digests{"cc"});
+  EXPECT_EQ(*store_->over_budget_elsewhere("x", "dd", "acme", at(100)), (Digests{"bb", "cc"}));
+  EXPECT_EQ(*store_->over_budget_elsewhere("x", "dd", "demo", at(101)), Digests{});
+  ASSERT_TRUE(store_->remove_over_budget("s3", "cc", "x"));
+  ASSERT_TRUE(store_->remove_over_budget("s3", "cc", "x"));
+  EXPECT_EQ(*store_->over_budget_elsewhere("x", "aa", "demo", at(100)), Digests{});
+}
+
 TEST_P(StoreContract, TransactionIsAllOrNothing) {
   EXPECT_FALSE(store_->transact([&]() -> Status {
     TRY_VOID(store_->set("a", "1"));

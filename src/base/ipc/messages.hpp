@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "base/digest.hpp"
+#include "base/limits.hpp"
 #include "base/result.hpp"
 
 namespace creance::ipc {
@@ -266,7 +267,9 @@ struct ReportEvent {
   Set release{};
   uint64_t at_ms = 0;  // since the supervisor started
   Text<200> detail;
-  bool valid() const { return in_range(kind) && detail.valid(); }
+  Text<limits::kRuleIdBytesMax + 1> rule_id;  // the rule that it is about; empty: none
+  uint8_t padding[7]{};
+  bool valid() const { return in_range(kind) && detail.valid() && rule_id.valid(); }
 };
 
 struct HeldForServer : HeldInstance {  // passed on from the worker as it is

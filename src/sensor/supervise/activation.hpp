@@ -94,7 +94,7 @@ struct StartRehearsal { Set set{}; };
 struct EndRehearsal {};                                  // kill what is left of it
 struct SwapTo { Set set{}; };                            // message to the live worker
 struct StartWorker { Set set{}; milliseconds delay{0}; };  // ends the present one, starts anew with this set
-struct Emit { EventKind kind{}; Set release{}; std::string detail; };
+struct Emit { EventKind kind{}; Set release{}; std::string detail; std::string rule_id{}; };
 using Action = std::variant<StartAnnouncing, StopAnnouncing, StoreMarker, StoreLadder, StoreRefusals, StoreHeldBack, ClearMarker, StartRehearsal, EndRehearsal, SwapTo, StartWorker, Emit>;
 using Actions = std::vector<Action>;
 

@@ -329,6 +329,7 @@ void Supervisor::report(const Emit& event) {
   message.release = event.release;
   message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
   message.detail.assign(event.detail);
+  message.rule_id.assign(event.rule_id);
   // Deaths that are held against no content are for people: the server would count them against what rolls out.
   if (event.release != kNoSet || (event.kind != EventKind::kWorkerCrash && event.kind != EventKind::kWorkerStall)) to_updater(ipc::encode(message, ipc::Process::kSupervisor));
   const auto name = conductor_.activation().name_of(event.release);
@@ -459,7 +460,7 @@ void Supervisor::suspended(const ipc::FaultSeen& seen) {
   if (++faults_told_ > limits::kHeldReportedMax) return;  // within a minute; the counters have all of them, and other messages their place on the way to the server
   const bool over = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget || seen.reason == Reason::kStepsOverBudget;
   const std::string rule(seen.rule_id.view()), detail(seen.detail.view());
-  report({over ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail)});
+  report({over ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail), rule == "*" ? std::string() : rule});
   std::erase_if(suspended_, [&](const Suspended& entry) { return entry.rule_id == rule; });
   suspended_.push_back({clock_.wall(), rule, seen.reason, detail});
   if (suspended_.size() > limits::kHeldReportedMax) suspended_.pop_front();

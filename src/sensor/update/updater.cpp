@@ -85,6 +85,7 @@ bool Updater::listen() {
       event.release_digest = digest_of(seen.release);
       event.at_ms = static_cast<int64_t>(seen.at_ms);
       event.detail = std::string(seen.detail.view());
+      event.rule_id = std::string(seen.rule_id.view());
       events_.push_back(std::move(event));
       if (events_.size() > kEventsMax) events_.pop_front();
     } else if (frame->is<ipc::HeldForServer>()) {

@@ -14,6 +14,7 @@ namespace {
 constexpr uint32_t kEventsShown = 20;
 constexpr size_t kDescendantsAliveMax = 32;  // sensors without a token of their own, of one that had one; above: tokens, or somebody plays with a stolen key
 constexpr std::chrono::milliseconds kSuccessorEvery{3'600'000};  // of an identity that itself came without a token
+constexpr std::chrono::hours kOverBudgetKept{48};  // longer than what excuses
 constexpr std::chrono::milliseconds kMovedAfter{60'000};  // not heard for so long, and another machine speaks: it was moved, not copied
 
 std::string digest_text(const std::optional<Digest>& digest) { return digest ? digest->hex() : std::string(); }
@@ -272,6 +273,27 @@ Status Fleet::remember_refusal(const SensorRecord& sensor, const plan::SensorEve
   return store_.put_refusal({sensor.sensor_id, digest, event.detail, at, deny.version});
 }
 
+// Which rule, under which content: what excuses a flood of a rule that was flooded before (docs/concepts/gates.md). Nothing that counts against a release that is judged is forgotten: where the
+// memory is full, what comes goes without the rule's name, and then counts.
+Status Fleet::remember_over_budget(const SensorRecord& sensor, const plan::SensorEvent& event, WallTime at, WallTime now) {
+  TRY(const auto known, store_.over_budget(sensor.sensor_id));
+  OverBudgetRecord record{sensor.sensor_id, "", "", sensor.tenant, rollouts_.ring_of(sensor) == plan::Ring::kInternal, at, at};
+  if (!event.rule_id.empty() && event.release_digest) record.release_digest = event.release_digest->hex(), record.rule_id = event.rule_id;
+  const auto find = [&] { return std::ranges::find_if(known, [&](const OverBudgetRecord& k) { return k.release_digest == record.release_digest && k.rule_id == record.rule_id; }); };
+  auto same = find();
+  if (same == known.end() && !record.rule_id.empty() && known.size() >= limits::kOverBudgetRememberedMax) {
+    const auto oldest = std::ranges::min_element(known, {}, &OverBudgetRecord::last);
+    if (now - oldest->last > kOverBudgetKept && !rollouts_.judges(oldest->release_digest)) {
+      TRY_VOID(store_.remove_over_budget(sensor.sensor_id, oldest->release_digest, oldest->rule_id));
+    } else {
+      record.release_digest.clear(), record.rule_id.clear();
+      same = find();
+    }
+  }
+  if (same != known.end()) record.first = std::min(same->first, at), record.last = std::max(same->last, at);
+  return store_.put_over_budget(record);
+}
+
 Result<ReportAnswer> Fleet::report(SensorRecord sensor, const plan::Report& report, BytesView body) {
   const WallTime now = clock_.wall();
   const std::string digest = sha256(body).hex();
@@ -301,6 +323,7 @@ Result<ReportAnswer> Fleet::report(SensorRecord sensor, const plan::Report& repo
     for (const plan::SensorEvent& event : report.events) {
       const auto age = std::chrono::milliseconds(std::max<int64_t>(0, report.uptime_ms - event.at_ms));
       bool news = true;
+      if (is_over_budget(event.kind)) TRY_VOID(remember_over_budget(sensor, event, std::clamp(now - age, std::min(heard_before.value_or(sensor.enrolled), now), now), now));
       if (event.kind == plan::EventKind::kContentRefused || event.kind == plan::EventKind::kRefusalLifted) TRY_VOID(remember_refusal(sensor, event, now - age, news));
       if (!news) continue;
       TRY_VOID(store_.add_event({0, sensor.sensor_id, std::string(plan::to_string(event.kind)), digest_text(event.release_digest), event.detail, now - age}));

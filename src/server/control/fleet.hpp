@@ -51,6 +51,7 @@ class Fleet {
   SensorRecord new_sensor(const plan::EnrolRequest& request);
   Result<plan::EnrolResponse> welcome(const SensorRecord& sensor, const plan::EnrolRequest& request);
   Result<ReportAnswer> not_taken(SensorRecord sensor, const plan::Report& report, const std::string& digest, const Heard& heard, WallTime now);
+  Status remember_over_budget(const SensorRecord& sensor, const plan::SensorEvent& event, WallTime at, WallTime now);
   Status remember_refusal(const SensorRecord& sensor, const plan::SensorEvent& event, WallTime at, bool& news);
   Status store_detections(const BusMessage& message);
   Store& store_;

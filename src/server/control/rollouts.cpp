@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "gates/record.hpp"
+#include "plan/evidence.hpp"
 
 namespace creance::server {
 namespace {
@@ -22,6 +23,9 @@ constexpr milliseconds kSilentPlaceLeast{60'000};  // a host that is restarted m
 constexpr Metric kEndsOutcome[] = {Metric::kCrash, Metric::kFault, Metric::kReturn, Metric::kReboot, Metric::kRefused, Metric::kOverBudget};
 constexpr size_t kEndedFollowed = 4;  // ended rollouts whose hosts are still followed: how they returned
 constexpr size_t kListed = 100;
+constexpr size_t kTenantsSharing = 4;  // among so many at most a cap is divided
+constexpr size_t kRulesKept = 8;    // releases whose rules are kept read
+constexpr size_t kStormsTold = 64;  // rules, of one rollout
 
 std::optional<RolloutState> parse_state(std::string_view text) {
   for (int i = 0; i <= static_cast<int>(RolloutState::kComplete); ++i) {
@@ -62,6 +66,8 @@ std::optional<Metric> metric_of(plan::EventKind kind) {
   return std::nullopt;
 }
 
+constexpr std::chrono::hours kStormBefore{24};  // so long before its flood on a treated host must a rule have been flooded under other content
+
 gates::HostHistory history_of(const SpellRecord& spell, const SensorRecord* sensor, milliseconds interval) {
   gates::HostHistory host;
   host.sensor_id = spell.sensor_id;
@@ -91,6 +97,8 @@ bool holds_place(const SpellRecord& spell) {
 double e_value(double log_value) { return std::exp(std::min(log_value, 600.0)); }
 
 }  // namespace
+
+bool is_over_budget(plan::EventKind kind) { return metric_of(kind) == Metric::kOverBudget; }
 
 Result<Rollouts::Live> Rollouts::load(const RolloutRecord& record) const {
   Live live;
@@ -253,7 +261,82 @@ void Rollouts::count_tenants(Live& live, const std::vector<SensorRecord>& sensor
     const plan::Ring ring = ring_of(sensor);
     if (std::ranges::any_of(live.stages, [&](const StageState& stage) { return stage.asked.ring == ring; })) tenants.insert(sensor.tenant);
   }
-  live.shared = tenants.size() > 1;
+  live.tenants = tenants.size();
+}
+
+uint32_t Rollouts::tenants_share(const Live& live, uint32_t cap) {
+  return std::max(uint32_t{1}, cap / static_cast<uint32_t>(std::clamp(live.tenants.value_or(1), size_t{1}, kTenantsSharing)));
+}
+
+bool Rollouts::judges(const std::string& release_digest) const {
+  return std::ranges::any_of(rollouts_, [&](const Live& live) { return open(live.state) && live.record.release_digest == release_digest; });
+}
+
+// From the evidence that was signed with the release. Nothing: it has none, or it cannot be read now.
+const std::map<std::string, Rollouts::RuleText>* Rollouts::rules_of(const std::string& release_digest) {
+  if (const auto known = rules_.find(release_digest); known != rules_.end()) return &known->second;
+  const auto named = std::ranges::find(rollouts_, release_digest, [](const Live& live) -> const std::string& { return live.record.release_digest; });
+  if (named == rollouts_.end()) return nullptr;
+  const auto found = publisher_.release(named->record.release);
+  if (!found || found->digest != named->digest) return nullptr;
+  const auto bytes = publisher_.repository().target(plan::Evidence::path(named->record.release));
+  if (!bytes || !plan::Evidence::check(*bytes, found->release)) return nullptr;
+  const auto evidence = plan::Evidence::parse(*bytes);
+  if (!evidence) return nullptr;
+  std::map<std::string, RuleText> rules;
+  std::set<std::string> twice;
+  for (const plan::Evidence::Source& source : evidence->sources) {
+    if (source.id.empty() || !source.runs_as) continue;
+    if (!rules.emplace(source.id, RuleText{source.sha256, *source.runs_as}).second) twice.insert(source.id);
+  }
+  for (const std::string& id : twice) rules.erase(id);
+  if (rules_.size() >= kRulesKept) rules_.clear();
+  return &rules_.emplace(release_digest, std::move(rules)).first->second;
+}
+
+bool Rollouts::same_rule(const std::string& release_digest, const std::string& other_digest, const std::string& rule_id) {
+  const auto text_of = [&](const std::string& digest) -> std::optional<RuleText> {
+    const auto* rules = rules_of(digest);
+    const auto at = rules == nullptr ? std::map<std::string, RuleText>::const_iterator() : rules->find(rule_id);
+    return rules == nullptr || at == rules->end() ? std::nullopt : std::optional(at->second);
+  };
+  const auto text = text_of(release_digest);
+  return text && text == text_of(other_digest);
+}
+
+// What was itself stopped, or is still judged, vouches for nothing.
+bool Rollouts::passed(const std::string& release_digest) const {
+  return std::ranges::any_of(rollouts_, [&](const Live& live) { return live.state == RolloutState::kComplete && live.record.release_digest == release_digest; });
+}
+
+// What a treated host's rules say of this release. A rule that is as it was cannot be made to hit more by it: where it was over its budget under the content before too, within the day, on a host that nobody
+// else speaks for (this one, its tenant's, the operator's own), that is a storm. What cannot be told apart counts.
+Result<std::vector<gates::OverBudget>> Rollouts::over_budget_of(const Live& live, const SpellRecord& spell) {
+  TRY(const auto records, store_.over_budget(spell.sensor_id));
+  std::vector<gates::OverBudget> seen;
+  for (const OverBudgetRecord& record : records) {
+    if (record.last < spell.entered) continue;
+    gates::OverBudget over{record.rule_id, std::max(record.first, spell.entered), false};
+    if (!record.rule_id.empty() && record.release_digest != live.record.release_digest) {
+      over.storm = true;  // it has not taken it yet, or has left it
+    } else if (!record.rule_id.empty()) {
+      TRY(const auto others, store_.over_budget_elsewhere(record.rule_id, record.release_digest, spell.tenant, over.at - kStormBefore));
+      over.storm = std::ranges::any_of(others, [&](const std::string& other) { return passed(other) && same_rule(record.release_digest, other, record.rule_id); });
+    }
+    seen.push_back(std::move(over));
+  }
+  return seen;
+}
+
+// Once a rule: what is not counted is said.
+Status Rollouts::tell_storms(Live& live, const gates::Summary& summary, WallTime now) {
+  for (const std::string& storm : summary.storms) {
+    const std::string rule = storm.substr(storm.find(": ") + 2);
+    if (live.told_storms.contains(rule) || live.told_storms.size() >= kStormsTold) continue;
+    TRY_VOID(store_.add_decision({0, live.record.id, "storm", fmt::format("rule `{}` is over its budget on the treated host {}, as the same rule is under other content: a flood, not counted against this release. Look at what makes these events.", rule, storm.substr(0, storm.find(": "))), "", now}));
+    live.told_storms.insert(rule);
+  }
+  return {};
 }
 
 Result<gates::Summary> Rollouts::summarise(Live& live, WallTime now) {
@@ -272,6 +355,9 @@ Result<gates::Summary> Rollouts::summarise(Live& live, WallTime now) {
     if (spell.generation != live.record.resumes) continue;
     hosts.push_back(history_of(spell, sensor_of(spell.sensor_id), options_.report_interval));
     latest[spell.sensor_id] = &spell;
+    if (const auto& over = spell.first_event[static_cast<size_t>(Metric::kOverBudget)]; spell.arm == gates::Arm::kGo && over && *over >= spell.entered) {
+      TRY(hosts.back().over_budget, over_budget_of(live, spell));
+    }
     if (spell.stage != live.record.stage || !holds_place(spell)) continue;
     if (const auto silent = gates::silent_since(hosts.back(), options_.silence, now); silent && now - *silent > patience) ++live.silent_places[spell.tenant];
   }
@@ -296,6 +382,7 @@ Result<gates::Summary> Rollouts::summarise(Live& live, WallTime now) {
 Status Rollouts::judge(Live& live, WallTime now) {
   if (!live.stages[live.record.stage].opened) return open_stage(live, now);
   TRY(auto summary, summarise(live, now));
+  TRY_VOID(tell_storms(live, summary, now));
   gates::Record record{now, rollout_of(live), std::move(summary), {}};
   record.decision = gates::decide(record.rollout, record.summary, now);
   live.last = record.decision;
@@ -344,9 +431,9 @@ Status Rollouts::judge_places(Live& live, WallTime now) {
     TRY_VOID(store_.add_decision({0, live.record.id, std::string(to_string(gates::Verdict::kHoldAndCall)), words, "", now}));
     return set_state(live, RolloutState::kCalled, std::move(words));
   }
-  if (stage.asked.unknown_max < 2 || !live.shared.value_or(false)) return {};
+  if (stage.asked.unknown_max < 2 || live.tenants.value_or(0) < 2) return {};
   for (const auto& [tenant, count] : live.silent_places) {
-    if (count < stage.asked.unknown_max / 2 || live.told_silent.contains(tenant)) continue;
+    if (count < tenants_share(live, stage.asked.unknown_max) || live.told_silent.contains(tenant)) continue;
     TRY_VOID(store_.add_decision({0, live.record.id, "silent_places", fmt::format("`{}`: tenant `{}` has its share of the cap, {} places, filled with hosts that fell silent: its others wait, those of other tenants go on.", ring, tenant, count), "", now}));
     live.told_silent.insert(tenant);
   }
@@ -514,13 +601,13 @@ Result<std::variant<Bytes, plan::Wait>> Rollouts::announce(const SensorRecord& s
     TRY(const uint32_t unknown, store_.unknown_outcomes(live.record.id, *stage, from, ""));
     const uint32_t cap = live.stages[*stage].asked.unknown_max;
     if (unknown >= cap) return wait;  // both arms wait alike: one door
-    if (!live.shared) {
+    if (!live.tenants) {
       TRY(const auto sensors, store_.sensors());
       count_tenants(live, sensors);
     }
-    if (*live.shared && cap >= 2) {  // no tenant's hosts keep those of all others out; within a tenant both arms wait alike
+    if (*live.tenants > 1 && cap >= 2) {  // no tenant's hosts keep those of all others out; within a tenant both arms wait alike
       TRY(const uint32_t of_tenant, store_.unknown_outcomes(live.record.id, *stage, from, sensor.tenant));
-      if (of_tenant >= cap / 2) return wait;
+      if (of_tenant >= tenants_share(live, cap)) return wait;
     }
     SpellRecord spell;
     spell.rollout = live.record.id;
@@ -657,6 +744,11 @@ Json Rollouts::status_of(Live& live) {
     stages.push(std::move(row));
   }
   status.set("stages", std::move(stages));
+  Json storms = Json::array();
+  if (summary) {
+    for (const std::string& storm : summary->storms) storms.push(Json::object({{"sensor_id", storm.substr(0, storm.find(": "))}, {"rule_id", storm.substr(storm.find(": ") + 2)}}));
+  }
+  status.set("storms", std::move(storms));
   status.set("log", std::move(entries));
   return status;
 }

@@ -36,6 +36,8 @@ struct StageRequest {
 
 enum class OperatorAction : uint8_t { kApprove, kPause, kResume, kHalt, kWithdraw };  // kWithdraw: as kHalt, and never resumed
 
+bool is_over_budget(plan::EventKind kind);  // of the kinds that the gates count as over_budget
+
 class Rollouts {
  public:
   Rollouts(Store& store, Publisher& publisher, const Clock& clock, Random& random, RolloutOptions options)
@@ -57,6 +59,7 @@ class Rollouts {
   Json list();
   std::map<std::string, int> states() const;  // how many rollouts are in each state
   plan::Ring ring_of(const SensorRecord& sensor);
+  bool judges(const std::string& release_digest) const;  // an open rollout of it is being judged
 
  private:
   struct StageState {
@@ -72,9 +75,10 @@ class Rollouts {
     Digest digest;
     std::optional<gates::Decision> last;  // of this run of the server
     WallTime kept_at{};                   // when a "keep" was logged last
-    std::optional<bool> shared;           // hosts of more than one tenant are asked by it; empty: not counted yet
+    std::optional<size_t> tenants;        // whose hosts are asked by it; empty: not counted yet
     std::map<std::string, uint32_t> silent_places;  // by tenant: places under the stage's cap whose hosts have been silent for longer than the soak
     std::set<std::string> told_silent;    // tenants whose share of the cap was told to be filled so
+    std::set<std::string> told_storms;    // rules that were told to be over their budget by no fault of this release
   };
   // Whether a sensor may take this release at all: a tenant's own reaches its hosts alone.
   static bool concerns(const Live& live, const SensorRecord& sensor);
@@ -88,6 +92,16 @@ class Rollouts {
   Result<std::string> refused(const Live& live, const SensorRecord& sensor);  // why this host must not be told to take it; "": it may be
   std::vector<plan::Rollout> wanted() const;
   Result<gates::Summary> summarise(Live& live, WallTime now);
+  struct RuleText {
+    Digest file, runs_as;
+    friend bool operator==(const RuleText&, const RuleText&) = default;
+  };
+  Result<std::vector<gates::OverBudget>> over_budget_of(const Live& live, const SpellRecord& spell);
+  bool passed(const std::string& release_digest) const;
+  bool same_rule(const std::string& release_digest, const std::string& other_digest, const std::string& rule_id);
+  const std::map<std::string, RuleText>* rules_of(const std::string& release_digest);
+  Status tell_storms(Live& live, const gates::Summary& summary, WallTime now);
+  static uint32_t tenants_share(const Live& live, uint32_t cap);  // how much of a cap of unknown outcomes the hosts of one tenant may hold (ADR 0171)
   void count_tenants(Live& live, const std::vector<SensorRecord>& sensors);
   Status judge_places(Live& live, WallTime now);
   gates::Rollout rollout_of(const Live& live) const;
@@ -102,6 +116,7 @@ class Rollouts {
   Random& random_;
   RolloutOptions options_;
   std::vector<Live> rollouts_;  // newest first
+  std::map<std::string, std::map<std::string, RuleText>> rules_;  // by release digest: rules that its evidence names, by id; of those that were asked for
 };
 
 }  // namespace creance::server

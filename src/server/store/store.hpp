@@ -49,6 +49,13 @@ struct RefusalRecord {
   int64_t deny_version = 0;  // of the deny list that was published then: only a newer one may lift it
 };
 
+// A rule that went over its budget on a sensor, under one content. `rule_id` and `release_digest` "": something that no rule was named for.
+struct OverBudgetRecord {
+  std::string sensor_id, release_digest /* hex */, rule_id, tenant;
+  bool internal = false;  // the sensor was in the operator's own ring when it said so last
+  WallTime first{}, last{};
+};
+
 // An identity that took the place of another.
 struct SuccessorRecord {
   std::string old_id, machine_id, boot_epoch, public_key /* hex */, new_id;
@@ -116,6 +123,12 @@ class Store {
   virtual Result<std::vector<RefusalRecord>> refusals(const std::string& sensor_id) = 0;  // by digest
   virtual Status add_successor(const SuccessorRecord& successor) = 0;
   virtual Result<std::vector<SuccessorRecord>> successors(const std::string& old_id) = 0;
+
+  virtual Status put_over_budget(const OverBudgetRecord& record) = 0;  // adds or replaces
+  virtual Status remove_over_budget(const std::string& sensor_id, const std::string& release_digest, const std::string& rule_id) = 0;  // absent is fine
+  virtual Result<std::vector<OverBudgetRecord>> over_budget(const std::string& sensor_id) = 0;  // by digest, rule
+  // Digests of the other content under which this rule was over its budget at `since` or later, on a host of this tenant or an internal one; each once, sorted.
+  virtual Result<std::vector<std::string>> over_budget_elsewhere(const std::string& rule_id, const std::string& not_digest, const std::string& tenant, WallTime since) = 0;
 
   virtual Status add_event(const EventRecord& event) = 0;  // the oldest go beyond the limit
   virtual Result<std::vector<EventRecord>> events(const std::string& sensor_id, uint32_t count_max) = 0;  // newest first

@@ -102,7 +102,9 @@ int update(const std::filesystem::path& pretend) {
       if (!frame) return 0;
       if (frame->is<ipc::ReportEvent>()) {
         const auto event = frame->as<ipc::ReportEvent>();
-        events << to_string(event.kind) << ' ' << to_hex(event.release) << ' ' << event.detail.view() << std::endl;
+        events << to_string(event.kind) << ' ' << to_hex(event.release) << ' ' << event.detail.view();
+        if (!event.rule_id.view().empty()) events << " [" << event.rule_id.view() << ']';
+        events << std::endl;
       } else if (frame->is<ipc::Report>()) {
         const auto report = frame->as<ipc::Report>();
         std::ofstream(pretend / "report.new") << to_string(report.state) << ' ' << to_hex(report.running) << ' ' << report.events << ' ' << report.matches << " boots " << report.vitals.boots << " disk " << report.vitals.disk_free_mib << " rss "
