@@ -354,7 +354,7 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
     const Digest release = world.push("next-1", {}, {flood.candidate, {"new", "N", "low", Digest{{5}}, Digest{{6}}}});
     const std::string rollout = world.begin("next-1", Json::array({World::stage("internal", 100, 3600)}));
     ASSERT_TRUE(world.plan());
-    ASSERT_EQ(announce_all(sensors, release), 1u);
+    ASSERT_GE(announce_all(sensors, release), 1u);
     Sensor& treated = *std::ranges::find(sensors, plan::Verdict::kGo, [](const Sensor& s) { return *s.arm; });
     if (*flood.already != 0) {
       ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, base, 10'000, "", flood.already}}).status, 200);
@@ -374,7 +374,7 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
     ASSERT_TRUE(world.wait([&] { return world.ticks() >= ticks + 3; }));
     const Answer status = world.status(rollout);
     EXPECT_EQ(status.string("state"), "rolling") << status.text;
-    EXPECT_NE(status.text.find(R"("storms":[{"rule_id":"flooded","sensor_id":")" + treated.id), std::string::npos) << status.text;
+    EXPECT_NE(status.text.find(R"({"sensor_id":")" + treated.id + R"(","rule_id":"flooded"})"), std::string::npos) << status.text;
     EXPECT_NE(status.text.find("rule `flooded` is over its budget on the treated host"), std::string::npos) << status.text;
   }
 }
