@@ -3,7 +3,7 @@
 //   load KIND ...            exec, connect, mknod: so many a second, whatever each takes; prints one line of JSON
 //   run --state STATE ...    as the sensor's updater: notes when each marked detection came, and what the supervisor reports
 //   swaps FOLDER... --events FILE...   what a swap does to events, in this process (sensor_swap.hpp)
-//   wake SECONDS RATE        what it takes this machine, in the same moments, to wake an ordinary process that waits: from a write to a pipe to the reader's epoll; prints one line of JSON
+//   wake SECONDS RATE        what it takes this machine, in the same moments, to let an ordinary process run that waits in epoll for a timer; prints one line of JSON
 //   floor                    a BPF program that only says that there was an event, and its reader
 //   bpf                      processor time and runs of all loaded BPF programs by name, as JSON; until standard input ends they are counted
 #include <bpf/bpf.h>
@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -296,39 +297,22 @@ int read_detections(const fs::path& state) {
 
 // --- wake
 
-// The writer sleeps between, as a load does; the reader is a process of its own that waits in epoll and does nothing else.
+// A process that waits in epoll and does nothing else, woken by a timer: from an interrupt, as the worker is woken by the ring buffer.
 int measure_wakes(double seconds, uint32_t rate) {
-  int ends[2], answers[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0 || ::pipe2(answers, O_CLOEXEC) != 0) return complain("no pipes");
-  const ipc::Descriptor reads(ends[0]), answered(answers[0]);
-  ipc::Descriptor writes(ends[1]), answer(answers[1]);
-  const pid_t reader = ::fork();
-  if (reader < 0) return complain("no process");
-  if (reader == 0) {
-    writes = {};
-    const ipc::Descriptor waits(::epoll_create1(EPOLL_CLOEXEC));
-    epoll_event event{.events = EPOLLIN, .data = {}};
-    ::epoll_ctl(waits.get(), EPOLL_CTL_ADD, reads.get(), &event);
-    for (int64_t made = 0; ::epoll_wait(waits.get(), &event, 1, -1) >= 0;) {
-      if (::read(reads.get(), &made, sizeof made) != sizeof made) break;
-      const int64_t took = nanoseconds(CLOCK_MONOTONIC) - made;
-      if (::write(answer.get(), &took, sizeof took) != sizeof took) break;
-    }
-    ::_exit(0);
-  }
-  answer = {};
+  const ipc::Descriptor timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)), waits(::epoll_create1(EPOLL_CLOEXEC));
+  const int64_t each = 1'000'000'000 / rate, first = nanoseconds(CLOCK_MONOTONIC) + each;
+  const auto spec = [](int64_t time) { return timespec{static_cast<time_t>(time / 1'000'000'000), static_cast<long>(time % 1'000'000'000)}; };
+  const itimerspec times{spec(each), spec(first)};
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  if (!timer || ::timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &times, nullptr) != 0 || ::epoll_ctl(waits.get(), EPOLL_CTL_ADD, timer.get(), &event) != 0) return complain("no timer");
   std::vector<int64_t> all;
   const auto total = static_cast<size_t>(seconds * rate);
-  for (size_t n = 0; n < total; ++n) {
-    const timespec pause{0, 1'000'000'000 / rate};
-    ::nanosleep(&pause, nullptr);
+  for (uint64_t due = 0; due < total;) {
+    uint64_t times_due = 0;
+    if (::epoll_wait(waits.get(), &event, 1, -1) < 0 || ::read(timer.get(), &times_due, sizeof times_due) != sizeof times_due) return complain("the timer is gone");
     const int64_t now = nanoseconds(CLOCK_MONOTONIC);
-    int64_t took = 0;
-    if (::write(writes.get(), &now, sizeof now) != sizeof now || ::read(answered.get(), &took, sizeof took) != sizeof took) return complain("the reader is gone");
-    all.push_back(took);
+    for (; times_due > 0; --times_due) all.push_back(now - (first + static_cast<int64_t>(due++) * each));
   }
-  writes = {};
-  ::waitpid(reader, nullptr, 0);
   std::ranges::sort(all);
   const auto at = [&](double share) { return all.empty() ? 0.0 : static_cast<double>(all[std::min(all.size() - 1, static_cast<size_t>(static_cast<double>(all.size()) * share))]) / 1e6; };
   fmt::print("{{\"count\":{},\"p50\":{:.4f},\"p99\":{:.4f},\"p999\":{:.4f}}}\n", all.size(), at(0.5), at(0.99), at(0.999));
