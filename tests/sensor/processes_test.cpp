@@ -176,12 +176,12 @@ TEST_F(Processes, ARuleThatComputesTooMuchIsSuspendedAndTheOthersDetectOn) {
   const Set base = make_set(1, {rule("01", kPipe, "PipeName|contains: evil_aaa"), rule("02", kPipe, "PipeName|re: '(a|ab|aa)*a{2,40}(b|a){3}c$'")});
   good({base});
   start("creance-sensor-worker", "boot-1", 1500, {"--rule-steps", "50000"});
-  ASSERT_TRUE(await([&] { return event("hits_over_budget", base); })) << log();
+  ASSERT_TRUE(await([&] { return event("cpu_over_budget", base); })) << log();
   EXPECT_NE(text_of(state_ / "pretend/events").find("rule 00000000-0000-4000-8000-000000000002: steps_over_budget: more than 50000 steps within a minute; suspended until the next [00000000-0000-4000-8000-000000000002]"), std::string::npos) << text_of(state_ / "pretend/events");
   const size_t then = detections(base);
   EXPECT_TRUE(await([&] { return detections(base) > then + 20; })) << log();
   EXPECT_TRUE(await([&] { return text_of(state_ / "state/why.txt").find("suspended rule 00000000-0000-4000-8000-000000000002: steps_over_budget") != std::string::npos; })) << log();
-  EXPECT_EQ(count(state_ / "pretend/events", "hits_over_budget"), 1u) << "said once";
+  EXPECT_EQ(count(state_ / "pretend/events", "cpu_over_budget"), 1u) << "said once";
   EXPECT_FALSE(event("worker_crash", base));
 }
 

@@ -323,13 +323,14 @@ struct Flood {
   const char* then = "";               // and another one that goes over its budget there
   const char* already = "";            // or that did before the treated host had taken the new content
   bool passed = true;                  // the base's rollout is complete
+  plan::EventKind kind = plan::EventKind::kHitsOverBudget;  // what the treated host says of it
 };
 
 TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
   const plan::Evidence::Source other_text{"flooded", "F", "low", Digest{{9}}, Digest{{2}}}, other_filter{"flooded", "F", "low", Digest{{1}}, Digest{{9}}}, old_evidence{"flooded", "F", "low", Digest{{1}}};
   std::vector<Flood> cases = {{"on another internal host", false}, {"nowhere", true}, {"the text is another", true}, {"a filter is another", true}, {"evidence of an older version", true}, {"a host of the same tenant in another ring", false},
                               {"a host of another tenant", true}, {"two days ago", true}, {"the sensor does not name the rule", true}, {"and a rule that is new", true}, {"and one that nobody had, before it had the new content", false},
-                              {"under content that was itself halted", true}};
+                              {"under content that was itself halted", true}, {"by its steps, where only hits were too many before", true}};
   cases[1].before_on = "";
   cases[2].candidate = other_text;
   cases[3].candidate = other_filter;
@@ -341,6 +342,7 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
   cases[9].then = "new";
   cases[10].already = "new";
   cases[11].passed = false;
+  cases[12].kind = plan::EventKind::kCpuOverBudget;
   for (const Flood& flood : cases) {
     SCOPED_TRACE(flood.what);
     World world;
@@ -360,7 +362,7 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
       ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, base, 10'000, "", flood.already}}).status, 200);
     }
     for (Sensor& sensor : sensors) sensor.settle();
-    ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, release, 10'000, "", flood.rule}}).status, 200);
+    ASSERT_EQ(treated.report({{flood.kind, release, 10'000, "", flood.rule}}).status, 200);
     if (*flood.then != 0) {
       ASSERT_EQ(treated.report({{plan::EventKind::kHitsOverBudget, release, 10'000, "", flood.then}}).status, 200);
     }
@@ -377,6 +379,33 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
     EXPECT_NE(status.text.find(R"({"sensor_id":")" + treated.id + R"(","rule_id":"flooded"})"), std::string::npos) << status.text;
     EXPECT_NE(status.text.find("rule `flooded` is over its budget on the treated host"), std::string::npos) << status.text;
   }
+}
+
+// What a host said months ago does not take away the time that the other arm has to say the same.
+TEST(Rollout, AnOldWordOfMemoryDoesNotShortenTheGrace) {
+  World world;
+  ASSERT_TRUE(world.start());
+  std::vector<Sensor> sensors = enrol(world, "internal", 2);
+  for (Sensor& sensor : sensors) ASSERT_EQ(sensor.report({{plan::EventKind::kMemoryOverBudget, std::nullopt, 10'000, "the sensor's processes hold 900 MiB"}}).status, 200);
+  world.clock.advance(std::chrono::hours(24 * 60));
+  for (Sensor& sensor : sensors) ASSERT_EQ(sensor.report().status, 200);
+  const Digest release = world.push("next-1", {}, {});
+  const std::string rollout = world.begin("next-1", Json::array({World::stage("internal", 100, 3600)}));
+  ASSERT_TRUE(world.plan());
+  ASSERT_EQ(announce_all(sensors, release), 1u);
+  for (Sensor& sensor : sensors) sensor.settle();
+  live(world, sensors, 60);
+  const auto say = [&](plan::Verdict arm) {
+    Sensor& sensor = *std::ranges::find(sensors, arm, [](const Sensor& s) { return *s.arm; });
+    ASSERT_EQ(sensor.report({{plan::EventKind::kMemoryOverBudget, std::nullopt, 10'000, "the sensor's processes hold 900 MiB"}}).status, 200);
+  };
+  say(plan::Verdict::kGo);
+  live(world, sensors, 10);
+  say(plan::Verdict::kHold);
+  live(world, sensors, 60);
+  const int64_t ticks = world.ticks();
+  ASSERT_TRUE(world.wait([&] { return world.ticks() >= ticks + 3; }));
+  EXPECT_EQ(world.status(rollout).string("state"), "rolling") << world.status(rollout).text;
 }
 
 TEST(Rollout, AHostThatFillsTheMemoryOfFloodedRulesIsNotExcusedByIt) {

@@ -31,7 +31,8 @@ EventKind kind_of(Reason reason) {
   switch (reason) {
     case Reason::kVerifyFailed: return EventKind::kVerifyFailed;
     case Reason::kWorkerStall: return EventKind::kWorkerStall;
-    case Reason::kHitsOverBudget: case Reason::kBytesOverBudget: case Reason::kStepsOverBudget: return EventKind::kHitsOverBudget;
+    case Reason::kHitsOverBudget: case Reason::kBytesOverBudget: return EventKind::kHitsOverBudget;
+    case Reason::kStepsOverBudget: return EventKind::kCpuOverBudget;
     case Reason::kMemoryOverBudget: return EventKind::kMemoryOverBudget;
     case Reason::kFault: return EventKind::kFault;
     case Reason::kWorkerCrash: return EventKind::kWorkerCrash;

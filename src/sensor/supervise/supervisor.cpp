@@ -458,9 +458,10 @@ void Supervisor::suspended(const ipc::FaultSeen& seen) {
     faults_told_ = 0;
   }
   if (++faults_told_ > limits::kHeldReportedMax) return;  // within a minute; the counters have all of them, and other messages their place on the way to the server
-  const bool over = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget || seen.reason == Reason::kStepsOverBudget;
+  const bool flooded = seen.reason == Reason::kHitsOverBudget || seen.reason == Reason::kBytesOverBudget;
+  const EventKind kind = flooded ? EventKind::kHitsOverBudget : seen.reason == Reason::kStepsOverBudget ? EventKind::kCpuOverBudget : EventKind::kFault;
   const std::string rule(seen.rule_id.view()), detail(seen.detail.view());
-  report({over ? EventKind::kHitsOverBudget : EventKind::kFault, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail), rule == "*" ? std::string() : rule});
+  report({kind, seen.set, fmt::format("rule {}: {}: {}", rule, to_string(seen.reason), detail), rule == "*" ? std::string() : rule});
   std::erase_if(suspended_, [&](const Suspended& entry) { return entry.rule_id == rule; });
   suspended_.push_back({clock_.wall(), rule, seen.reason, detail});
   if (suspended_.size() > limits::kHeldReportedMax) suspended_.pop_front();

@@ -277,9 +277,9 @@ Status Fleet::remember_refusal(const SensorRecord& sensor, const plan::SensorEve
 // memory is full, what comes goes without the rule's name, and then counts.
 Status Fleet::remember_over_budget(const SensorRecord& sensor, const plan::SensorEvent& event, WallTime at, WallTime now) {
   TRY(const auto known, store_.over_budget(sensor.sensor_id));
-  OverBudgetRecord record{sensor.sensor_id, "", "", sensor.tenant, rollouts_.ring_of(sensor) == plan::Ring::kInternal, at, at};
+  OverBudgetRecord record{sensor.sensor_id, "", "", sensor.tenant, rollouts_.ring_of(sensor) == plan::Ring::kInternal, at, at, event.kind == plan::EventKind::kCpuOverBudget};
   if (!event.rule_id.empty() && event.release_digest) record.release_digest = event.release_digest->hex(), record.rule_id = event.rule_id;
-  const auto find = [&] { return std::ranges::find_if(known, [&](const OverBudgetRecord& k) { return k.release_digest == record.release_digest && k.rule_id == record.rule_id; }); };
+  const auto find = [&] { return std::ranges::find_if(known, [&](const OverBudgetRecord& k) { return k.release_digest == record.release_digest && k.rule_id == record.rule_id && k.steps == record.steps; }); };
   auto same = find();
   if (same == known.end() && !record.rule_id.empty() && known.size() >= limits::kOverBudgetRememberedMax) {
     const auto oldest = std::ranges::min_element(known, {}, &OverBudgetRecord::last);

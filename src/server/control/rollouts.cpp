@@ -310,16 +310,17 @@ bool Rollouts::passed(const std::string& release_digest) const {
 }
 
 // What a treated host's rules say of this release. A rule that is as it was cannot be made to hit more by it: where it was over its budget under the content before too, within the day, on a host that nobody
-// else speaks for (this one, its tenant's, the operator's own), that is a storm. What cannot be told apart counts.
-Result<std::vector<gates::OverBudget>> Rollouts::over_budget_of(const Live& live, const SpellRecord& spell) {
+// else speaks for (this one, its tenant's, the operator's own), that is a storm. What it computes is no matter of its text alone, so steps count whatever was flooded. What cannot be told apart counts.
+Result<std::vector<gates::OverBudget>> Rollouts::over_budget_of(const Live& live, const SpellRecord& spell, WallTime first) {
   TRY(const auto records, store_.over_budget(spell.sensor_id));
   std::vector<gates::OverBudget> seen;
   for (const OverBudgetRecord& record : records) {
     if (record.last < spell.entered) continue;
     gates::OverBudget over{record.rule_id, std::max(record.first, spell.entered), false};
+    if (record.rule_id.empty() && record.first < spell.entered) over.at = std::max(over.at, first);  // one row for all of that kind: it began in an earlier stay
     if (!record.rule_id.empty() && record.release_digest != live.record.release_digest) {
       over.storm = true;  // it has not taken it yet, or has left it
-    } else if (!record.rule_id.empty()) {
+    } else if (!record.rule_id.empty() && !record.steps) {
       TRY(const auto others, store_.over_budget_elsewhere(record.rule_id, record.release_digest, spell.tenant, over.at - kStormBefore));
       over.storm = std::ranges::any_of(others, [&](const std::string& other) { return passed(other) && same_rule(record.release_digest, other, record.rule_id); });
     }
@@ -356,7 +357,7 @@ Result<gates::Summary> Rollouts::summarise(Live& live, WallTime now) {
     hosts.push_back(history_of(spell, sensor_of(spell.sensor_id), options_.report_interval));
     latest[spell.sensor_id] = &spell;
     if (const auto& over = spell.first_event[static_cast<size_t>(Metric::kOverBudget)]; spell.arm == gates::Arm::kGo && over && *over >= spell.entered) {
-      TRY(hosts.back().over_budget, over_budget_of(live, spell));
+      TRY(hosts.back().over_budget, over_budget_of(live, spell, *over));
     }
     if (spell.stage != live.record.stage || !holds_place(spell)) continue;
     if (const auto silent = gates::silent_since(hosts.back(), options_.silence, now); silent && now - *silent > patience) ++live.silent_places[spell.tenant];

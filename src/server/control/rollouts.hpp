@@ -96,7 +96,7 @@ class Rollouts {
     Digest file, runs_as;
     friend bool operator==(const RuleText&, const RuleText&) = default;
   };
-  Result<std::vector<gates::OverBudget>> over_budget_of(const Live& live, const SpellRecord& spell);
+  Result<std::vector<gates::OverBudget>> over_budget_of(const Live& live, const SpellRecord& spell, WallTime first);  // first: the first event of that kind within the spell
   bool passed(const std::string& release_digest) const;
   bool same_rule(const std::string& release_digest, const std::string& other_digest, const std::string& rule_id);
   const std::map<std::string, RuleText>* rules_of(const std::string& release_digest);

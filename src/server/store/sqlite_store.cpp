@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS sensors(id TEXT PRIMARY KEY, public_key TEXT NOT NULL
 CREATE TABLE IF NOT EXISTS refusals(sensor TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, deny_version INTEGER NOT NULL, PRIMARY KEY(sensor, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS successors(old TEXT NOT NULL, machine_id TEXT NOT NULL, epoch TEXT NOT NULL, public_key TEXT NOT NULL, new TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(old, machine_id, epoch)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS over_budget(sensor TEXT NOT NULL, release_digest TEXT NOT NULL, rule TEXT NOT NULL, tenant TEXT NOT NULL, internal INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  PRIMARY KEY(sensor, release_digest, rule)) WITHOUT ROWID;
+  steps INTEGER NOT NULL, PRIMARY KEY(sensor, release_digest, rule, steps)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS over_budget_by_rule ON over_budget(rule, last);
 CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY AUTOINCREMENT, sensor TEXT NOT NULL, kind TEXT NOT NULL, release_digest TEXT NOT NULL, detail TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_sensor ON events(sensor, id);
@@ -211,16 +211,16 @@ class SqliteStore final : public Store {
                                  [](Statement& r) { return SuccessorRecord{r.text(), r.text(), r.text(), r.text(), r.text(), r.time()}; }, old_id);
   }
 
-  Status put_over_budget(const OverBudgetRecord& r) override { return run("INSERT OR REPLACE INTO over_budget VALUES(?,?,?,?,?,?,?)", r.sensor_id, r.release_digest, r.rule_id, r.tenant, r.internal, r.first, r.last); }
+  Status put_over_budget(const OverBudgetRecord& r) override { return run("INSERT OR REPLACE INTO over_budget VALUES(?,?,?,?,?,?,?,?)", r.sensor_id, r.release_digest, r.rule_id, r.tenant, r.internal, r.first, r.last, r.steps); }
   Status remove_over_budget(const std::string& sensor_id, const std::string& release_digest, const std::string& rule_id) override {
     return run("DELETE FROM over_budget WHERE sensor=? AND release_digest=? AND rule=?", sensor_id, release_digest, rule_id);
   }
   Result<std::vector<OverBudgetRecord>> over_budget(const std::string& sensor_id) override {
-    return many<OverBudgetRecord>("SELECT sensor,release_digest,rule,tenant,internal,first,last FROM over_budget WHERE sensor=? ORDER BY release_digest,rule",
-                                  [](Statement& r) { return OverBudgetRecord{r.text(), r.text(), r.text(), r.text(), r.integer() != 0, r.time(), r.time()}; }, sensor_id);
+    return many<OverBudgetRecord>("SELECT sensor,release_digest,rule,tenant,internal,first,last,steps FROM over_budget WHERE sensor=? ORDER BY release_digest,rule,steps",
+                                  [](Statement& r) { return OverBudgetRecord{r.text(), r.text(), r.text(), r.text(), r.integer() != 0, r.time(), r.time(), r.integer() != 0}; }, sensor_id);
   }
   Result<std::vector<std::string>> over_budget_elsewhere(const std::string& rule_id, const std::string& not_digest, const std::string& tenant, WallTime since) override {
-    return many<std::string>("SELECT DISTINCT release_digest FROM over_budget WHERE rule=? AND release_digest<>? AND release_digest<>'' AND (tenant=? OR internal=1) AND last>=? ORDER BY release_digest",
+    return many<std::string>("SELECT DISTINCT release_digest FROM over_budget WHERE rule=? AND steps=0 AND release_digest<>? AND release_digest<>'' AND (tenant=? OR internal=1) AND last>=? ORDER BY release_digest",
                              [](Statement& r) { return r.text(); }, rule_id, not_digest, tenant, since);
   }
 

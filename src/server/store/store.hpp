@@ -54,6 +54,7 @@ struct OverBudgetRecord {
   std::string sensor_id, release_digest /* hex */, rule_id, tenant;
   bool internal = false;  // the sensor was in the operator's own ring when it said so last
   WallTime first{}, last{};
+  bool steps = false;  // by what it computed; else by its hits or their bytes
 };
 
 // An identity that took the place of another.
@@ -127,7 +128,7 @@ class Store {
   virtual Status put_over_budget(const OverBudgetRecord& record) = 0;  // adds or replaces
   virtual Status remove_over_budget(const std::string& sensor_id, const std::string& release_digest, const std::string& rule_id) = 0;  // absent is fine
   virtual Result<std::vector<OverBudgetRecord>> over_budget(const std::string& sensor_id) = 0;  // by digest, rule
-  // Digests of the other content under which this rule was over its budget at `since` or later, on a host of this tenant or an internal one; each once, sorted.
+  // Digests of the other content under which this rule was over its budget of hits or bytes at `since` or later, on a host of this tenant or an internal one; each once, sorted.
   virtual Result<std::vector<std::string>> over_budget_elsewhere(const std::string& rule_id, const std::string& not_digest, const std::string& tenant, WallTime since) = 0;
 
   virtual Status add_event(const EventRecord& event) = 0;  // the oldest go beyond the limit
