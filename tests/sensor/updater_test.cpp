@@ -134,7 +134,7 @@ TEST_F(UpdaterSpeaks, TellsThatTheServerDoesNotKnowThisSensorAndLosesNoDetection
     ++reports;
     if (reports < 4) report();
     if (reports == 1) return http(200, R"({"report_interval_ms":86400000,"accepted_sequence":1})");
-    if (reports == 4) EXPECT_EQ(::send(worker_.get(), "a detection", 11, 0), 11);
+    if (reports == 4) { EXPECT_EQ(::send(worker_.get(), "a detection", 11, 0), 11); }
     return http(401, "{}");
   });
   EXPECT_EQ(reports, 4);
