@@ -267,7 +267,7 @@ Summary summarise(const Rollout& rollout, std::span<const HostHistory> hosts, st
     add(summary.stages[host.stage], host, first, may_yet_count(host, now, excused[i]), rollout.stages[host.stage].soak, rule, now, summary.comparison.horizon);
     if (host.arm != Arm::kGo) continue;
     for (const OverBudget& seen : host.over_budget) {
-      if (seen.storm && seen.at >= host.entered && summary.storms.size() < kNamedMax) summary.storms.push_back(fmt::format("{}: {}", host.sensor_id, seen.rule));
+      if (seen.storm && !seen.rule.empty() && seen.at >= host.entered && summary.storms.size() < kNamedMax) summary.storms.push_back(fmt::format("{}: {}", host.sensor_id, seen.rule));
     }
     if (!first) continue;
     const std::string named = fmt::format("{}: {}", host.sensor_id, to_string(first->first));

@@ -378,6 +378,7 @@ TEST(Rollout, AFloodOfARuleThatWasFloodedUnderTheContentBeforeDoesNotHalt) {
     EXPECT_EQ(status.string("state"), "rolling") << status.text;
     EXPECT_NE(status.text.find(R"({"sensor_id":")" + treated.id + R"(","rule_id":"flooded"})"), std::string::npos) << status.text;
     EXPECT_NE(status.text.find("rule `flooded` is over its budget on the treated host"), std::string::npos) << status.text;
+    EXPECT_EQ(status.text.find(R"("rule_id":"new")"), std::string::npos) << "a name that no evidence has: " << status.text;
   }
 }
 

@@ -24,7 +24,7 @@ constexpr Metric kEndsOutcome[] = {Metric::kCrash, Metric::kFault, Metric::kRetu
 constexpr size_t kEndedFollowed = 4;  // ended rollouts whose hosts are still followed: how they returned
 constexpr size_t kListed = 100;
 constexpr size_t kTenantsSharing = 4;  // among so many at most a cap is divided
-constexpr size_t kRulesKept = 8;    // releases whose rules are kept read
+constexpr size_t kRulesKept = 32;   // releases whose rules are kept read
 constexpr size_t kStormsTold = 64;  // rules, of one rollout
 
 std::optional<RolloutState> parse_state(std::string_view text) {
@@ -320,6 +320,8 @@ Result<std::vector<gates::OverBudget>> Rollouts::over_budget_of(const Live& live
     if (record.rule_id.empty() && record.first < spell.entered) over.at = std::max(over.at, first);  // one row for all of that kind: it began in an earlier stay
     if (!record.rule_id.empty() && record.release_digest != live.record.release_digest) {
       over.storm = true;  // it has not taken it yet, or has left it
+      const auto* rules = rules_of(record.release_digest);
+      if (rules == nullptr || !rules->contains(record.rule_id)) over.rule.clear();  // a host's own words are no name
     } else if (!record.rule_id.empty() && !record.steps) {
       TRY(const auto others, store_.over_budget_elsewhere(record.rule_id, record.release_digest, spell.tenant, over.at - kStormBefore));
       over.storm = std::ranges::any_of(others, [&](const std::string& other) { return passed(other) && same_rule(record.release_digest, other, record.rule_id); });
