@@ -23,7 +23,7 @@ class EnrolAgain : public Supervised {
   bool asker_is_gone() const { return enrolments() > 0 && ::kill(std::stoi(text_of(state_ / "pretend/enrolments")), 0) != 0 && errno == ESRCH; }
   std::string id() { // in force by the record; empty: the one of enrolment
     const auto record = ipc::read_record<ipc::Successors>(files_, state_ / ipc::kSuccessorsFile);
-    return record && record->count > 0 ? to_hex(record->list[record->count - 1].sensor_id) : "";
+    return record && record->current() != nullptr ? to_hex(record->current()->sensor_id) : "";
   }
   uint64_t wait_ms() {
     const auto record = ipc::read_record<ipc::Successors>(files_, state_ / ipc::kSuccessorsFile);
@@ -57,6 +57,7 @@ TEST_F(EnrolAgain, TakesAnotherIdAndNothingElse) {
   EXPECT_EQ(text_of(state_ / "identity.json"), kIdentity);
   EXPECT_EQ(text_of(state_ / "sensor.key"), "key of enrolment");
   EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/sensor-id").starts_with(first_ + " "); })) << "admit judges as this sensor";
+  EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/speaks-as") == first_; })) << "and so the updater speaks, which asks no file who it is";
   EXPECT_TRUE(await([&] { return status().find("\"successor_id\":\"" + first_ + "\"") != std::string::npos; })) << status();
   EXPECT_TRUE(await([&] { return text_of(state_ / "state/status.txt").find("identity   " + first_ + ", since it enrolled again at ") != std::string::npos; }));
   ASSERT_TRUE(answered_again());
@@ -107,6 +108,29 @@ TEST_F(EnrolAgain, IsTakenBackWhenTheServerDoesNotKnowTheNewIdentity) {
   ASSERT_TRUE(answered_again(5));
   EXPECT_EQ(times("identity-refused"), 1u) << "below the identity of enrolment there is none to go back to";
   EXPECT_TRUE(await([&] { return status().find("\"successor_id\":\"\"") != std::string::npos; })) << status();
+}
+
+// Who said that it is unknown need not have been the server.
+TEST_F(EnrolAgain, GoesOnceMoreByWhatItWasGivenBeforeItAsksForMore) {
+  does("answers " + first_);
+  says("enrol-again");
+  supervise();
+  ASSERT_TRUE(await([&] { return id() == first_; })) << log();
+  says("unknown");
+  ASSERT_TRUE(await([&] { return id().empty(); })) << log();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/speaks-as") == "of enrolment"; })) << log();
+  does("answers " + second_);
+  says("enrol-again");
+  moved_->monotonic_ms += 3'601'000;
+  ASSERT_TRUE(await([&] { return id() == first_; })) << log();
+  EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/speaks-as") == first_; })) << log();
+  EXPECT_EQ(enrolments(), 1u);
+  says("unknown");
+  ASSERT_TRUE(await([&] { return id().empty(); })) << log();
+  says("enrol-again");
+  moved_->monotonic_ms += 3'601'000;
+  ASSERT_TRUE(await([&] { return id() == second_; })) << log();
+  EXPECT_EQ(enrolments(), 2u);
 }
 
 TEST_F(EnrolAgain, ThatDoesNotEndIsEnded) {

@@ -145,6 +145,13 @@ TEST(Records, OfSuccessorsHaveAnIdForEachAndNoneBehind) {
   ++record.wait_ms;
   EXPECT_FALSE(record.valid()) << "no record makes it wait longer than that";
   record.wait_ms = 0;
+  EXPECT_EQ(record.current(), &record.list[0]);
+  record.struck = 1;
+  EXPECT_TRUE(record.valid());
+  EXPECT_EQ(record.current(), nullptr);
+  record.struck = 2;
+  EXPECT_FALSE(record.valid()) << "more than there are";
+  record.struck = 0;
   record.count = static_cast<uint32_t>(record.list.size()) + 1;
   EXPECT_FALSE(record.valid());
 }

@@ -100,7 +100,6 @@ TEST(Successors, AreAskedForOnceAnHourAlsoOverARestart) {
 TEST(Successors, AreAskedForWithTheSameKeyUntilThereIsAnAnswer) {
   Host host;
   ASSERT_TRUE(host.run->ask(host.random));
-  host.start_again();
   host.after(kHour);
   ASSERT_TRUE(host.run->ask(host.random));
   EXPECT_EQ(host.random.drawn, 1) << "the answer may have been lost: for the same key the server gives it again";
@@ -109,6 +108,25 @@ TEST(Successors, AreAskedForWithTheSameKeyUntilThereIsAnAnswer) {
   host.after(kHour);
   ASSERT_TRUE(host.run->ask(host.random));
   EXPECT_EQ(host.random.drawn, 2) << "and no key serves two identities";
+}
+
+TEST(Successors, OfADiskThatWasCopiedBetweenQuestionAndAnswerHaveKeysOfTheirOwn) {
+  Host host;
+  ASSERT_TRUE(host.run->ask(host.random));
+  ASSERT_TRUE(host.run->take(id(8), kNow));
+  host.after(kHour);
+  ASSERT_TRUE(host.run->ask(host.random));
+  ASSERT_EQ(host.random.drawn, 2);
+  fake::Disk copied = host.disk.image();
+  Successors copy(copied, kState);
+  ASSERT_TRUE(copy.load(host.now));
+  ASSERT_NE(copy.current(), nullptr);
+  copy.pass(host.now + kHour);
+  ASSERT_TRUE(copy.ask(host.random));
+  ASSERT_TRUE(copy.take(id(7), kNow));
+  ASSERT_TRUE(host.run->take(id(9), kNow));
+  EXPECT_EQ(host.run->current()->key[0], 2);
+  EXPECT_EQ(copy.current()->key[0], 3) << "a start that did not ask does not know to whom else the key went";
 }
 
 TEST(Successors, ThatTheServerDoesNotKnowAreLeftForTheOneBefore) {
@@ -124,7 +142,7 @@ TEST(Successors, ThatTheServerDoesNotKnowAreLeftForTheOneBefore) {
   host.after(kHour);
   EXPECT_FALSE(unknown());
   EXPECT_FALSE(unknown());
-  host.run->known();
+  host.run->known(true);
   EXPECT_FALSE(unknown()) << "three in a row";
   EXPECT_FALSE(unknown());
   EXPECT_EQ(host.current(), 2);
@@ -170,15 +188,135 @@ TEST(Successors, AreAsTheyWereWhereTheDiskTakesNothing) {
   EXPECT_EQ(host.current(), 0);
 }
 
-TEST(Successors, OfADamagedRecordAreNoneAndAnHourPassesBeforeTheNext) {
+// A disk that cannot be read for a while.
+class Unreadable final : public FileSystem {
+ public:
+  explicit Unreadable(fake::Disk& disk) : disk_(disk) {}
+  Result<Bytes> read(const std::filesystem::path& path, size_t bytes_max) override {
+    if (!broken) return disk_.read(path, bytes_max);
+    return fail(ErrorCode::kIo, "cannot read `" + path.string() + "`: too many open files");
+  }
+  Status write_atomic(const std::filesystem::path& path, BytesView bytes, unsigned mode) override { return disk_.write_atomic(path, bytes, mode); }
+  Status write_many(std::span<const FileWrite> files) override { return disk_.write_many(files); }
+  Status make_directories(const std::filesystem::path& path) override { return disk_.make_directories(path); }
+  Status remove(const std::filesystem::path& path) override { return disk_.remove(path); }
+  Status remove_tree(const std::filesystem::path& path) override { return disk_.remove_tree(path); }
+  bool exists(const std::filesystem::path& path) override { return disk_.exists(path); }
+  Result<std::vector<std::string>> list(const std::filesystem::path& directory) override { return disk_.list(directory); }
+  bool broken = true;
+
+ private:
+  fake::Disk& disk_;
+};
+
+TEST(Successors, ThatCannotBeReadAreNotWrittenOverAndReadAgain) {
+  Host host;
+  host.enrol(1);
+  host.after(kHour);
+  const Bytes before = *host.disk.read(kState / ipc::kSuccessorsFile, 4'096);
+  Unreadable files(host.disk);
+  Successors run(files, kState);
+  const auto loaded = run.load(host.now);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().detail.find("nothing is written over it"), std::string::npos) << loaded.error().detail;
+  EXPECT_EQ(run.current(), nullptr);
+  EXPECT_EQ(run.wait_ms(), 3'600'000u);
+  for (int minute = 0; minute < 90; ++minute) {
+    host.now += std::chrono::minutes(1);
+    run.pass(host.now);
+  }
+  ASSERT_EQ(run.wait_ms(), 0u);
+  EXPECT_FALSE(run.ask(host.random)) << "nothing could be kept of it";
+  EXPECT_EQ(run.wait_ms(), 3'600'000u);
+  EXPECT_EQ(*host.disk.read(kState / ipc::kSuccessorsFile, 4'096), before);
+  files.broken = false;
+  host.now += std::chrono::minutes(1);
+  run.pass(host.now);
+  ASSERT_NE(run.current(), nullptr);
+  EXPECT_EQ(run.current()->sensor_id, id(1));
+}
+
+TEST(Successors, OfADamagedRecordAreNoneAndItIsSetAsideAndAnHourPassesBeforeTheNext) {
   Host host;
   host.enrol(1);
   host.disk.damage(kState / ipc::kSuccessorsFile);
+  const Bytes damaged = *host.disk.read(kState / ipc::kSuccessorsFile, 4'096);
+  const std::filesystem::path aside = kState / "state/successors.bin.damaged";
+  host.disk.fill(true);
+  ASSERT_FALSE(host.run.emplace(host.disk, kState).load(host.now));
+  host.disk.fill(false);
+  EXPECT_EQ(*host.disk.read(kState / ipc::kSuccessorsFile, 4'096), damaged) << "without a place for it nothing is written over it";
   const auto loaded = host.run.emplace(host.disk, kState).load(host.now);
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().detail.find("successors.bin"), std::string::npos);
   EXPECT_EQ(host.run->current(), nullptr);
   EXPECT_EQ(host.run->wait_ms(), 3'600'000u);
+  host.after(kHour);
+  ASSERT_TRUE(host.run->ask(host.random));
+  ASSERT_TRUE(host.run->take(id(2), kNow));
+  const auto kept = host.disk.read(aside, 4'096);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(*kept, damaged) << "for a person, who may find a key in it";
+  EXPECT_TRUE(host.disk.durable(aside));
+  host.start_again();
+  EXPECT_EQ(host.current(), 2);
+}
+
+TEST(Successors, ThatWereLeftAreTriedOnceMoreBeforeAnotherOneIsAskedFor) {
+  Host host;
+  const auto strike = [&] {
+    for (int i = 0; i < 2; ++i) EXPECT_FALSE(*host.run->unknown());
+    EXPECT_TRUE(*host.run->unknown());
+  };
+  host.enrol(1);
+  host.enrol(2);
+  EXPECT_FALSE(host.run->may_try_again());
+  strike();
+  strike();
+  ASSERT_EQ(host.current(), 0);
+  host.start_again();
+  ASSERT_EQ(host.current(), 0) << "also over a restart";
+  host.after(kHour);
+  ASSERT_TRUE(host.run->may_try_again());
+  ASSERT_TRUE(host.run->try_again());
+  EXPECT_EQ(host.current(), 2) << "their keys were not destroyed";
+  EXPECT_EQ(host.run->current()->key[0], 2);
+  EXPECT_EQ(host.run->wait_ms(), 3'600'000u) << "one step an hour, whatever is said";
+  host.start_again();
+  strike();
+  host.run->known(true);
+  EXPECT_EQ(host.current(), 1) << "this one is known, and in force";
+  host.after(kHour);
+  EXPECT_FALSE(host.run->may_try_again()) << "2 had its turn, 1 is in force";
+  host.enrol(3);
+  EXPECT_EQ(host.current(), 3);
+  strike();
+  EXPECT_EQ(host.current(), 1) << "the last one that was known comes before those that were not";
+  strike();
+  EXPECT_EQ(host.current(), 2);
+  strike();
+  EXPECT_EQ(host.current(), 0);
+}
+
+TEST(Successors, ThatWereFoundAgainHaveAnotherTurnWhenTheyAreLeftAgain) {
+  Host host;
+  host.enrol(1);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(host.run->unknown());
+    ASSERT_EQ(host.current(), 0);
+    host.after(kHour);
+    ASSERT_TRUE(host.run->may_try_again()) << round;
+    ASSERT_TRUE(host.run->try_again());
+    ASSERT_EQ(host.current(), 1);
+    host.run->known(true);
+  }
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(host.run->unknown());
+  host.after(kHour);
+  ASSERT_TRUE(host.run->try_again());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(host.run->unknown());
+  host.run->known(true);
+  host.after(kHour);
+  EXPECT_FALSE(host.run->may_try_again()) << "and none without end";
 }
 
 }  // namespace

@@ -300,6 +300,33 @@ TEST(Identity, SuccessorsAreBoundedAlongTheirWholeDescent) {
   EXPECT_EQ(moved(grandchild, 70).enrol_again().status, 403) << "on every branch";
 }
 
+// Identities that nobody uses any more deny nobody one.
+TEST(Identity, SuccessorsThatWereNotHeardForADayAreNotCounted) {
+  World world;
+  ASSERT_TRUE(world.start());
+  const Sensor root = enrol(world, "canary", 1)[0];
+  int machine = 0;
+  const auto another = [&] {
+    Sensor sensor = root;
+    sensor.machine_id = fmt::format("{:032x}", ++machine);
+    return std::pair(sensor.enrol_again().status, sensor);
+  };
+  std::vector<Sensor> made;
+  for (int i = 0; i < 32; ++i) {
+    auto [status, sensor] = another();
+    ASSERT_EQ(status, 201) << i;
+    made.push_back(std::move(sensor));
+  }
+  EXPECT_EQ(another().first, 403);
+  world.clock.advance(std::chrono::hours(23));
+  EXPECT_EQ(another().first, 403);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(made[static_cast<size_t>(i)].report().status, 200);
+  world.clock.advance(std::chrono::hours(2));
+  int more = 0;
+  for (int i = 0; i < 40; ++i) more += another().first == 201;
+  EXPECT_EQ(more, 30) << "two of them live";
+}
+
 TEST(Identity, AGivenUpIdentityLeavesItsRolloutAndIsNotCalledSilent) {
   World world;
   ASSERT_TRUE(world.start());

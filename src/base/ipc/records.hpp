@@ -95,16 +95,18 @@ struct Successor {
 struct Successors {
   static constexpr RecordKind kKind = RecordKind::kSuccessors;
   uint32_t count = 0;
-  uint32_t padding = 0;
-  std::array<Successor, limits::kSuccessorsKeptMax> list{};  // oldest first; the last is in force, and below the first lies the identity of enrolment
+  uint16_t struck = 0;  // of the last of them, that the server did not know; kept, since that need not have been the server (older builds go by all)
+  uint16_t tried = 0;   // of these, that had their second turn
+  std::array<Successor, limits::kSuccessorsKeptMax> list{};  // oldest first; the last that is not struck is in force, and below the first lies the identity of enrolment
   std::array<uint8_t, 32> next_key{};                        // of the one that is asked for, the same until an answer came; all zero: none is
   uint64_t wait_ms = 0;                                      // for so much of the supervisor's own time no other one is asked for
   bool valid() const {
-    if (count > list.size() || wait_ms > limits::kEnrolAgainEveryMs) return false;
+    if (count > list.size() || struck > count || tried > count || wait_ms > limits::kEnrolAgainEveryMs) return false;
     for (size_t i = 0; i < list.size(); ++i)
       if ((list[i].sensor_id == kNoSensorId) == (i < count) || list[i].enrolled_ms < 0) return false;
     return true;
   }
+  const Successor* current() const { return count == struck ? nullptr : &list[count - struck - 1]; }  // in force; nullptr: the identity of enrolment is
 };
 inline constexpr const char* kSuccessorsFile = "state/successors.bin";  // below the sensor's folder; given to the updater, whose key stands in it
 

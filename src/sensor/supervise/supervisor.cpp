@@ -232,10 +232,16 @@ Status Supervisor::start_rehearsal(const Set& set) {
   return {};
 }
 
+// Who this sensor is says the supervisor alone: a child that found it out by itself could find another one than its sibling does.
+std::vector<std::string> Supervisor::as_this_sensor(std::vector<std::string> arguments) const {
+  if (const ipc::Successor* successor = successors_.current()) arguments.insert(arguments.end(), {"--sensor-id", to_hex(successor->sensor_id), "--enrolled-ms", std::to_string(successor->enrolled_ms)});
+  return arguments;
+}
+
 void Supervisor::start_updater() {
   updater_due_.reset();
   if (options_.offline) return;
-  auto child = launch(Role::kUpdater, {options_.updater, {"run", "--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id}, {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "root.json", "manifest.json"}});
+  auto child = launch(Role::kUpdater, {options_.updater, as_this_sensor({"run", "--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id}), {{detections_in_.get(), 4}}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "root.json", "manifest.json"}});
   if (child) {
     updater_ = std::move(*child);
     updater_budget_ = {};
@@ -268,6 +274,7 @@ void Supervisor::tell_refusals() {
 // The server cannot tell this sensor's voice from another one's: as after a snapshot that was restored with its memory.
 void Supervisor::begin_epoch() {
   random_.fill(epoch_);
+  successors_.new_epoch();
   started_ = clock_.monotonic();  // what a report calls uptime is this epoch's
 }
 
@@ -280,9 +287,14 @@ void Supervisor::enrol_again() {
     return;
   }
   again_told_ = false;
+  if (successors_.may_try_again()) {
+    if (const auto tried = successors_.try_again(); !tried) return note("cannot go by an identity that it left: " + tried.error().detail);
+    note("the server wants this sensor to enrol again; before that it goes once more by what it was given before, which was said to be unknown");
+    return speak_anew();
+  }
   if (const auto asked = successors_.ask(random_); !asked) return note("cannot enrol again: " + asked.error().detail);
   updater_ = Child{};
-  auto child = launch(Role::kUpdater, {options_.updater, {"enrol-again", "--state", ".", "--epoch", to_hex(epoch_)}, {}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "manifest.json"}});
+  auto child = launch(Role::kUpdater, {options_.updater, as_this_sensor({"enrol-again", "--state", ".", "--epoch", to_hex(epoch_)}), {}, {"identity.json", "sensor.key", ipc::kSuccessorsFile, "manifest.json"}});
   if (!child) {
     note("cannot enrol again: " + child.error().detail);
     return start_updater();
@@ -298,19 +310,23 @@ void Supervisor::unknown_to_server() {
   if (!back) return note("cannot go back to the identity before: " + back.error().detail);
   if (!*back) return;
   detect("identity-refused", "The server does not know the identity that this sensor was given", "it was given when the sensor enrolled again, maybe by another one in the server's place; the sensor has gone back to its identity before and asks for no other one within an hour");
+  speak_anew();
+}
+
+// Another identity is in force.
+void Supervisor::speak_anew() {
   begin_epoch();
   updater_ = Child{};
   start_updater();
 }
 
 Status Supervisor::ask_admit(const AdmitQuestion& question) {
-  std::vector<std::string> arguments = {"--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id};
+  std::vector<std::string> arguments = as_this_sensor({"--state", ".", "--epoch", to_hex(epoch_), "--boot-id", options_.boot_id});
   if (question.running != kNoSet) arguments.insert(arguments.end(), {"--running", to_hex(question.running)});
   for (size_t i = 0; i < question.ladder.count; ++i) arguments.insert(arguments.end(), {"--rung", to_hex(question.ladder.sets[i])});
   if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
   if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
   if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
-  if (const ipc::Successor* successor = successors_.current()) arguments.insert(arguments.end(), {"--sensor-id", to_hex(successor->sensor_id), "--enrolled-ms", std::to_string(successor->enrolled_ms)});
   std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
   if (!options_.policy.empty() && (options_.policy_named || !is_absent(options_.policy))) {
     given.push_back(std::filesystem::absolute(options_.policy));
@@ -521,7 +537,7 @@ void Supervisor::hear_updater() {
       report_interval_ = milliseconds(answered.report_interval_ms);
       reached_ = answered.reached == 1;
       if (answered.unknown == 1) return unknown_to_server();
-      if (reached_) successors_.known();
+      if (reached_) successors_.known(answered.wants == ipc::Wants::kNothing);
       if (answered.wants == ipc::Wants::kNewEpoch) begin_epoch();
       if (answered.wants == ipc::Wants::kEnrolAgain) return enrol_again();
     } else if (frame->is<ipc::SpoolChanged>()) {
@@ -592,7 +608,10 @@ void Supervisor::timers(MonotonicTime now) {
     watch_memory();
   }
   watch_updater(now);
-  successors_.pass(now);
+  if (successors_.pass(now)) {
+    note("the record of this sensor's identity can be read again, and it goes by it");
+    speak_anew();
+  }
   if (again_ && again_.lie.empty() && now >= again_until_) {
     again_.lie = fmt::format("did not end within {} s", limits::kEnrolAgainMsMax / 1'000);
     again_.process.signal(SIGKILL);

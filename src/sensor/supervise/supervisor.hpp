@@ -89,6 +89,7 @@ class Supervisor final : private Hands {
   bool clear_sets(const std::function<bool(const Set&)>& retained) override;
   void phase_changed() override { status_due_ = clock_.monotonic(); }
 
+  std::vector<std::string> as_this_sensor(std::vector<std::string> arguments) const;  // with the identity in force, if it is not the one of enrolment
   void start_updater();
   std::optional<ipc::Frame> hear(Child& child, MessageBudget& budget);  // nullopt: nothing now, or it is ended
   void lied(Child& child, std::string_view what);                       // it is ended, counted and told
@@ -104,6 +105,7 @@ class Supervisor final : private Hands {
   ipc::Health totals() const;             // of this worker and those before
   void tell_refusals();
   void begin_epoch();
+  void speak_anew();
   void enrol_again();
   bool hear_again();
   void unknown_to_server();

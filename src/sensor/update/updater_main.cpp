@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -66,14 +67,19 @@ struct Own {
   trust::KeyPair key;
   std::array<uint8_t, 32> next_key{};  // seed of the key of the identity that is to be asked for
 };
-// Who this sensor is: as it enrolled, or as it did again. Its keys cannot be read again.
-Result<Own> read_own(os::GivenFiles& files, const std::filesystem::path& state) {
+// Who this sensor is: as it enrolled, or as it did again, as the supervisor says (`sensor_id`; empty: as it enrolled). Its keys cannot be read again.
+Result<Own> read_own(os::GivenFiles& files, const std::filesystem::path& state, const std::string& sensor_id) {
   const std::filesystem::path since = state / ipc::kSuccessorsFile;
   TRY(Identity identity, Identity::read(files, state));
   const auto successors = ipc::read_record<ipc::Successors>(files, since);
-  if (!successors && successors.error().code != ErrorCode::kNotFound) fmt::print(stderr, "creance-sensor-updater: {}\n", successors.error().detail);  // the supervisor does without it too
-  const bool again = successors && successors->count > 0;
-  const ipc::Successor successor = again ? successors->list[successors->count - 1] : ipc::Successor{};
+  const bool again = !sensor_id.empty();
+  ipc::Successor successor;
+  if (again) {
+    if (!successors) return fail(successors.error());
+    const auto known = std::ranges::find(successors->list, sensor_id, [](const ipc::Successor& s) { return to_hex(s.sensor_id); });
+    if (known == successors->list.end()) return fail(ErrorCode::kNotFound, fmt::format("`{}` holds no identity `{}`, as which the supervisor wants this sensor to speak", since.string(), sensor_id));
+    successor = *known;
+  }
   if (again) identity.succeed(successor.sensor_id, WallTime(std::chrono::milliseconds(successor.enrolled_ms)));
   TRY(trust::KeyPair key, again ? trust::KeyPair::ed25519_from_seed(successor.key) : trust::load_key(files, state / "sensor.key"));
   for (const std::filesystem::path& file : {state / "sensor.key", since}) files.close(file);
@@ -82,7 +88,7 @@ Result<Own> read_own(os::GivenFiles& files, const std::filesystem::path& state) 
 
 int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const std::filesystem::path state = given["--state"];
-  auto own = read_own(files, state);
+  auto own = read_own(files, state, given["--sensor-id"]);
   if (!own) return complain(own.error());
   auto& [identity, key, seed] = *own;
   auto next_key = trust::KeyPair::ed25519_from_seed(seed);
@@ -104,7 +110,7 @@ int enrol_again_now(std::map<std::string, std::string>& given, os::GivenFiles& f
 int run_now(std::map<std::string, std::string>& given, os::GivenFiles& files) {
   const os::RealClock clock;
   const std::filesystem::path state = given["--state"];
-  auto own = read_own(files, state);
+  auto own = read_own(files, state, given["--sensor-id"]);
   if (!own) return complain(own.error());
   Identity& identity = own->identity;
   const auto root = files.read(state / "root.json", limits::kRootBytesMax);

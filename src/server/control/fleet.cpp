@@ -14,6 +14,7 @@ namespace {
 constexpr uint32_t kEventsShown = 20;
 constexpr size_t kDescendantsAliveMax = 32;  // sensors without a token of their own, of one that had one; above: tokens, or somebody plays with a stolen key
 constexpr std::chrono::milliseconds kSuccessorEvery{3'600'000};  // of an identity that itself came without a token
+constexpr std::chrono::hours kAliveWithin{24};  // heard or made; above: whoever got 32 once denies everybody more for good. One host makes one an hour, so fewer in that time
 constexpr std::chrono::hours kOverBudgetKept{48};  // longer than what excuses
 constexpr std::chrono::milliseconds kMovedAfter{60'000};  // not heard for so long, and another machine speaks: it was moved, not copied
 
@@ -198,7 +199,9 @@ Result<std::string> Fleet::why_no_successor(const SensorRecord& old, const std::
     return found;
   };
   const std::string_view origin = root(old.sensor_id);
-  const auto alive = std::ranges::count_if(sensors, [&](const SensorRecord& s) { return !s.from_sensor.empty() && s.retired.empty() && root(s.sensor_id) == origin; });
+  const auto alive = std::ranges::count_if(sensors, [&](const SensorRecord& s) {
+    return !s.from_sensor.empty() && s.retired.empty() && now - std::max(s.enrolled, s.last_report.value_or(s.enrolled)) < kAliveWithin && root(s.sensor_id) == origin;
+  });
   if (static_cast<size_t>(alive) >= kDescendantsAliveMax) return fmt::format("{} sensors without a token of their own come from `{}` already", alive, origin);
   return std::string();
 }

@@ -83,7 +83,8 @@ int admit(const std::filesystem::path& pretend, const std::multimap<std::string,
   return supervisor.send(answer, ipc::Process::kAdmit) ? 0 : 1;
 }
 
-int update(const std::filesystem::path& pretend) {
+int update(const std::filesystem::path& pretend, const std::multimap<std::string, std::string>& arguments) {
+  std::ofstream(pretend / "speaks-as") << (arguments.contains("--sensor-id") ? arguments.find("--sensor-id")->second : "of enrolment");
   ipc::Socket supervisor{ipc::Descriptor(3), ipc::Process::kSupervisor};
   std::ofstream events(pretend / "events", std::ios::app), detections(pretend / "detections", std::ios::app);
   (void)supervisor.send(ipc::UpdaterReady{200}, ipc::Process::kUpdater).has_value();
@@ -207,5 +208,5 @@ int main(int argc, char** argv) {
   if (called.filename() == "worker") return work(called.parent_path(), arguments);
   if (called.filename() == "collect-setup") return collect(called.parent_path());
   const std::filesystem::path pretend = std::filesystem::path(arguments.find("--state")->second) / "pretend";
-  return command == "enrol-again" ? enrol_again(pretend) : updater ? update(pretend) : admit(pretend, arguments);
+  return command == "enrol-again" ? enrol_again(pretend) : updater ? update(pretend, arguments) : admit(pretend, arguments);
 }
