@@ -77,11 +77,41 @@ TEST(ReservedFiles, APowerLossAtAnyCallLeavesTheOldOrTheNewFile) {
         EXPECT_EQ(*disk.read("/state/record", 100), kBlank);
       }
       if (!reached) {
-        EXPECT_EQ(operation, can_exchange ? 4u : 7u) << "write, sync, exchange, sync of the folder; else also a new spare";
+        EXPECT_EQ(operation, can_exchange ? 6u : 10u) << "write, sync, exchange, sync of the folder, write and sync of the copy; else also a new spare";
         break;
       }
     }
   }
+}
+
+TEST(ReservedFiles, WhatWasWrittenIsThereTwice) {
+  for (const bool can_exchange : {true, false}) {
+    fake::Disk disk = reserved_disk();
+    EXPECT_EQ(*disk.read("/state/record.spare", 100), kBlank);
+    if (!can_exchange) disk.make_unable_to_exchange();
+    ASSERT_TRUE(disk.write("/state/record", kOld));
+    ASSERT_TRUE(disk.write("/state/record", kNew));
+    disk.power_loss([](size_t) { return size_t{0}; });
+    EXPECT_EQ(*disk.read("/state/record", 100), kNew);
+    EXPECT_EQ(*disk.read("/state/record.spare", 100), kNew);
+  }
+}
+
+TEST(ReservedFiles, TheSpareTakesThePlaceOfADamagedOrMissingFile) {
+  for (const bool missing : {false, true}) {
+    fake::Disk disk = reserved_disk();
+    ASSERT_TRUE(disk.write("/state/record", kNew));
+    if (missing) disk.lose("/state/record");
+    else disk.damage("/state/record");
+    ASSERT_TRUE(disk.take_spare("/state/record"));
+    disk.power_loss([](size_t) { return size_t{0}; });
+    EXPECT_EQ(*disk.read("/state/record", 100), kNew);
+    ASSERT_TRUE(disk.reserve("/state/record", kBlank));
+    ASSERT_TRUE(disk.write("/state/record", kOld));
+    EXPECT_EQ(*disk.read("/state/record.spare", 100), kOld);
+  }
+  fake::Disk none;
+  EXPECT_EQ(none.take_spare("/state/record").error().code, ErrorCode::kNotFound);
 }
 
 TEST(ReservedFiles, APowerLossWhileReservingIsMended) {

@@ -26,6 +26,7 @@ class Disk final : public FileSystem, public ReservedFiles, private os::DiskCall
     if (!on_) return power_is_out();
     const auto it = now_.find(key(path));
     if (it == now_.end() || !it->second) return fail(ErrorCode::kNotFound, "no such file: " + path.string());
+    if (it->second->unreadable) return fail(ErrorCode::kIo, "cannot read `" + path.string() + "`: input/output error");
     if (it->second->bytes.size() > bytes_max) return fail(ErrorCode::kTooLarge, "file is larger than the limit: " + path.string());
     return it->second->bytes;
   }
@@ -61,6 +62,7 @@ class Disk final : public FileSystem, public ReservedFiles, private os::DiskCall
   }
   Status reserve(const std::filesystem::path& path, BytesView blank) override { return os::reserve(*this, path, blank); }
   Status write(const std::filesystem::path& path, BytesView bytes) override { return os::write_reserved(*this, path, bytes); }
+  Status take_spare(const std::filesystem::path& path) override { return os::take_spare(*this, path); }
 
   // --- as tests see it
   uint64_t operations() const { return operations_; }                       // changing calls, so far
@@ -74,10 +76,19 @@ class Disk final : public FileSystem, public ReservedFiles, private os::DiskCall
     const auto it = now_.find(key(path));
     if (it != now_.end() && it->second && !it->second->bytes.empty()) it->second->synced[it->second->synced.size() / 2] = it->second->bytes[it->second->bytes.size() / 2] ^= 0x10;
   }
+  void make_unreadable(const std::filesystem::path& path) {                 // its blocks, under whatever name they are later; until they are written again
+    if (const auto it = now_.find(key(path)); it != now_.end() && it->second) it->second->unreadable = true;
+  }
+  // As a file that another program left there: durable at once, without a call of the recipes.
+  void put(const std::filesystem::path& path, Bytes bytes) { now_[key(path)] = disk_[key(path)] = std::make_shared<Node>(Node{bytes, bytes, false}); }
+  void lose(const std::filesystem::path& path) {
+    now_.erase(key(path));
+    disk_.erase(key(path));
+  }
   // What is on it now, synced or not, as a snapshot of a virtual machine holds it.
   Disk image() const {
     Disk copy;
-    for (const auto& [name, node] : now_) copy.now_[name] = node ? std::make_shared<Node>(Node{node->bytes, node->bytes}) : nullptr;
+    for (const auto& [name, node] : now_) copy.now_[name] = node ? std::make_shared<Node>(Node{node->bytes, node->bytes, false}) : nullptr;
     copy.disk_ = copy.now_;
     return copy;
   }
@@ -112,6 +123,7 @@ class Disk final : public FileSystem, public ReservedFiles, private os::DiskCall
  private:
   struct Node {
     Bytes bytes, synced;
+    bool unreadable = false;
   };
   using Entry = std::shared_ptr<Node>;                                       // nullptr: a folder
   struct Open {
@@ -196,6 +208,7 @@ class Disk final : public FileSystem, public ReservedFiles, private os::DiskCall
     Open& open = open_.at(file);
     Bytes& to = open.node->bytes;
     TRY_VOID(begin(open.at + bytes.size() > to.size()));
+    open.node->unreadable = false;
     to.resize(std::max(to.size(), open.at + bytes.size()));
     std::ranges::copy(bytes, to.begin() + static_cast<std::ptrdiff_t>(open.at));
     open.at += bytes.size();

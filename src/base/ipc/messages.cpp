@@ -80,6 +80,8 @@ std::string_view to_string(Reason reason) {
     case Reason::kBytesOverBudget: return "bytes_over_budget";
     case Reason::kOwner: return "owner";
     case Reason::kStepsOverBudget: return "steps_over_budget";
+    case Reason::kRemembered: return "remembered";
+    case Reason::kRecordsLost: return "records_lost";
   }
   return "unknown";
 }
@@ -121,6 +123,7 @@ std::string_view to_string(EventKind kind) {
     case EventKind::kSlowBoot: return "slow_boot";
     case EventKind::kContentRefused: return "content_refused";
     case EventKind::kRefusalLifted: return "refusal_lifted";
+    case EventKind::kRecordsDamaged: return "records_damaged";
   }
   return "unknown";
 }

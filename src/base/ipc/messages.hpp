@@ -79,7 +79,8 @@ enum class Kind : uint16_t {
 enum class Reason : uint8_t {
   kNone = 0, kWorkerCrash, kWorkerStall, kUncleanReboot, kRehearsalFailed, kVerifyFailed, kRepeatedDeaths, kNoMarker, kHalted, kDenied, kTimeout,
   kInterrupted, kHitsOverBudget, kMemoryOverBudget, kFault, kDamaged /* its files on this disk: no word against the content */,
-  kBytesOverBudget, kOwner /* of the host: asked for it */, kStepsOverBudget, kLast = kStepsOverBudget
+  kBytesOverBudget, kOwner /* of the host: asked for it */, kStepsOverBudget,
+  kRemembered /* by the server, which said so in a signed hold */, kRecordsLost /* of the attempt under which the machine went down */, kLast = kRecordsLost
 };
 std::string_view to_string(Reason reason);  // "worker_crash"
 
@@ -91,7 +92,8 @@ enum class Arm : uint8_t { kNone = 0, kGo = 1, kHold = 2, kLast = kHold };
 enum class EventKind : uint8_t {
   kActivated = 0, kHeld, kProbationPassed, kWorkerCrash, kWorkerStall, kFault, kReturned, kUncleanReboot, kRehearsalFailed, kVerifyFailed, kRefused,
   kHitsOverBudget, kMemoryOverBudget, kSafeMode, kCpuOverBudget, kPressure, kOomKill, kDiskLow, kOthersCrashed, kSlowBoot,
-  kContentRefused /* a digest went into this host's memory of what it takes no more */, kRefusalLifted /* or out of it */, kLast = kRefusalLifted
+  kContentRefused /* a digest went into this host's memory of what it takes no more */, kRefusalLifted /* or out of it */,
+  kRecordsDamaged /* on this disk: what was restored, what was lost and what follows */, kLast = kRecordsDamaged
 };
 std::string_view to_string(EventKind kind);  // as docs/reference/protocol.md writes it
 
@@ -306,7 +308,8 @@ struct ReportAnswered {
   Wants wants = Wants::kNothing;
   uint8_t unknown = 0;  // the server knows no such sensor, or not by this key
   uint8_t padding = 0;
-  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached) && in_range(wants) && is_bool(unknown) && (unknown == 0 || (reached == 1 && wants == Wants::kNothing)); }
+  uint64_t events = 0;  // so many ReportEvents, the first that this updater heard, are the server's for certain
+  bool valid() const { return report_interval_ms >= 100 && report_interval_ms <= 86'400'000 && is_bool(reached) && in_range(wants) && is_bool(unknown) && (unknown == 0 || (reached == 1 && wants == Wants::kNothing)) && events <= kCounterMax; }
 };
 
 using SensorId = std::array<uint8_t, 16>;  // drawn by the server
@@ -330,7 +333,7 @@ struct Admitted {
   std::array<Standing, kRungsMax> rung_standing{};
   GrantVerdict grant = GrantVerdict::kNone;
   uint8_t lifted_count = 0;
-  uint8_t padding = 0;
+  uint8_t remembered = 0;        // the grant is a hold because this host refused the content once, says the server
   uint64_t plan_sequence = 0;
   uint64_t deny_version = 0;     // of the signed deny list; 0: there is none
   std::array<Set, 8> lifted{};   // refusals of this host that a signed retry lifts; more: with the next answer
@@ -340,6 +343,7 @@ struct Admitted {
   uint64_t clock_behind_ms = 0;  // the host's clock is so far behind what signed metadata says, and was not believed
   Text<72> offer_release;
   Text<240> detail;              // why there is no offer, or what was wrong
+  Text<240> unread;              // why a file of the host's owner cannot be read; nothing new is taken meanwhile
   bool valid() const {
     bool taken_back = !in_range(running_standing) || running_standing != Standing::kAllowed;
     bool judged = taken_back;
@@ -347,12 +351,12 @@ struct Admitted {
       if (!in_range(standing)) return false;
       judged = judged || standing != Standing::kAllowed;
     }
-    if (!is_bool(trusted) || !in_range(running_standing) || !in_range(grant) || lifted_count > lifted.size() || !offer_release.valid() || !detail.valid()) return false;
+    if (!is_bool(trusted) || !in_range(running_standing) || !in_range(grant) || lifted_count > lifted.size() || !offer_release.valid() || !detail.valid() || !unread.valid() || !is_bool(remembered)) return false;
     if (plan_sequence > kCounterMax || deny_version > kCounterMax || clock_behind_ms > kCounterMax) return false;
     for (size_t i = 0; i < lifted.size(); ++i)
       if ((lifted[i] != kNoSet) != (i < lifted_count)) return false;
     const bool granted = grant == GrantVerdict::kGo || grant == GrantVerdict::kHold;
-    if (granted != (grant_release != kNoSet) || (granted && grant_release != offer)) return false;    // a grant is for what is offered
+    if (granted != (grant_release != kNoSet) || (granted && grant_release != offer) || (remembered == 1 && grant != GrantVerdict::kHold)) return false;    // a grant is for what is offered
     if ((offer == kNoSet) != offer_release.view().empty() || (offer != kNoSet && taken_back)) return false;  // and nothing is offered while what runs is taken back
     return trusted == 1 || (!judged && offer == kNoSet && grant == GrantVerdict::kNone && lifted_count == 0 && plan_sequence == 0 && deny_version == 0);
   }

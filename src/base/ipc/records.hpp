@@ -1,14 +1,17 @@
 // The few facts that a sensor must find again after any crash, each one fixed-size file: magic, version, kind, payload, checksum. Written whole or not at
 // all (FileSystem::write_atomic, or into space that was reserved: ReservedFiles). The supervisor writes them; admit reads the refusals. Failure: kNotFound, also for a blank
-// record, which holds a place and says nothing; kInvalid for a file that is not exactly this.
+// record, which holds a place and says nothing; kInvalid for a file that is not exactly this. What the supervisor must not forget is kept twice (Kept, ADR 0165).
 #pragma once
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <type_traits>
 
 #include "base/ipc/messages.hpp"
 #include "base/limits.hpp"
 #include "base/sensor_limits.hpp"
 #include "base/seams/files.hpp"
+#include "base/seams/reserved_files.hpp"
 
 namespace creance::ipc {
 
@@ -17,7 +20,7 @@ inline constexpr uint16_t kRecordVersion = 1;
 inline constexpr size_t kRefusalsMax = 64;            // the oldest leave first
 inline constexpr size_t kChannelsPerSetMax = 256;           // one a Template Type; above: nobody supplies so many kinds of event
 
-enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, /* 12 was an identity as a file of the updater's */ kSight = 13, kSuccessors = 14 };
+enum class RecordKind : uint16_t { kMarker = 1, kLadder = 2, kRefusals = 3, kSession = 4, kHeldBack = 5, kSet = 6, kPlanSeen = 7, kPause = 8, kOrder = 9, kPolicySeen = 10, kBoots = 11, /* 12 was an identity as a file of the updater's */ kSight = 13, kSuccessors = 14, kLifted = 15, kOrderAnswer = 16 };
 
 using BootId = Text<40>;
 
@@ -70,12 +73,33 @@ struct Refusals {
   }
 };
 
+struct Lifted {  // what the host's owner lifted, and the server has not heard yet
+  static constexpr RecordKind kKind = RecordKind::kLifted;
+  uint32_t count = 0;
+  uint32_t padding = 0;
+  std::array<Set, kRefusalsMax> list{};  // oldest first
+  bool valid() const {
+    if (count > kRefusalsMax) return false;
+    for (size_t i = 0; i < kRefusalsMax; ++i)
+      if ((list[i] == kNoSet) == (i < count)) return false;
+    return true;
+  }
+  bool contains(const Set& set) const {
+    for (size_t i = 0; i < count; ++i)
+      if (list[i] == set) return true;
+    return false;
+  }
+};
+
 struct Session {  // the supervisor's last run
   static constexpr RecordKind kKind = RecordKind::kSession;
   BootId boot_id;
   uint8_t clean_stop = 0;
-  uint8_t padding[7]{};
-  bool valid() const { return boot_id.valid() && is_bool(clean_stop); }
+  uint8_t kept = 0;            // since a run before this one all records are there, twice: one that is missing was lost
+  uint8_t refusals_lost = 0;   // and nothing that came after tells what was refused
+  uint8_t ladder_lost = 0;     // likewise which content is good
+  uint8_t padding[4]{};
+  bool valid() const { return boot_id.valid() && is_bool(clean_stop) && is_bool(kept) && is_bool(refusals_lost) && is_bool(ladder_lost); }
 };
 
 struct Boots {  // of the machine, as far as this sensor has started in them
@@ -128,13 +152,25 @@ struct Order {
   Text<160> reason;
   bool valid() const { return in_range(what) && pause_ms <= limits::kPauseMsMax && (pause_ms > 0) == (what == What::kPause) && reason.valid(); }
 };
-// What the running sensor sees with and runs, for `creance-sensor status --fields`: state/sight.bin, not synced.
+// What came of an order: its path with kAnswerSuffix, not synced; removed by whoever gave the order, or when there are many.
+struct OrderAnswer {
+  static constexpr RecordKind kKind = RecordKind::kOrderAnswer;
+  enum class What : uint8_t { kDone = 1, kNothingToDo, kRefused, kLast = kRefused };
+  What what = What::kDone;
+  uint8_t padding[7]{};
+  Text<320> text;
+  bool valid() const { return what >= What::kDone && in_range(what) && text.valid(); }
+};
+inline constexpr std::string_view kAnswerSuffix = ".answer";
+
+// What the running sensor sees with, runs and was told, for `creance-sensor status --fields` and `doctor`: state/sight.bin, not synced.
 struct Sight {
   static constexpr RecordKind kKind = RecordKind::kSight;
   Set running{};
   Text<16> input;      // as the worker is told it: "ebpf", "connector", "replay", "none"
   Text<64> collector;  // as the worker says it
-  bool valid() const { return input.valid() && collector.valid(); }
+  Text<240> unread;    // why a file of the host's owner cannot be read, as admit said last; empty: it can
+  bool valid() const { return input.valid() && collector.valid() && unread.valid(); }
 };
 
 // Where an order goes when there is no space for another file; always there, and blank while there is none.
@@ -203,8 +239,8 @@ inline constexpr size_t kWorkerMemoryBytes = (limits::kRecentEventsMax + 1) * li
 namespace detail {
 inline constexpr size_t kHeadBytes = 24;
 bool is_blank(BytesView payload);
-Bytes seal(RecordKind kind, BytesView payload);
-Status open(BytesView file, RecordKind kind, std::span<uint8_t> payload);
+Bytes seal(RecordKind kind, BytesView payload, uint32_t generation = 0);
+Result<uint32_t> open(BytesView file, RecordKind kind, std::span<uint8_t> payload);  // the generation
 }  // namespace detail
 
 template <class T>
@@ -216,7 +252,8 @@ Bytes to_record(const T& value) {
 template <class T>
 Result<T> from_record(BytesView file) {
   T value;
-  TRY_VOID(detail::open(file, T::kKind, {reinterpret_cast<uint8_t*>(&value), sizeof value}));
+  TRY(const uint32_t generation, detail::open(file, T::kKind, {reinterpret_cast<uint8_t*>(&value), sizeof value}));
+  (void)generation;
   if (value.valid()) return value;
   if (detail::is_blank({reinterpret_cast<const uint8_t*>(&value), sizeof value})) return fail(ErrorCode::kNotFound, "nothing was written to this record yet");
   return fail(ErrorCode::kInvalid, "a field of the record is out of its range");
@@ -235,9 +272,58 @@ Result<T> read_record(FileSystem& files, const std::filesystem::path& path) {
     return from_record<T>(bytes);
   };
   auto value = read();
-  if (!value && value.error().code == ErrorCode::kInvalid) value = read();  // what was opened may have become the spare of the next write meanwhile
+  for (int again = 0; again < 3 && !value && value.error().code == ErrorCode::kInvalid; ++again) value = read();  // what was opened may have become the copy of the next write meanwhile
   if (!value && value.error().code == ErrorCode::kInvalid) return fail(value.error().code, "`" + path.string() + "`: " + value.error().detail);
   return value;
+}
+
+// A record that is kept twice, in its file and in the spare of its space, each with the number of the write that made it: the newest that is whole counts.
+template <class T>
+struct Kept {
+  std::optional<T> value;             // nullopt: neither is whole, or it is blank and that says nothing
+  std::optional<uint32_t> generation; // nullopt: neither is whole. 0: written by nothing that keeps records twice
+  bool from_spare = false;            // the file is damaged, missing or older
+  bool twice = false;                 // both are whole and the same
+  std::string damage;                 // of the file: what is wrong; empty: nothing, or it is missing
+  std::string spare_damage;           // likewise
+  bool missing = false;               // the file
+};
+// `unfinished`: by so many writes the spare may be ahead and the file counts all the same: the last one did not come to its end.
+template <class T>
+Kept<T> read_kept(FileSystem& files, const std::filesystem::path& path, uint32_t unfinished = 0) {
+  struct Copy {
+    T value;
+    std::optional<uint32_t> generation;
+    Bytes bytes;
+    std::string damage;
+    bool missing = false;
+  };
+  const auto copy = [&](const std::filesystem::path& of) {
+    Copy out;
+    auto bytes = files.read(of, detail::kHeadBytes + sizeof(T) + 64);
+    if (!bytes) {
+      out.missing = bytes.error().code == ErrorCode::kNotFound;
+      if (!out.missing) out.damage = bytes.error().detail;
+      return out;
+    }
+    const auto generation = detail::open(*bytes, T::kKind, {reinterpret_cast<uint8_t*>(&out.value), sizeof(T)});
+    if (!generation) out.damage = generation.error().detail;
+    else if (!out.value.valid() && !detail::is_blank({reinterpret_cast<const uint8_t*>(&out.value), sizeof(T)})) out.damage = "a field of the record is out of its range";
+    else out.generation = *generation;
+    out.bytes = std::move(*bytes);
+    return out;
+  };
+  const Copy file = copy(path), spare = copy(spare_of(path));
+  Kept<T> out;
+  out.from_spare = spare.generation && (!file.generation || *spare.generation > *file.generation + unfinished);
+  out.twice = file.generation && spare.generation && file.bytes == spare.bytes;
+  out.damage = file.damage;
+  out.spare_damage = spare.damage;
+  out.missing = file.missing;
+  const Copy& best = out.from_spare ? spare : file;
+  out.generation = best.generation;
+  if (best.generation && best.value.valid()) out.value = best.value;
+  return out;
 }
 
 }  // namespace creance::ipc

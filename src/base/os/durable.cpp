@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "base/seams/reserved_files.hpp"
+
 namespace creance::os {
 namespace fs = std::filesystem;
 namespace {
@@ -23,10 +25,12 @@ Status hold_place(DiskCalls& calls, const fs::path& path, size_t bytes) {
   return done;
 }
 
-fs::path spare_of(const fs::path& path) {
-  fs::path spare = path;
-  spare += ".spare";
-  return spare;
+// `exchanged`: false where the spare took the file's place and nothing is left as a spare: not on this file system, or there was no file.
+Status change_places(DiskCalls& calls, const fs::path& spare, const fs::path& path, bool& exchanged) {
+  auto changed = calls.exchange(spare, path);
+  exchanged = changed.has_value();
+  if (!changed && (changed.error().code == ErrorCode::kUnsupported || changed.error().code == ErrorCode::kNotFound)) changed = calls.rename(spare, path);
+  return changed;
 }
 
 Status overwrite_and_sync(DiskCalls& calls, const fs::path& path, BytesView bytes) {
@@ -87,7 +91,10 @@ Status reserve(DiskCalls& calls, const fs::path& path, BytesView blank) {
   const auto own = calls.size(path);
   if (!own && own.error().code != ErrorCode::kNotFound) return fail(own.error());
   if (held && *held == blank.size() && own) return {};
-  if (!held || *held != blank.size()) TRY_VOID(hold_place(calls, spare, blank.size()));
+  if (!held || *held != blank.size()) {
+    TRY_VOID(hold_place(calls, spare, blank.size()));
+    if (!own) TRY_VOID(overwrite_and_sync(calls, spare, blank));
+  }
   if (!own) {  // under a name of its own first, so that it is there whole or not at all
     fs::path staging = path;
     staging += ".new";
@@ -101,12 +108,18 @@ Status write_reserved(DiskCalls& calls, const fs::path& path, BytesView bytes) {
   TRY(const uint64_t held, calls.size(spare));
   if (held != bytes.size()) return fail(ErrorCode::kNotFound, "nothing of this size is reserved: " + spare.string());
   TRY_VOID(overwrite_and_sync(calls, spare, bytes));
-  auto changed = calls.exchange(spare, path);
-  if (!changed && (changed.error().code == ErrorCode::kUnsupported || changed.error().code == ErrorCode::kNotFound)) {  // not on this file system, or there is no file yet
-    changed = calls.rename(spare, path);
-    if (changed) (void)hold_place(calls, spare, bytes.size()).has_value();  // what was freed is the place of the next one, if nobody else takes it
-  }
-  if (!changed) return changed;
+  bool exchanged = true;
+  TRY_VOID(change_places(calls, spare, path, exchanged));
+  TRY_VOID(calls.sync_folder(folder_of(path)));
+  if (exchanged) return overwrite_and_sync(calls, spare, bytes);
+  // What was freed is the place of the copy, and of the next write, if nobody else takes it.
+  if (hold_place(calls, spare, bytes.size()) && overwrite_and_sync(calls, spare, bytes)) return calls.sync_folder(folder_of(path));
+  return {};
+}
+
+Status take_spare(DiskCalls& calls, const fs::path& path) {
+  bool exchanged = true;
+  TRY_VOID(change_places(calls, spare_of(path), path, exchanged));
   return calls.sync_folder(folder_of(path));
 }
 

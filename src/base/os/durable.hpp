@@ -30,5 +30,6 @@ Status remove(DiskCalls& calls, const std::filesystem::path& path);            /
 Status make_directories(DiskCalls& calls, const std::filesystem::path& path);  // with its parents; afterwards they stay
 Status reserve(DiskCalls& calls, const std::filesystem::path& path, BytesView blank);          // as ReservedFiles
 Status write_reserved(DiskCalls& calls, const std::filesystem::path& path, BytesView bytes);   // likewise
+Status take_spare(DiskCalls& calls, const std::filesystem::path& path);                        // likewise
 
 }  // namespace creance::os

@@ -191,11 +191,34 @@ std::optional<std::chrono::nanoseconds> ChildProcess::cpu_time() const {
   return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
-std::optional<uint64_t> resident_pages(std::string_view statm) {
-  const size_t space = statm.find(' ');
-  uint64_t pages = 0;
-  if (space == std::string_view::npos || std::from_chars(statm.data() + space + 1, statm.data() + statm.size(), pages).ec != std::errc()) return std::nullopt;
-  return pages;
+namespace {
+std::optional<uint64_t> second_number(std::string_view text) {
+  const size_t space = text.find(' ');
+  uint64_t number = 0;
+  if (space == std::string_view::npos || std::from_chars(text.data() + space + 1, text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
+  return number;
+}
+}  // namespace
+
+std::optional<uint64_t> resident_pages(std::string_view statm) { return second_number(statm); }
+
+std::optional<std::chrono::nanoseconds> run_delay(std::string_view schedstat) {
+  const auto number = second_number(schedstat);
+  return number ? std::optional(std::chrono::nanoseconds(static_cast<int64_t>(std::min<uint64_t>(*number, INT64_MAX)))) : std::nullopt;
+}
+
+std::optional<std::chrono::nanoseconds> ChildProcess::waited() const {
+  if (pid_ <= 0) return std::nullopt;
+  RealFileSystem files;
+  const std::filesystem::path threads = std::filesystem::path("/proc") / std::to_string(pid_) / "task";
+  const auto names = files.list(threads);
+  std::optional<std::chrono::nanoseconds> most;
+  for (const std::string& name : names ? *names : std::vector<std::string>()) {
+    const auto text = files.read(threads / name / "schedstat", 256);
+    const auto waited = text ? run_delay(as_text(*text)) : std::nullopt;
+    if (waited && (!most || *waited > *most)) most = waited;
+  }
+  return most;
 }
 
 std::optional<uint64_t> ChildProcess::resident_bytes() const {

@@ -61,6 +61,8 @@ class ChildProcess {
   ExitStatus wait();                                 // until it ends
   bool stopped() const;                              // by a signal, and not continued
   std::optional<std::chrono::nanoseconds> cpu_time() const;  // of all its threads so far
+  // For so long a thread of it could have gone on and got no processor: of the one that waited longest. nullopt: not known
+  std::optional<std::chrono::nanoseconds> waited() const;
   std::optional<uint64_t> resident_bytes() const;    // nullopt: not known (ended, or /proc is not of this pid namespace)
 
  private:
@@ -69,6 +71,9 @@ class ChildProcess {
   ipc::Descriptor pidfd_;
   ipc::Descriptor statistics_;                       // /proc/<pid>/statm
 };
+
+// The second number of /proc/<pid>/task/<thread>/schedstat; nullopt: the text is not that.
+std::optional<std::chrono::nanoseconds> run_delay(std::string_view schedstat);
 
 // The second number of /proc/<pid>/statm, in pages; nullopt: the text is not that.
 std::optional<uint64_t> resident_pages(std::string_view statm);

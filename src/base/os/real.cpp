@@ -248,6 +248,11 @@ Status RealReservedFiles::write(const fs::path& path, BytesView bytes) {
   return os::write_reserved(calls, path, bytes);
 }
 
+Status RealReservedFiles::take_spare(const fs::path& path) {
+  ReservingCalls calls;
+  return os::take_spare(calls, path);
+}
+
 Status RealFileSystem::remove_tree(const fs::path& path) {
   std::error_code ec;
   fs::remove_all(path, ec);

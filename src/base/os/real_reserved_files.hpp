@@ -9,6 +9,7 @@ class RealReservedFiles final : public ReservedFiles {
  public:
   Status reserve(const std::filesystem::path& path, BytesView blank) override;
   Status write(const std::filesystem::path& path, BytesView bytes) override;
+  Status take_spare(const std::filesystem::path& path) override;
 };
 
 }  // namespace creance::os
