@@ -13,7 +13,7 @@ constexpr std::string_view kSensorStates[] = {"steady", "announcing", "rehearsin
 constexpr std::string_view kEventKinds[] = {"activated", "held", "probation_passed", "worker_crash", "worker_stall", "fault", "returned", "unclean_reboot",
                                             "rehearsal_failed", "verify_failed", "refused", "hits_over_budget", "memory_over_budget", "safe_mode",
                                             "cpu_over_budget", "pressure", "oom_kill", "disk_low", "others_crashed", "slow_boot",
-                                            "content_refused", "refusal_lifted"};
+                                            "content_refused", "refusal_lifted", "records_damaged"};
 constexpr size_t kEventsPerReportMax = 512;
 constexpr size_t kHeldMax = 65'536;
 constexpr int64_t kIntervalMax = 24LL * 3600 * 1000;

@@ -68,6 +68,7 @@ enum class EventKind : uint8_t {
   kRehearsalFailed, kVerifyFailed, kRefused, kHitsOverBudget, kMemoryOverBudget, kSafeMode,
   kCpuOverBudget, kPressure, kOomKill, kDiskLow, kOthersCrashed, kSlowBoot,
   kContentRefused, kRefusalLifted,  // a digest went into this host's memory of what it takes no more, or out of it
+  kRecordsDamaged,                  // on its disk: what was restored, what was lost and what follows
 };
 std::string_view to_string(SensorState state);
 std::string_view to_string(EventKind kind);

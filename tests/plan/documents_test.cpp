@@ -227,7 +227,7 @@ TEST(Messages, RoundTrip) {
   EXPECT_EQ(report2->events, report.events);
   EXPECT_EQ(report2->vitals, report.vitals);
   EXPECT_EQ(report2->pause, report.pause);
-  for (int kind = 0; kind <= static_cast<int>(EventKind::kRefusalLifted); ++kind) EXPECT_EQ(*parse_event_kind(to_string(static_cast<EventKind>(kind))), static_cast<EventKind>(kind));
+  for (int kind = 0; kind <= static_cast<int>(EventKind::kRecordsDamaged); ++kind) EXPECT_EQ(*parse_event_kind(to_string(static_cast<EventKind>(kind))), static_cast<EventKind>(kind));
 
   EnrolAgain again{id('7'), id('8'), enrol};
   again.request.token.clear();

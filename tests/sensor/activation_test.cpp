@@ -267,7 +267,7 @@ TEST(Activation, AnUncleanRebootInProbationReturnsBeforeAnythingIsRead) {
   remembered.marker->release = kNew;
   remembered.marker->arm = Arm::kGo;
   remembered.marker->boot_id = ipc::BootId("boot-1");
-  remembered.session = ipc::Session{ipc::BootId("boot-1"), 0, {}};
+  remembered.session = ipc::Session{.boot_id = ipc::BootId("boot-1"), .clean_stop = 0};
   Driven d(remembered, "boot-2");
   EXPECT_TRUE(emits(d.last, EventKind::kUncleanReboot, kNew));
   EXPECT_TRUE(d.machine.refusals().contains(kNew));
@@ -285,7 +285,7 @@ TEST(Activation, ACleanRebootInProbationRefusesNothing) {
   remembered.marker->release = kNew;
   remembered.marker->arm = Arm::kGo;
   remembered.marker->boot_id = ipc::BootId("boot-1");
-  remembered.session = ipc::Session{ipc::BootId("boot-1"), 1, {}};
+  remembered.session = ipc::Session{.boot_id = ipc::BootId("boot-1"), .clean_stop = 1};
   Driven d(remembered, "boot-2");
   EXPECT_EQ(d.machine.refusals().count, 0u);
   EXPECT_EQ(find<StartWorker>(d.last)->set, kOld) << "its probation had not passed";
@@ -493,7 +493,7 @@ Remembered in_probation(const char* session_boot, uint8_t clean) {
   remembered.marker->release = kNew;
   remembered.marker->arm = Arm::kGo;
   remembered.marker->boot_id = ipc::BootId("boot-1");
-  remembered.session = ipc::Session{ipc::BootId(session_boot), clean, {}};
+  remembered.session = ipc::Session{.boot_id = ipc::BootId(session_boot), .clean_stop = clean};
   return remembered;
 }
 
@@ -619,6 +619,185 @@ TEST(Activation, TheOwnerGoesBackAndForgivesWithoutAServer) {
   EXPECT_EQ(d.machine.running(), kOldest);
 }
 
+TEST(Activation, WhatTheOwnerLiftsIsToldAlsoIfItIsNotRefusedHere) {
+  Driven d;
+  d.start();
+  d.step(OwnerRetries{kNew});
+  EXPECT_TRUE(emits(d.last, EventKind::kRefusalLifted, kNew)) << "the server may remember it";
+  ASSERT_TRUE(find<StoreLifted>(d.last));
+  EXPECT_TRUE(find<StoreLifted>(d.last)->lifted.contains(kNew)) << "until it has it";
+  EXPECT_FALSE(find<StoreRefusals>(d.last));
+  // A hold that the server gave before it heard of it is no answer.
+  d.announce();
+  ipc::Admitted held = offer(kNew, ipc::GrantVerdict::kHold);
+  held.remembered = 1;
+  d.step(AdmitAnswered{held});
+  EXPECT_EQ(d.machine.phase(), Phase::kAnnouncing);
+  EXPECT_EQ(d.machine.refusals().count, 0u);
+  d.step(LiftTold{kNew});
+  ASSERT_TRUE(find<StoreLifted>(d.last));
+  EXPECT_EQ(find<StoreLifted>(d.last)->lifted.count, 0u);
+  d.step(LiftTold{kNew});
+  EXPECT_TRUE(d.last.empty());
+  d.grant(Arm::kGo);
+  EXPECT_EQ(d.machine.phase(), Phase::kMarking);
+}
+
+TEST(Activation, WhatHurtsAgainIsNotToldAsLifted) {
+  Driven d;
+  d.start();
+  d.step(OwnerRetries{kNew});
+  d.announce();
+  d.grant(Arm::kGo);
+  d.step(MarkerStored{true, {}});
+  d.step(RehearsalEnded{kNew, true, Reason::kNone, {}});
+  d.step(WorkerActivated{kNew});
+  d.step(WorkerDied{"signal 11"});
+  EXPECT_TRUE(d.machine.refusals().contains(kNew));
+  EXPECT_EQ(d.machine.lifted().count, 0u);
+}
+
+TEST(Activation, LiftsAreBoundedAndTheOldestLeaves) {
+  Driven d;
+  d.start();
+  for (size_t i = 0; i <= ipc::kRefusalsMax; ++i) {
+    Set set{};
+    set[0] = 9;
+    set[1] = static_cast<uint8_t>(i + 1);
+    d.step(OwnerRetries{set});
+    ASSERT_TRUE(d.machine.lifted().valid());
+  }
+  EXPECT_EQ(d.machine.lifted().count, ipc::kRefusalsMax);
+  EXPECT_EQ(d.machine.lifted().list[0][1], 2);
+}
+
+TEST(Activation, AHoldOfAServerThatRemembersRestoresTheRefusal) {
+  Driven d(with_ladder({kOld, kNew}));
+  d.start();
+  d.announce();
+  ipc::Admitted held = offer(kNew, ipc::GrantVerdict::kHold);
+  held.remembered = 1;
+  held.detail.assign("this sensor refused it at 2026-01-01T00:00:00Z: worker_crash: signal 11");
+  d.step(AdmitAnswered{held});
+  ASSERT_TRUE(d.machine.refusals().contains(kNew));
+  EXPECT_EQ(d.machine.refusals().list[0].reason, Reason::kRemembered);
+  EXPECT_EQ(d.machine.ladder().count, 1u) << "and it is no place to return to";
+  EXPECT_EQ(d.machine.phase(), Phase::kMarking) << "the placebo is taken as any other";
+}
+
+TEST(Activation, AnOwnersRetryEndsTheHoldThatKeptItAway) {
+  Remembered remembered = with_ladder({kOld});
+  remembered.held_back = ipc::HeldBack{kNew};
+  Driven d(remembered);
+  d.start();
+  d.step(OwnerRetries{kNew});
+  EXPECT_FALSE(d.machine.held_back());
+  ASSERT_TRUE(find<StoreHeldBack>(d.last));
+}
+
+TEST(Activation, WithoutItsRefusalsOrItsLadderAHostRunsNothingThatItKeepsUntilNewContentPassed) {
+  for (const bool refusals : {true, false}) {
+    Remembered remembered = refusals ? with_ladder({kOld, kOlder}) : Remembered{};
+    (refusals ? remembered.refusals_lost : remembered.ladder_lost) = true;
+    remembered.sets = {kOld, kOlder};
+    Driven d(remembered);
+    EXPECT_EQ(find<StartWorker>(d.last)->set, kNoSet);
+    d.step(WorkerActivated{kNoSet});
+    EXPECT_EQ(d.machine.state(), ipc::SensorState::kSafeMode);
+    EXPECT_TRUE(d.machine.retains(kOldest)) << "nothing is swept";
+    d.announce(kOld);
+    d.grant(Arm::kGo, kOld);
+    d.step(MarkerStored{true, {}});
+    d.step(RehearsalEnded{kOld, true, Reason::kNone, {}});
+    d.step(WorkerActivated{kOld});
+    d.after(20'000ms);
+    ASSERT_TRUE(find<StoreLost>(d.last));
+    EXPECT_FALSE(d.machine.careful());
+    EXPECT_EQ(d.machine.lkg(), kOld);
+    EXPECT_EQ(d.machine.ladder().count, 1u) << "an older rung may be what was refused";
+    EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+  }
+}
+
+TEST(Activation, TheOwnerTrustsWhatIsKept) {
+  Remembered remembered = with_ladder({kOld, kOlder});
+  remembered.refusals_lost = true;
+  Driven d(remembered);
+  EXPECT_FALSE(d.machine.can_trust()) << "it starts";
+  d.step(OwnerTrusts{});
+  EXPECT_TRUE(d.last.empty());
+  d.step(WorkerActivated{kNoSet});
+  d.announce(kNew);
+  d.step(OwnerTrusts{});
+  EXPECT_TRUE(find<StopAnnouncing>(d.last));
+  ASSERT_TRUE(find<SwapTo>(d.last));
+  EXPECT_EQ(find<SwapTo>(d.last)->set, kOld);
+  d.step(WorkerActivated{kOld});
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+  EXPECT_FALSE(emits(d.last, EventKind::kReturned, kNoSet)) << "no content was left";
+  EXPECT_EQ(d.machine.ladder().count, 2u);
+}
+
+TEST(Activation, ALostMarkerRefusesWhatMayHaveBeenTriedUnlessTheStopWasClean) {
+  for (const bool clean : {false, true}) {
+    Remembered remembered = with_ladder({kOld});
+    remembered.marker_lost = true;
+    remembered.sets = {kOld, kNew};
+    remembered.session = ipc::Session{.boot_id = ipc::BootId("boot-1"), .clean_stop = clean};
+    Driven d(remembered, "boot-2");
+    EXPECT_EQ(d.machine.refusals().contains(kNew), !clean);
+    EXPECT_FALSE(d.machine.refusals().contains(kOld));
+    EXPECT_EQ(find<StartWorker>(d.last)->set, kOld);
+  }
+}
+
+TEST(Activation, TimeThatAProcessDidNotHaveIsNotHeldAgainstContent) {
+  const auto pass = [](Driven& d, Phase phase, milliseconds limit) {
+    for (milliseconds at(0); at < 10 * limit; at += 500ms) {
+      d.after(500ms, Tick{true, 500ms});
+      ASSERT_EQ(d.machine.phase(), phase);
+    }
+    for (milliseconds at(0); at < limit - 500ms; at += 500ms) d.after(500ms, Tick{true, 250ms});
+    EXPECT_EQ(d.machine.phase(), phase) << "half of it";
+    EXPECT_EQ(d.machine.refusals().count, 0u);
+  };
+  Driven rehearsing;
+  rehearsing.rehearse(Arm::kGo);
+  pass(rehearsing, Phase::kRehearsing, 60s);
+  Driven swapping;
+  swapping.swap(Arm::kGo);
+  pass(swapping, Phase::kSwapping, 30s);
+  Driven starting;
+  pass(starting, Phase::kStarting, 30s);
+  Driven again;
+  again.start();
+  again.step(WorkerDied{"signal 11"});
+  pass(again, Phase::kSteady, 30s);
+  again.after(60s, Tick{true, 0ms});
+  EXPECT_TRUE(emits(again.last, EventKind::kWorkerStall, kOld)) << "time that it had is";
+}
+
+TEST(Activation, AWorkerThatSomebodyStoppedIsNoWordAgainstContentThatIsTried) {
+  for (const bool activated : {false, true}) {
+    Driven d;
+    d.swap(Arm::kGo);
+    if (activated) d.step(WorkerActivated{kNew});
+    d.step(WorkerStalled{"stopped by a signal", set_of(77), Cause::kKilled});
+    EXPECT_EQ(d.machine.refusals().count, 0u);
+    EXPECT_EQ(find<StartWorker>(d.last)->set, kNew);
+  }
+}
+
+TEST(Activation, ARehearsalThatSomebodyStoppedIsTriedAgainLater) {
+  Driven d;
+  d.rehearse(Arm::kGo);
+  d.step(RehearsalEnded{kNew, false, Reason::kInterrupted, "stopped by a signal"});
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady);
+  EXPECT_EQ(d.machine.refusals().count, 0u);
+  d.announce();
+  EXPECT_EQ(d.machine.phase(), Phase::kSteady) << "not at once";
+}
+
 ipc::Admitted standing(ipc::Standing running, std::array<ipc::Standing, 3> rungs) {
   ipc::Admitted answer;
   answer.trusted = 1;
@@ -725,7 +904,7 @@ TEST(Activation, LegalTransitionsAreExactlyTheTableOfTheHeader) {
       {Phase::kSwapping, {Phase::kSteady, Phase::kProbation, Phase::kReturning, Phase::kSafeMode}},
       {Phase::kProbation, {Phase::kSteady, Phase::kReturning, Phase::kSafeMode}},
       {Phase::kReturning, {Phase::kSteady, Phase::kReturning, Phase::kSafeMode}},
-      {Phase::kSafeMode, {Phase::kAnnouncing}},
+      {Phase::kSafeMode, {Phase::kAnnouncing, Phase::kReturning}},
   };
   size_t checked = 0;
   for (const auto& [from, targets] : table)
@@ -811,7 +990,7 @@ TEST(StallJudge, BlamesBusyWorkersAndNotStarvedMachines) {
   EXPECT_FALSE(judge.stalled(MonotonicTime(50'000), 4s)) << "little CPU: the machine is busy with others";
   EXPECT_TRUE(judge.stalled(MonotonicTime(6000), 5s));
   EXPECT_TRUE(judge.stalled(MonotonicTime(60'000), 0s)) << "stuck without CPU while others run";
-  judge.late(30'000ms);
+  judge.starved(30'000ms);
   EXPECT_FALSE(judge.stalled(MonotonicTime(60'000), 0s)) << "this process was starved too";
   judge.alive(MonotonicTime(60'000), 5s);
   EXPECT_FALSE(judge.stalled(MonotonicTime(61'000), 6s));

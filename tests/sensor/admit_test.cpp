@@ -73,6 +73,15 @@ TEST(Admit, FollowsThePolicyThatIsSealedToItsTenant) {
   EXPECT_EQ(answer.detail.view().substr(0, 7), "paused:") << answer.detail.view();  // it says so
 }
 
+TEST(Admit, BeforeAnythingWasFetchedItSaysThatAndNothingWorse) {
+  Host host;
+  host.publish(host.sealed("acme", 3, 3));
+  ASSERT_TRUE(host.files.remove("/state/spool/metadata/timestamp.json"));
+  EXPECT_EQ(host.refusal(), "nothing was fetched from the server yet");
+  host.question.policy = "/etc/policy.yml";
+  EXPECT_NE(std::string(host.ask(host.now).unread.view()).find("/etc/policy.yml"), std::string::npos) << "whatever else it says";
+}
+
 TEST(Admit, TakesNothingNewUnderAPolicyThatItCannotRead) {
   Host host;
   host.publish(host.sealed("acme", 3, 3));
@@ -199,7 +208,10 @@ struct Timed : Host {
     rules(wanted.fallback);
     publish(wanted.to_bytes());
   }
-  void owner_says(const std::string& json) { EXPECT_TRUE(files.write_atomic("/state/local.json", as_bytes(json), 0600)); }
+  void owner_says(const std::string& json) {
+    EXPECT_TRUE(files.write_atomic("/state/local.json", as_bytes(json), 0600));
+    question.local = "/state/local.json";
+  }
   std::string reason(WallTime wall) {
     const auto answer = ask(wall);
     EXPECT_EQ(answer.trusted, 1) << answer.detail.view();

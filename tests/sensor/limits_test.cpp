@@ -18,6 +18,8 @@ TEST(Statm, GivesTheResidentPagesAndNothingOfAnotherText) {
   EXPECT_EQ(os::resident_pages("1234 56 7 8 0 9 0\n"), 56u);
   for (const char* text : {"", "1234", "1234 ", "a b c", "1 -2"}) EXPECT_FALSE(os::resident_pages(text)) << text;
   EXPECT_FALSE(os::resident_pages("1 99999999999999999999999 3"));
+  EXPECT_EQ(os::run_delay("803000123 91000456 1203\n"), std::chrono::nanoseconds(91'000'456));
+  EXPECT_FALSE(os::run_delay(""));
 }
 
 TEST(ResidentBytes, AreThoseOfTheChild) {

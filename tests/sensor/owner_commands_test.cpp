@@ -49,10 +49,13 @@ TEST_F(OwnerCommands, OrdersThatWaitAreCarriedOutAsTheyWereGiven) {
   enrolled();
   for (const char* span : {"1h", "2h", "3h", "4h", "5h", "6h", "7h"}) {
     const auto pause = on({"pause", "--for", span});
-    ASSERT_EQ(pause.code, 0) << pause.text;
+    ASSERT_EQ(pause.code, 1) << pause.text;
     EXPECT_TRUE(pause.says("when one starts")) << pause.text;
   }
-  ASSERT_EQ(on({"pause", "--for", "90s", "--reason", "short"}).code, 0);
+  const auto last = on({"pause", "--for", "90s", "--reason", "short"});
+  ASSERT_EQ(last.code, 1);
+  EXPECT_TRUE(last.says("what waits, in this order:\n  pause for 60 min\n  pause for 120 min\n")) << last.text;
+  EXPECT_TRUE(last.says("\n  pause for 90 s (short)\n")) << last.text;
   EXPECT_TRUE(on({"doctor"}).says("8 wait for the sensor to start"));
   start();
   for (const fs::path watched = state_ / "state"; !sensor_.exited() && !fs::exists(watched / "why.txt");) ::poll(nullptr, 0, 20);
@@ -86,10 +89,126 @@ TEST_F(OwnerCommands, APolicyThatTheOwnerNamedMustBeThere) {
   std::ofstream(policy) << "pased: true\n";
   const auto unjudged = on({"doctor", "--policy", policy});
   EXPECT_TRUE(unjudged.says("note   policy")) << unjudged.text;
-  std::ofstream(state_ / "state/status.txt") << "plan       4, nothing new is taken: " << policy << ":1:1: `pased` is not known here\nprocesses  x\n";
+  ipc::Sight sight;
+  sight.unread.assign(policy + ":1:1: `pased` is not known here");
+  ASSERT_TRUE(ipc::write_record(files_, state_ / "state/sight.bin", sight));
   const auto judged = on({"doctor", "--policy", policy});
   EXPECT_EQ(judged.code, 2);
-  EXPECT_TRUE(judged.says("wrong  policy     nothing new is taken: " + policy + ":1:1: `pased` is not known here (admit's last answer)\n")) << judged.text;
+  EXPECT_TRUE(judged.says("wrong  policy     " + policy + ":1:1: `pased` is not known here; nothing new is taken until that is mended (admit's last answer, of before the sensor ended)\n")) << judged.text;
+}
+
+TEST_F(OwnerCommands, ALocalFileThatIsALinkToNowhereIsNotTakenForNone) {
+  good({make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")})});
+  start();
+  ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/local") == "none"; })) << log();
+  fs::create_symlink("nowhere.json", state_ / "local.json");
+  EXPECT_TRUE(await([&] { return text_of(state_ / "pretend/local") == "./local.json"; })) << "admit is told that it must be there";
+  const auto doctor = on({"doctor"});
+  EXPECT_EQ(doctor.code, 2);
+  EXPECT_TRUE(doctor.says("nothing new is taken while it may say no and cannot be read")) << doctor.text;
+}
+
+TEST_F(OwnerCommands, AnOrderSaysWhatCameOfIt) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")}), older = make_set(2, {rule("01", kPipe, "PipeName|endswith: good_3")});
+  good({base, older});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  const auto expect = [&](std::vector<std::string> order, int code, std::string_view text) {
+    const auto came = on(std::move(order));
+    EXPECT_EQ(came.code, code) << came.text;
+    EXPECT_TRUE(came.says(text)) << came.text;
+  };
+  expect({"resume"}, 4, "not paused by `creance-sensor pause`: there is nothing to resume\n");
+  expect({"pause", "--for", "90s", "--reason", "lunch"}, 0, "new content is paused for 90 s (the host's owner: lunch)\n");
+  expect({"resume"}, 0, "the pause is over (the host's owner)\n");
+  expect({"retry", "--digest", std::string(64, 'a')}, 4, "aaaaaaaaaaaa is not refused here: nothing to lift; the server is told, which may remember a refusal\n");
+  expect({"return", "--reason", "it is slow"}, 0, "returns to older content (the host's owner: it is slow)\n");
+  ASSERT_TRUE(await([&] { return runs(older); })) << log();
+  expect({"return"}, 4, "there is no older good content to return to\n");
+  expect({"retry", "--digest", to_hex(base)}, 0, " is not refused any more (the host's owner); the server is told");
+  for (const auto& entry : fs::directory_iterator(state_ / "state/orders")) EXPECT_FALSE(entry.path().string().ends_with(".answer")) << "taken by whoever asked";
+}
+
+TEST_F(OwnerCommands, MoreOrdersThanOneTurnTakesAreAllCarriedOut) {
+  enrolled();
+  fs::create_directories(state_ / "state/orders");
+  constexpr int kMany = 3 * limits::kOrdersMax;
+  for (int i = 0; i < kMany; ++i) {
+    ipc::Order order;
+    order.pause_ms = 1'000'000 + static_cast<uint64_t>(i) * 1'000;
+    ASSERT_TRUE(ipc::write_record(files_, state_ / "state/orders" / fmt::format("{:015}-x.bin", i), order));
+  }
+  start();
+  const auto waiting = [&] {
+    size_t n = 0;
+    for (const auto& entry : fs::directory_iterator(state_ / "state/orders")) n += entry.path().filename().string().ends_with("-x.bin");
+    return n;
+  };
+  ASSERT_TRUE(await([&] { return fs::exists(state_ / "state/status.json") && waiting() == 0; })) << waiting() << " wait\n" << log();
+  EXPECT_TRUE(await([&] { return ipc::read_record<ipc::Pause>(files_, state_ / "state/pause.bin")->remaining_ms > 1'000'000 + (kMany - 10) * 1'000; })) << "the last one is the one that holds";
+}
+
+TEST_F(OwnerCommands, WhatTheOwnerLiftsIsToldUntilTheServerHasIt) {
+  good({make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")})});
+  start();
+  const Set gone = [] {
+    Set set;
+    set.fill(0xaa);
+    return set;
+  }();
+  ASSERT_TRUE(await([&] { return fs::exists(state_ / "state/status.json"); })) << log();
+  EXPECT_EQ(on({"retry", "--digest", to_hex(gone)}).code, 4);
+  const auto lifted = [&] { return ipc::read_record<ipc::Lifted>(files_, state_ / "state/lifted.bin")->count; };
+  ASSERT_TRUE(await([&] { return event("refusal_lifted", gone) && lifted() == 1; })) << log();
+  sensor_ = {};  // killed: nobody knows what of it arrived
+  std::ofstream(state_ / "pretend/events", std::ios::trunc).flush();
+  start();
+  ASSERT_TRUE(await([&] { return event("refusal_lifted", gone); })) << log();
+  EXPECT_EQ(lifted(), 1u);
+  std::ofstream(state_ / "pretend/server-says") << "known";
+  ASSERT_TRUE(await([&] { return lifted() == 0; })) << log();
+  stop();
+  std::ofstream(state_ / "pretend/events", std::ios::trunc).flush();
+  std::ofstream(state_ / "pretend/report", std::ios::trunc).flush();
+  start();
+  ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/report").starts_with("steady"); })) << log();
+  EXPECT_FALSE(event("refusal_lifted", gone));
+}
+
+TEST_F(OwnerCommands, DamagedRecordsAreRestoredOrSaidToBeLost) {
+  const Set base = make_set(1, {rule("01", kPipe, "PipeName|endswith: evil_pipe")});
+  good({base});
+  start();
+  ASSERT_TRUE(await([&] { return runs(base) && ipc::read_record<ipc::Session>(files_, state_ / "state/session.bin")->kept == 1; })) << log();
+  stop();
+  const auto spoil = [&](const fs::path& file) { std::ofstream(file, std::ios::binary | std::ios::trunc) << std::string(100, 'x'); };
+  const auto fresh = [&] {
+    for (const char* file : {"report", "events", "detections"}) std::ofstream(state_ / "pretend" / file, std::ios::trunc).flush();
+  };
+  fresh();
+  spoil(state_ / "state/ladder.bin");
+  EXPECT_TRUE(on({"doctor"}).says("ladder.bin: record of 100 bytes where 344 belong; its copy is whole")) << on({"doctor"}).text;
+  start();
+  ASSERT_TRUE(await([&] { return runs(base); })) << log();
+  EXPECT_TRUE(await([&] { return count(state_ / "pretend/detections", "creance.sensor.records-damaged") == 1 && count(state_ / "pretend/events", "records_damaged  restored from their copies: ladder.bin") == 0; })) << log();
+  EXPECT_EQ(count(state_ / "pretend/events", "records_damaged"), 1u) << text_of(state_ / "pretend/events");
+  EXPECT_NE(status().find("\"records\":\"restored from their copies: ladder.bin"), std::string::npos) << status();
+  stop();
+  fresh();
+  spoil(state_ / "state/ladder.bin");
+  spoil(state_ / "state/ladder.bin.spare");
+  start();
+  ASSERT_TRUE(await([&] { return text_of(state_ / "pretend/report").starts_with("safe_mode"); })) << log();
+  EXPECT_TRUE(await([&] { return count(state_ / "pretend/detections", "lost with their copies: ladder.bin") == 1 && count(state_ / "pretend/events", "records_damaged") == 1; })) << log();
+  ASSERT_TRUE(await([&] { return status().find("\"careful\":true") != std::string::npos; })) << status();
+  EXPECT_TRUE(fs::exists(state_ / "sets" / to_hex(base) / "set.bin")) << "nothing is swept";
+  const auto doctor = on({"doctor"});
+  EXPECT_EQ(doctor.code, 2);
+  EXPECT_TRUE(doctor.says("lost: which content is good;")) << doctor.text;
+  offer(base, "go");
+  ASSERT_TRUE(await([&] { return runs(base) && event("probation_passed", base); })) << log();
+  EXPECT_TRUE(await([&] { return status().find("\"careful\":false") != std::string::npos; })) << status();
+  EXPECT_EQ(on({"doctor"}).code, 0) << on({"doctor"}).text;
 }
 
 TEST_F(OwnerCommands, DoctorTellsABadEndFromAGoodOneAndSpeaksJson) {

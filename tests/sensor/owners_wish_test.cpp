@@ -34,7 +34,7 @@ TEST(OwnersWish, TheStricterOfBothFilesHolds) {
   const auto wish = [&](std::string_view json, std::string_view yaml) {
     EXPECT_TRUE(json.empty() || files.write_atomic("/s/local.json", as_bytes(json), 0600));
     EXPECT_TRUE(yaml.empty() || files.write_atomic("/etc/policy.yml", as_bytes(yaml), 0600));
-    return read_owners_wish(files, "/s/local.json", yaml.empty() ? "" : "/etc/policy.yml");
+    return read_owners_wish(files, files.exists("/s/local.json") ? "/s/local.json" : "", yaml.empty() ? "" : "/etc/policy.yml");
   };
   EXPECT_FALSE(wish("", "").policy);
   const auto both = wish(R"({"_type":"local","delay_s":3600,"ring":"early"})", "delay: 30m\nring: late\npaused: false\n");
@@ -49,7 +49,7 @@ TEST(OwnersWish, TheStricterOfBothFilesHolds) {
 TEST(OwnersWish, AFileThatCannotBeReadMayHaveSaidNo) {
   fake::MemoryFileSystem files;
   ASSERT_TRUE(files.write_atomic("/etc/policy.yml", as_bytes("paussed: true\n"), 0600));
-  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
+  const auto wish = read_owners_wish(files, "", "/etc/policy.yml");
   ASSERT_TRUE(wish.policy);
   EXPECT_TRUE(wish.policy->paused);
   EXPECT_EQ(wish.complaint, "/etc/policy.yml:1:1: `paussed` is not known here");
@@ -57,8 +57,8 @@ TEST(OwnersWish, AFileThatCannotBeReadMayHaveSaidNo) {
 
 TEST(OwnersWish, AFileThatTheOwnerNamedMustBeThere) {
   fake::MemoryFileSystem files;
-  EXPECT_FALSE(read_owners_wish(files, "/s/local.json", "").policy);
-  const auto wish = read_owners_wish(files, "/s/local.json", "/etc/policy.yml");
+  EXPECT_FALSE(read_owners_wish(files, "", "").policy);
+  const auto wish = read_owners_wish(files, "", "/etc/policy.yml");
   ASSERT_TRUE(wish.policy);
   EXPECT_TRUE(wish.policy->paused);
   EXPECT_NE(wish.complaint.find("/etc/policy.yml"), std::string::npos) << wish.complaint;
@@ -73,10 +73,16 @@ TEST(OwnersWish, WhatMayBeThereAndCannotBeReadHoldsNewContent) {
   std::filesystem::create_symlink("nowhere.yml", file);
   EXPECT_FALSE(is_absent(file)) << "a link that leads nowhere";
   os::RealFileSystem files;
-  const auto wish = read_owners_wish(files, folder / "local.json", file);
+  const auto wish = read_owners_wish(files, "", file);
   ASSERT_TRUE(wish.policy);
   EXPECT_TRUE(wish.policy->paused);
   EXPECT_NE(wish.complaint.find("etc/policy.yml`: No such file or directory (the owner named it, or a link of that name leads nowhere"), std::string::npos) << wish.complaint;
+  std::filesystem::create_symlink("nowhere.json", folder / "local.json");
+  EXPECT_FALSE(is_absent(folder / "local.json")) << "of the other file alike";
+  const auto local = read_owners_wish(files, folder / "local.json", "");
+  ASSERT_TRUE(local.policy);
+  EXPECT_TRUE(local.policy->paused);
+  EXPECT_NE(local.complaint.find("local.json"), std::string::npos) << local.complaint;
   std::filesystem::create_symlink("nowhere", folder / "link");
   EXPECT_FALSE(is_absent(folder / "link/policy.yml")) << "so does the one on the way to it";
   std::filesystem::remove(file);
@@ -87,7 +93,7 @@ TEST(OwnersWish, WhatMayBeThereAndCannotBeReadHoldsNewContent) {
   if (::geteuid() != 0) {
     std::filesystem::permissions(folder / "etc", std::filesystem::perms::none);
     EXPECT_FALSE(is_absent(file)) << "cannot be seen";
-    EXPECT_NE(read_owners_wish(files, folder / "local.json", file).complaint.find("Permission denied (whether the owner says something there cannot be seen"), std::string::npos);
+    EXPECT_NE(read_owners_wish(files, "", file).complaint.find("Permission denied (whether the owner says something there cannot be seen"), std::string::npos);
     std::filesystem::permissions(folder / "etc", std::filesystem::perms::owner_all);
   }
   std::filesystem::remove_all(folder);

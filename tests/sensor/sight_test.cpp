@@ -159,6 +159,7 @@ TEST_F(Sight, MemoryPressureIsReportedAndItsFirstCrossingIsAnEvent) {
   }
   ASSERT_TRUE(await([&] { return count(state_ / "pretend/events", "pressure ") == 1; })) << log();
   EXPECT_NE(text_of(state_ / "pretend/events").find("some task waited for memory"), std::string::npos) << text_of(state_ / "pretend/events");
+  EXPECT_NE(log().find("creance-sensor: pressure: some task waited for memory"), std::string::npos) << "without content there is no name: " << log();
   EXPECT_TRUE(await([&] { return status_number("memory_some") >= 300; })) << status();
   EXPECT_NE(text_of(state_ / "state/status.txt").find("waits of the last minute"), std::string::npos);
 }

@@ -121,8 +121,7 @@ TEST(Store, SaysThatAMarkerCouldNotBeWritten) {
   const auto stored = store.store(marker());
   ASSERT_FALSE(stored);
   EXPECT_EQ(stored.error().code, ErrorCode::kNoSpace);
-  std::string complaints;
-  EXPECT_FALSE(store.load(complaints).marker);
+  EXPECT_FALSE(store.load({}).remembered.marker);
   // The state machine, told so, activates nothing.
   Activation machine({}, ipc::BootId("b"), {});
   machine.begin(MonotonicTime(0), {});
@@ -159,13 +158,13 @@ TEST(Store, AFullDiskKeepsNoReturnFromBeingRecorded) {
     ipc::Pause pause;
     pause.remaining_ms = 5;
     store.store(pause);
-    EXPECT_TRUE(store.store(ipc::Session{ipc::BootId("b"), 1, {}}));
+    EXPECT_TRUE(store.store(ipc::Session{.boot_id = ipc::BootId("b"), .clean_stop = 1}));
     store.clear_marker();
     EXPECT_FALSE(store.pending()) << store.complaint();
     disk.power_loss([](size_t) { return size_t{0}; });
-    std::string complaints;
-    const Remembered kept = store.load(complaints);
-    EXPECT_EQ(complaints, "");
+    const Store::Loaded loaded = store.load({});
+    const Remembered& kept = loaded.remembered;
+    EXPECT_EQ(loaded.lost + loaded.restored, "");
     EXPECT_FALSE(kept.marker);
     EXPECT_TRUE(kept.refusals.contains(marker().release));
     EXPECT_EQ(kept.held_back->release, marker().release);
@@ -192,30 +191,72 @@ TEST(Store, WithoutAReserveThereIsNoMarkerThoughItWouldFit) {
 TEST(Store, KeepsTheMarkerUntilWhatMustBeRememberedIsWritten) {
   fake::Disk disk = disk_with_folder();
   Store store(disk, disk, "/s");
+  ASSERT_TRUE(store.reserve());
+  ASSERT_TRUE(store.store(ipc::Session{.boot_id = ipc::BootId("b")}));
   ASSERT_TRUE(store.store(marker()));
   disk.make_read_only(true);
   const ipc::Refusals refusals = one_refusal();
   store.store(refusals);
   store.clear_marker();
-  std::string complaints;
-  EXPECT_TRUE(store.load(complaints).marker) << "a crash now must still lead back";
+  Store next(disk, disk, "/s");
+  EXPECT_TRUE(next.load({}).remembered.marker) << "a crash now must still lead back";
   EXPECT_TRUE(store.pending());
   disk.make_read_only(false);
   store.retry();
   EXPECT_FALSE(store.pending());
-  const Remembered after = store.load(complaints);
-  EXPECT_FALSE(after.marker);
-  EXPECT_TRUE(after.refusals.contains(refusals.list[0].release));
-  EXPECT_EQ(complaints, "");
+  const Store::Loaded after = store.load({});
+  EXPECT_FALSE(after.remembered.marker);
+  EXPECT_TRUE(after.remembered.refusals.contains(refusals.list[0].release));
+  EXPECT_EQ(after.lost + after.restored, "");
 }
 
 TEST(Store, NamesDamagedRecordsAndGoesOnWithoutThem) {
   fake::Disk disk = disk_with_folder();
   Store store(disk, disk, "/s");
   ASSERT_TRUE(disk.write_atomic("/s/ladder.bin", Bytes(100, 7), 0600));
-  std::string complaints;
-  EXPECT_EQ(store.load(complaints).ladder.count, 0u);
-  EXPECT_NE(complaints.find("ladder.bin"), std::string::npos);
+  const Store::Loaded loaded = store.load({});
+  EXPECT_EQ(loaded.remembered.ladder.count, 0u);
+  EXPECT_TRUE(loaded.remembered.ladder_lost);
+  EXPECT_FALSE(loaded.remembered.refusals_lost) << "it never was";
+  EXPECT_TRUE(loaded.lost.starts_with("ladder.bin (")) << loaded.lost;
+}
+
+TEST(Store, WhatWasWrittenIsThereTwiceAndIsOfAnOlderVersionToo) {
+  fake::Disk disk = disk_with_folder();
+  {  // as a version wrote them that kept one copy
+    ASSERT_TRUE(disk.write_atomic("/s/refusals.bin", ipc::to_record(one_refusal()), 0600));
+    ASSERT_TRUE(disk.write_atomic("/s/session.bin", ipc::to_record(ipc::Session{.boot_id = ipc::BootId("b"), .clean_stop = 1}), 0600));
+  }
+  Store store(disk, disk, "/s");
+  const Store::Loaded loaded = store.load({});
+  EXPECT_EQ(loaded.lost + loaded.restored, "");
+  EXPECT_TRUE(loaded.remembered.refusals.contains(one_refusal().list[0].release));
+  ASSERT_TRUE(store.reserve());
+  ASSERT_TRUE(store.store(ipc::Session{.boot_id = ipc::BootId("c")}));
+  EXPECT_EQ(*disk.read("/s/refusals.bin", 65'536), *disk.read("/s/refusals.bin.spare", 65'536));
+  EXPECT_TRUE(disk.durable("/s/refusals.bin.spare"));
+  EXPECT_EQ(ipc::read_record<ipc::Session>(disk, "/s/session.bin")->kept, 1);
+}
+
+TEST(Store, NothingIsWrittenOverWhatWasLostBeforeThatIsSaid) {
+  fake::Disk disk = disk_with_folder();
+  Store first(disk, disk, "/s");
+  (void)first.load({});
+  ASSERT_TRUE(first.reserve());
+  ASSERT_TRUE(first.store(ipc::Session{.boot_id = ipc::BootId("b")}));
+  first.store(one_refusal());
+  disk.damage("/s/refusals.bin");
+  disk.damage("/s/refusals.bin.spare");
+  Store second(disk, disk, "/s");
+  EXPECT_TRUE(second.load({}).remembered.refusals_lost);
+  second.store(ipc::Refusals{});
+  Store third(disk, disk, "/s");
+  EXPECT_TRUE(third.load({}).remembered.refusals_lost) << "still";
+  ASSERT_TRUE(third.store(ipc::Session{.boot_id = ipc::BootId("b"), .refusals_lost = 1}));
+  Store fourth(disk, disk, "/s");
+  const Store::Loaded loaded = fourth.load({});
+  EXPECT_EQ(loaded.lost, "") << "not anew";
+  EXPECT_TRUE(loaded.remembered.refusals_lost) << "and not forgotten";
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ class Host final : private Hands {
       if (!disk_.on()) power_loss();
     }
     if (!conductor_) return;
-    if (worker_.lives && !worker_.silent) conductor_->worker_spoke();
+    if (worker_.lives && !worker_.silent && clock_.monotonic() >= worker_.waits_until) conductor_->worker_spoke();
     conductor_->timers();
     if (!disk_.on()) return power_loss();
     check();
@@ -147,8 +147,8 @@ class Host final : private Hands {
     due_.clear();
     forget_children();
     disk_.power_loss([this](size_t n) { return chance(2) ? 0 : below(n); });
-    const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin");
-    const auto ladder = ipc::read_record<ipc::Ladder>(disk_, "/s/state/ladder.bin");
+    const auto marker = ipc::read_kept<ipc::Marker>(disk_, "/s/state/marker.bin", 1).value;
+    const auto ladder = ipc::read_kept<ipc::Ladder>(disk_, "/s/state/ladder.bin").value;
     if (marker && marker->arm == Arm::kGo && !(ladder && ladder->count > 0 && ladder->sets[0] == marker->release)) must_refuse_ = marker->release;
     ++boot_;
     on_at_ = clock_.monotonic() + milliseconds(below(120'000));
@@ -206,9 +206,9 @@ class Host final : private Hands {
   void became_of_then() {
     // What its disk of then runs as good is what it has; the server remembers what it was told, and lets it take none of that again.
     std::erase_if(hurt_, [this](const auto& entry) { return !came_back_.contains(entry.first); });
-    if (const auto ladder = ipc::read_record<ipc::Ladder>(disk_, "/s/state/ladder.bin"))
+    if (const auto ladder = ipc::read_kept<ipc::Ladder>(disk_, "/s/state/ladder.bin").value)
       for (size_t i = 0; i < ladder->count; ++i) hurt_.erase(ladder->sets[i]);
-    if (const auto marker = ipc::read_record<ipc::Marker>(disk_, "/s/state/marker.bin"); marker && marker->arm == Arm::kGo) hurt_.erase(marker->release);
+    if (const auto marker = ipc::read_kept<ipc::Marker>(disk_, "/s/state/marker.bin", 1).value; marker && marker->arm == Arm::kGo) hurt_.erase(marker->release);
   }
   uint64_t clones() const { return clones_; }
   void kill_worker() {
@@ -248,19 +248,57 @@ class Host final : private Hands {
     std::advance(it, static_cast<std::ptrdiff_t>(below(contents_.size())));
     return it->first;
   }
+  // One of the two copies of a record, or both, while nobody writes; as a disk does it.
+  enum class Damage : uint8_t { kBit, kTruncated, kZeroed, kMissing, kUnreadable, kLast = kUnreadable };
+  void damage_record(const std::string& name, Damage how, bool file, bool copy) {
+    const std::filesystem::path path = "/s/state/" + name;
+    for (const auto& [which, wanted] : {std::pair(path, file), std::pair(spare_of(path), copy)}) {
+      const auto bytes = wanted ? disk_.read(which, 65'536) : Result<Bytes>(fail(ErrorCode::kNotFound, ""));
+      if (!bytes) continue;
+      switch (how) {
+        case Damage::kBit: disk_.damage(which); break;
+        case Damage::kTruncated: disk_.put(which, Bytes(bytes->begin(), bytes->begin() + static_cast<std::ptrdiff_t>(bytes->size() / 3))); break;
+        case Damage::kZeroed: disk_.put(which, Bytes(bytes->size(), 0)); break;
+        case Damage::kMissing: disk_.lose(which); break;
+        case Damage::kUnreadable: disk_.make_unreadable(which); break;
+      }
+    }
+  }
+  void damage_record_of_then() {  // the machine is off; seldom both
+    constexpr const char* kNames[] = {"session.bin", "refusals.bin", "lifted.bin", "ladder.bin", "held-back.bin", "pause.bin", "marker.bin"};
+    kill_supervisor();
+    const bool both = chance(8);
+    const std::string name = kNames[below(std::size(kNames))];
+    const auto how = static_cast<Damage>(below(static_cast<uint64_t>(Damage::kLast) + 1));
+    tell(fmt::format("{}{} is damaged ({})", name, both ? " and its copy" : "", static_cast<int>(how)));
+    const bool copy = both || chance(2);
+    damage_record(name, how, both || !copy, copy);
+    if (both && name == "marker.bin") must_refuse_.reset();
+  }
+  const std::vector<std::string>& damages() const { return damages_; }       // as they were told
+  const std::map<Set, int64_t>& remembered_by_server() const { return came_back_; }
+  void retry_by_owner(const Set& set) {
+    ipc::Order order;
+    order.what = ipc::Order::What::kRetry;
+    order.release = set;
+    tell("order: " + conductor_->order(order).text);
+    hurt_.erase(set);
+  }
+  void mend(const Set& set) { contents_.at(set).nature = Nature::kGood; }    // it hurts no more: the host was why
+  void starve_loads(milliseconds each) { slow_load_ = each; }                // the worker and the rehearsal get no processor for so long
   void order(ipc::Order::What what) {
     ipc::Order order;
     order.what = what;
     order.release = random_set();
     order.pause_ms = below(3'600'000);
     const bool retries = what == ipc::Order::What::kRetry;
-    tell("order: " + conductor_->order(order));
+    tell("order: " + conductor_->order(order).text);
     if (retries) hurt_.erase(order.release);
   }
   void pause(milliseconds time) {
     ipc::Order order;
     order.pause_ms = static_cast<uint64_t>(time.count());
-    tell("order: " + conductor_->order(order));
+    tell("order: " + conductor_->order(order).text);
   }
   plan::LocalPolicy& owner() { return owner_; }                              // as policy.yml says it
   const std::vector<WallTime>& activated() const { return activated_; }      // when, by the host's clock
@@ -278,6 +316,8 @@ class Host final : private Hands {
   struct PretendedWorker {
     bool lives = false, silent = false, spinning = false, stopped = false;
     uint64_t generation = 0;
+    milliseconds waited{0};
+    MonotonicTime waits_until{0}, waits_since{0};
     Set loaded{};
     MonotonicTime since{0};
     Set blamed{};
@@ -305,10 +345,16 @@ class Host final : private Hands {
       EXPECT_TRUE(machine().refusals().contains(*must_refuse_)) << "the machine went down in its probation";
       must_refuse_.reset();
     }
+    if (machine().refusals_lost()) came_to_mind();
+    for (size_t i = 0; i < machine().lifted().count; ++i) unsent_.push_back({EventKind::kRefusalLifted, machine().lifted().list[i], {}});
     for (size_t i = 0; i < machine().refusals().count; ++i) unsent_.push_back({EventKind::kContentRefused, machine().refusals().list[i].release, {}});
     fetch();
     reports();
     if (!disk_.on()) power_loss();
+  }
+  // What neither this disk nor the server knows any more, nobody can refuse.
+  void came_to_mind() {
+    std::erase_if(hurt_, [this](const auto& entry) { return !came_back_.contains(entry.first); });
   }
   std::string draw_id() { return fmt::format("{:016x}{:016x}", random_(), random_()); }
 
@@ -335,7 +381,9 @@ class Host final : private Hands {
       if (event.kind == EventKind::kContentRefused) came_back_[event.release] = server_.deny.version;
       else came_back_.erase(event.release);
     }
-    unsent_.clear();
+    const std::vector<Emit> sent = std::exchange(unsent_, {});
+    for (const Emit& event : sent)
+      if (event.kind == EventKind::kRefusalLifted) conductor_->lift_told(event.release);
   }
   void forget_children() {
     worker_ = {.generation = worker_.generation + 1};
@@ -371,7 +419,9 @@ class Host final : private Hands {
   void end_worker() override { worker_ = {.generation = worker_.generation + 1, .blamed = worker_.loaded}; }
   bool worker_lives() const override { return worker_.lives; }
   void tell_worker(const Set& set) override {
-    later(milliseconds(1 + below(800)), [this, set, generation = worker_.generation] {
+    worker_.waits_since = clock_.monotonic();
+    worker_.waits_until = clock_.monotonic() + slow_load_;
+    later(slow_load_ + milliseconds(1 + below(800)), [this, set, generation = worker_.generation] {
       if (worker_.generation != generation || worker_.stopped) return;
       if (const std::string wrong = load(set, "worker"); !wrong.empty()) return conductor_->worker_refused(set, Reason::kVerifyFailed, wrong);
       worker_.loaded = set;
@@ -381,10 +431,15 @@ class Host final : private Hands {
   }
   std::chrono::nanoseconds worker_cpu() override { return worker_.spinning ? std::chrono::nanoseconds(clock_.monotonic() - worker_.since) : std::chrono::nanoseconds(0); }
   bool worker_stopped() override { return worker_.stopped; }
+  milliseconds worker_waited() override { return std::min(clock_.monotonic(), worker_.waits_until) - worker_.waits_since; }
+  bool rehearsal_stopped() override { return false; }
+  milliseconds rehearsal_waited() override { return std::min(clock_.monotonic(), rehearsal_waits_until_) - rehearsal_waits_since_; }
   Set worker_channel() override { return chance(2) || worker_.blamed == kNoSet ? kNoSet : sha256(contents_.at(worker_.blamed).channel).bytes; }
   Status start_rehearsal(const Set& set) override {
     const uint64_t generation = ++rehearsal_generation_;
-    later(milliseconds(50 + below(3'000)), [this, set, generation] {
+    rehearsal_waits_since_ = clock_.monotonic();
+    rehearsal_waits_until_ = clock_.monotonic() + slow_load_;
+    later(slow_load_ + milliseconds(50 + below(3'000)), [this, set, generation] {
       if (rehearsal_generation_ != generation) return;
       const std::string wrong = load(set, "rehearsal");
       const Nature nature = set == kNoSet ? Nature::kGood : contents_.at(set).nature;
@@ -428,6 +483,16 @@ class Host final : private Hands {
     returns_ += event.kind == EventKind::kReturned;
   }
   void note(std::string text) override { tell(text); }
+  void damaged(const std::string& what) override {
+    tell("damaged: " + what);
+    damages_.push_back(what);
+  }
+  std::vector<Set> sets_there() override {
+    std::vector<Set> sets;
+    for (const std::string& name : disk_.list("/s/sets").value_or(std::vector<std::string>()))
+      if (const Set set = set_of(name); set != kNoSet) sets.push_back(set);
+    return sets;
+  }
   bool clear_sets(const std::function<bool(const Set&)>& retained) override {
     (void)sensor::clear_sets(disk_, "/s/sets", retained).has_value();
     return true;
@@ -466,6 +531,7 @@ class Host final : private Hands {
       grant.release_digest = {release};
       const auto refused = came_back_.find(release);  // what it refused it is told hold from then on, until a retry that is newer
       const bool hurt = refused != came_back_.end() && !(lifted(release) && server_.deny.version > refused->second);
+      if (hurt) grant.reason = "this sensor refused it";
       grant.verdict = hurt || (hold_one_in_ > 0 && chance(hold_one_in_)) ? plan::Verdict::kHold : plan::Verdict::kGo;
       grant.expires = clock_.wall() + 24h * 365;
       granted_ = grant;
@@ -586,6 +652,9 @@ class Host final : private Hands {
   bool admit_lives_ = false, children_work_ = false;
   Set announced_{};
   std::optional<plan::Grant> granted_;
+  std::vector<std::string> damages_;
+  milliseconds slow_load_{0};
+  MonotonicTime rehearsal_waits_since_{0}, rehearsal_waits_until_{0};
   MonotonicTime on_at_{0}, program_missing_until_{0};
   uint64_t boot_ = 1, boots_ = 0, steps_ = 0, activations_ = 0, returns_ = 0, releases_ = 0, remembered_ = 0, hold_one_in_ = 3;
   uint32_t refusals_seen_ = 0;

@@ -28,12 +28,18 @@ class Admission {
   Admission(const Question& question, FileSystem& files, WallTime now)
       : question_(question), files_(files), now_(now), transport_(files, question.state / "spool"), client_(transport_, files, question.state / "trusted/metadata") {}
 
+  const std::string& unread() const { return local_complaint_; }
   uint64_t clock_behind_ms() const { return static_cast<uint64_t>(client_.clock_behind().count()); }
   Result<ipc::Admitted> run() {
+    OwnersWish wish = read_owners_wish(files_, question_.local, question_.policy);  // first: what is wrong there is told whatever else is
+    local_ = std::move(wish.policy);
+    local_complaint_ = std::move(wish.complaint);
     TRY(identity_, Identity::read(files_, question_.state));
     if (question_.sensor_id) identity_.succeed(*question_.sensor_id, question_.enrolled);
     TRY(const Bytes root, files_.read(question_.state / "root.json", limits::kRootBytesMax));
     TRY_VOID(client_.init(root));
+    if (const auto fetched = files_.read(question_.state / "spool/metadata/timestamp.json", limits::kTimestampBytesMax); !fetched && fetched.error().code == ErrorCode::kNotFound)
+      return fail(ErrorCode::kUnavailable, "nothing was fetched from the server yet");
     TRY_VOID(client_.refresh(now_, question_.uptime));
     now_ = client_.trusted()->now();  // floor, approval, delays and grants are judged by the same time as expiry
     TRY_VOID(read_documents());
@@ -58,6 +64,7 @@ class Admission {
       if (judgement.answer.grant == ipc::GrantVerdict::kNone && !grant_complaint_.empty()) judgement.answer.detail.assign("grant: " + grant_complaint_);
     }
     if (!local_complaint_.empty()) judgement.answer.detail.assign("nothing new is taken: " + local_complaint_);
+    judgement.answer.unread.assign(local_complaint_);
     return judgement.answer;
   }
 
@@ -82,9 +89,6 @@ class Admission {
     if (deny) {
       TRY(deny_, plan::DenyList::parse(*deny));
     }
-    OwnersWish wish = read_owners_wish(files_, question_.state / "local.json", question_.policy);
-    local_ = std::move(wish.policy);
-    local_complaint_ = std::move(wish.complaint);
     return {};
   }
 
@@ -271,6 +275,7 @@ ipc::Admitted admit(const Question& question, FileSystem& files, WallTime now) {
   ipc::Admitted refused;
   refused.clock_behind_ms = admission.clock_behind_ms();
   refused.detail.assign(answer.error().detail);
+  refused.unread.assign(admission.unread());
   return refused;
 }
 

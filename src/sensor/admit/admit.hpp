@@ -25,6 +25,7 @@ struct Question {
   std::optional<ipc::SensorId> sensor_id; // since it enrolled again, and
   WallTime enrolled{};                    // when that was
   std::filesystem::path policy;           // the owner's file; empty: there is none for certain
+  std::filesystem::path local;            // local.json, likewise
 };
 
 // Never fails: what went wrong is in `trusted` and `detail`.

@@ -30,6 +30,7 @@ bool parse(const std::vector<std::string>& given, Question& question, os::GivenF
     else if (option == "--boot-id") question.uptime = trust::Uptime{value, os::RealClock().monotonic()};
     else if (option == "--paused") question.paused = value == "yes";
     else if (option == "--policy") question.policy = value;
+    else if (option == "--local") question.local = value;
     else if (option == "--given") {
       if (!files.take(value)) return false;
     } else if (option == "--sensor-id") {

@@ -56,11 +56,17 @@ OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json
           if (const auto known = zone_known(window.zone); !known) return fail(known.error().code, fmt::format("{}: windows: {}", json.string(), known.error().detail));
     return read;
   };
-  if (const auto bytes = files.read(json, kPolicyBytesMax)) take(with_known_zones(plan::LocalPolicy::parse(*bytes)));
-  else if (bytes.error().code != ErrorCode::kNotFound) take(fail(bytes.error()));
-  if (yaml.empty()) return out;
-  if (const auto bytes = files.read(yaml, kPolicyBytesMax)) take(plan::parse_local_policy(as_text(*bytes), yaml.string(), zone_known));
-  else take(fail(bytes.error().code, bytes.error().detail + why_unread(bytes.error().code)));
+  const auto take_file = [&](const std::filesystem::path& file, const auto& parse) {
+    if (file.empty()) return;
+    if (const auto bytes = files.read(file, kPolicyBytesMax)) take(parse(*bytes));
+    else take(fail(bytes.error().code, bytes.error().detail + why_unread(bytes.error().code)));
+  };
+  take_file(json, [&](const Bytes& bytes) -> Result<plan::LocalPolicy> {
+    auto read = plan::LocalPolicy::parse(bytes);
+    if (!read) return fail(read.error().code, fmt::format("{}: {}", json.string(), read.error().detail));
+    return with_known_zones(std::move(read));
+  });
+  take_file(yaml, [&](const Bytes& bytes) { return plan::parse_local_policy(as_text(bytes), yaml.string(), zone_known); });
   return out;
 }
 

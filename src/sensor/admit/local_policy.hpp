@@ -14,7 +14,7 @@ struct OwnersWish {
   std::optional<plan::LocalPolicy> policy;  // nothing: there is no file
   std::string complaint;                    // file:line:column: what is wrong; empty: nothing is
 };
-// `json` may be absent. `yaml`: empty: there is none for certain; else what cannot be read there may have said "no", be it a file that the owner named, a link that leads nowhere or a folder that cannot be entered.
+// Of each: empty: there is none for certain; else what cannot be read there may have said "no", be it a file that the owner named, a link that leads nowhere or a folder that cannot be entered.
 OwnersWish read_owners_wish(FileSystem& files, const std::filesystem::path& json, const std::filesystem::path& yaml);
 
 }  // namespace creance::sensor

@@ -24,7 +24,7 @@ constexpr std::array<uint16_t, kPhases> kLegal = {
     /* kSwapping   */ set_of(Phase::kProbation, Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
     /* kProbation  */ set_of(Phase::kSteady, Phase::kReturning, Phase::kSafeMode),
     /* kReturning  */ set_of(Phase::kSteady, Phase::kSafeMode, Phase::kReturning),
-    /* kSafeMode   */ set_of(Phase::kAnnouncing),
+    /* kSafeMode   */ set_of(Phase::kAnnouncing, Phase::kReturning),
 };
 
 EventKind kind_of(Reason reason) {
@@ -59,7 +59,8 @@ bool legal(Phase from, Phase to) { return (kLegal[static_cast<size_t>(from)] & b
 
 Activation::Activation(const ActivationSettings& settings, const ipc::BootId& boot_id, Remembered remembered)
     : settings_(settings), boot_id_(boot_id), marker_(std::move(remembered.marker)), session_(std::move(remembered.session)), held_back_(remembered.held_back),
-      ladder_(remembered.ladder), refusals_(remembered.refusals) {}
+      ladder_(remembered.ladder), refusals_(remembered.refusals), lifted_(remembered.lifted), refusals_lost_(remembered.refusals_lost), ladder_lost_(remembered.ladder_lost), marker_lost_(remembered.marker_lost),
+      sets_(std::move(remembered.sets)) {}
 
 void Activation::enter(Phase phase) {
   CHECK(legal(phase_, phase));
@@ -93,11 +94,13 @@ Actions Activation::begin(MonotonicTime now, WallTime wall) {
     turn.actions.push_back(ClearMarker{});
     marker_.reset();
   }
-  base_ = ladder_.sets[0];
-  while (base_ != kNoSet && refusals_.contains(base_)) {
-    drop_from_ladder(turn, base_);
-    base_ = ladder_.sets[0];
+  if (marker_lost_ && !ladder_lost_ && !(session_ && session_->clean_stop == 1)) {  // an attempt may have been under way, of any of them; what it did may be why the record is damaged
+    for (const Set& set : sets_)
+      if (std::find(ladder_.sets.begin(), ladder_.sets.begin() + ladder_.count, set) == ladder_.sets.begin() + ladder_.count && !refusals_.contains(set)) refuse(turn, set, Reason::kRecordsLost, "the record of an attempt was lost, and the last stop was not a clean one");
   }
+  for (size_t i = ladder_.count; i-- > 0;)
+    if (refusals_.contains(ladder_.sets[i])) drop_from_ladder(turn, ladder_.sets[i]);
+  base_ = rung();
   turn.actions.push_back(StartWorker{base_, milliseconds(0)});
   deadline_ = now + settings_.swap_max;
   return std::move(turn.actions);
@@ -114,7 +117,7 @@ ipc::SensorState Activation::state() const {
   switch (phase_) {
     case Phase::kStarting: return return_detail_.empty() ? ipc::SensorState::kSteady : ipc::SensorState::kReturning;
     case Phase::kSteady: return ipc::SensorState::kSteady;
-    case Phase::kAnnouncing: return ipc::SensorState::kAnnouncing;
+    case Phase::kAnnouncing: return careful() ? ipc::SensorState::kSafeMode : ipc::SensorState::kAnnouncing;
     case Phase::kMarking: case Phase::kRehearsing: case Phase::kSwapping: return ipc::SensorState::kRehearsing;
     case Phase::kProbation: return ipc::SensorState::kProbation;
     case Phase::kReturning: return ipc::SensorState::kReturning;
@@ -133,7 +136,7 @@ ipc::Text<72> Activation::name_of(const Set& set) const {
 }
 
 bool Activation::retains(const Set& set) const {
-  if (set == running_ || set == base_ || set == candidate_) return true;
+  if (set == running_ || set == base_ || set == candidate_ || careful()) return true;
   return std::find(ladder_.sets.begin(), ladder_.sets.begin() + ladder_.count, set) != ladder_.sets.begin() + ladder_.count;
 }
 
@@ -150,6 +153,7 @@ void Activation::on(Turn& turn, const AdmitAnswered& seen) {
       candidate_ = kNoSet;
       turn.actions.push_back(StopAnnouncing{});
       settle();
+    } else if (answer.remembered == 1 && lifted_.count > 0) {  // it has not heard yet what the owner lifted: this is asked again
     } else if (answer.grant_release == candidate_ && (answer.grant == ipc::GrantVerdict::kGo || answer.grant == ipc::GrantVerdict::kHold)) {
       take_grant(turn, answer);
     }
@@ -172,6 +176,8 @@ void Activation::take_grant(Turn& turn, const ipc::Admitted& answer) {
   marker.arm = arm_;
   marker.boot_id = boot_id_;
   marker_ = marker;
+  // A refusal that this disk has forgotten: restored to before it, or damaged.
+  if (answer.remembered == 1) refuse(turn, candidate_, Reason::kRemembered, answer.detail.view());
   enter(Phase::kMarking);
   turn.actions.push_back(StoreMarker{marker});
 }
@@ -197,9 +203,9 @@ void Activation::on(Turn& turn, const MarkerStored& seen) {
 
 void Activation::on(Turn& turn, const RehearsalEnded& seen) {
   if (phase_ != Phase::kRehearsing || seen.set != target()) return;  // of an attempt that is over
-  if (!seen.passed && seen.reason == Reason::kDamaged) {  // not at once again; then admit puts its files anew
+  if (!seen.passed && (seen.reason == Reason::kDamaged || seen.reason == Reason::kInterrupted)) {  // no word against it; not at once again, and admit puts damaged files anew
     no_marker_until_ = turn.now + settings_.marker_retry;
-    return give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, false);
+    return give_up(turn, seen.reason, seen.reason == Reason::kInterrupted ? EventKind::kRefused : kind_of(seen.reason), seen.detail, false);
   }
   if (!seen.passed) return give_up(turn, seen.reason, kind_of(seen.reason), seen.detail, true);
   enter(Phase::kSwapping);
@@ -254,13 +260,14 @@ void Activation::pass_probation(Turn& turn) {
     ladder.names[0] = candidate_name_;
     ladder.count = 1;
     for (size_t i = 0; i < ladder_.count && ladder.count < ipc::kRungsMax; ++i) {
-      if (ladder_.sets[i] == candidate_) continue;
+      if (ladder_.sets[i] == candidate_ || careful()) continue;  // what may have been refused is no place to return to
       ladder.sets[ladder.count] = ladder_.sets[i];
       ladder.names[ladder.count++] = ladder_.names[i];
     }
     ladder_ = ladder;
     base_ = candidate_;
     turn.actions.push_back(StoreLadder{ladder_});
+    found_again(turn);
   }
   turn.actions.push_back(ClearMarker{});
   turn.actions.push_back(Emit{EventKind::kProbationPassed, arm_release_, {}});  // not before the disk knows: a reboot between the two would return from what the server counts as good
@@ -271,6 +278,9 @@ void Activation::pass_probation(Turn& turn) {
 
 void Activation::on(Turn& turn, const Tick& seen) {
   while (!deaths_.empty() && turn.now - deaths_.front().at > std::max(settings_.deaths_window, settings_.stalls_window)) deaths_.pop_front();
+  // How long content takes to load or to rehearse is the time that the process for it had.
+  if (loaded_by_) *loaded_by_ += seen.starved;
+  if (deadline_ && phase_ != Phase::kProbation) *deadline_ += seen.starved;
   if (loaded_by_ && turn.now >= *loaded_by_) return trouble(turn, EventKind::kWorkerStall, Reason::kWorkerStall, "the worker did not load the content in time");
   if (!deadline_ || turn.now < *deadline_) return;
   switch (phase_) {
@@ -301,7 +311,8 @@ void Activation::trouble(Turn& turn, EventKind kind, Reason reason, const std::s
   const bool of_candidate = arm_ == Arm::kGo && (phase_ == Phase::kSwapping || phase_ == Phase::kProbation);
   const Set blamed = of_candidate ? candidate_ : base_;
   // Killed: held against content that is being tried, if it was being loaded or evaluated; never against what passed probation.
-  const bool shown = cause == Cause::kItself || (cause == Cause::kKilled && of_candidate && (running_ != candidate_ || channel != kNoSet));
+  const bool stopped = kind == EventKind::kWorkerStall;  // by somebody: no content does that
+  const bool shown = cause == Cause::kItself || (cause == Cause::kKilled && of_candidate && !stopped && (running_ != candidate_ || channel != kNoSet));
   running_ = kNoSet;
   loaded_by_.reset();
   if (!shown) {
@@ -360,14 +371,59 @@ void Activation::on(Turn& turn, const OwnerReturns& seen) {
 }
 
 void Activation::on(Turn& turn, const OwnerRetries& seen) {
+  if (seen.refused == kNoSet) return;
+  // The server remembers what was refused here, and holds it back for a host that has forgotten it: it is told in any case, and until it has it.
+  ipc::Lifted lifted;
+  const size_t first = lifted_.contains(seen.refused) || lifted_.count < ipc::kRefusalsMax ? 0 : 1;
+  for (size_t i = first; i < lifted_.count; ++i)
+    if (lifted_.list[i] != seen.refused) lifted.list[lifted.count++] = lifted_.list[i];
+  lifted.list[lifted.count++] = seen.refused;
+  lifted_ = lifted;
+  turn.actions.push_back(StoreLifted{lifted_});  // first: one that is told twice does no harm, one that is not told at all does
   ipc::Refusals next;
   next.deny_version = refusals_.deny_version;
   for (size_t i = 0; i < refusals_.count; ++i)
     if (refusals_.list[i].release != seen.refused) next.list[next.count++] = refusals_.list[i];
-  if (next.count == refusals_.count) return;
-  refusals_ = next;
-  turn.actions.push_back(StoreRefusals{refusals_});
+  if (next.count != refusals_.count) {
+    refusals_ = next;
+    turn.actions.push_back(StoreRefusals{refusals_});
+  }
+  if (held_back_) {  // maybe only because the server remembered it; if not, it says hold once more
+    held_back_.reset();
+    turn.actions.push_back(StoreHeldBack{});
+  }
   turn.actions.push_back(Emit{EventKind::kRefusalLifted, seen.refused, "the host's owner"});
+}
+
+void Activation::on(Turn& turn, const LiftTold& seen) { forget_lift(turn, seen.refused); }
+
+void Activation::forget_lift(Turn& turn, const Set& set) {
+  ipc::Lifted next;
+  for (size_t i = 0; i < lifted_.count; ++i)
+    if (lifted_.list[i] != set) next.list[next.count++] = lifted_.list[i];
+  if (next.count == lifted_.count) return;
+  lifted_ = next;
+  turn.actions.push_back(StoreLifted{lifted_});
+}
+
+bool Activation::can_trust() const { return careful() && (phase_ == Phase::kSafeMode || phase_ == Phase::kAnnouncing || phase_ == Phase::kSteady); }
+
+void Activation::on(Turn& turn, const OwnerTrusts&) {
+  if (!can_trust()) return;
+  found_again(turn);
+  if (ladder_.count == 0) return;
+  if (phase_ == Phase::kAnnouncing) turn.actions.push_back(StopAnnouncing{});
+  candidate_ = kNoSet;
+  base_ = rung();
+  enter(Phase::kReturning);
+  deadline_ = turn.now + settings_.swap_max;
+  turn.actions.push_back(SwapTo{base_});
+}
+
+void Activation::found_again(Turn& turn) {
+  if (!careful()) return;
+  refusals_lost_ = ladder_lost_ = false;
+  turn.actions.push_back(StoreLost{});
 }
 
 void Activation::restart(Turn& turn) {
@@ -400,6 +456,7 @@ void Activation::refuse(Turn& turn, const Set& set, Reason reason, std::string_v
   entry.detail.assign(detail);
   refusals_ = next;
   turn.actions.push_back(StoreRefusals{refusals_});
+  forget_lift(turn, set);
   turn.actions.push_back(Emit{EventKind::kContentRefused, set, with_reason(reason, detail)});
   drop_from_ladder(turn, set);
 }
@@ -453,7 +510,7 @@ void Activation::go_back(Turn& turn, Reason reason, std::string_view detail, boo
   }
   if (phase_ == Phase::kAnnouncing) turn.actions.push_back(StopAnnouncing{});
   returning_from_ = phase_ == Phase::kProbation || phase_ == Phase::kSwapping ? target() : base_;
-  base_ = ladder_.sets[0];
+  base_ = rung();
   candidate_ = kNoSet;
   return_detail_ = with_reason(reason, detail);
   enter(phase_ == Phase::kStarting ? Phase::kStarting : Phase::kReturning);
@@ -464,7 +521,7 @@ void Activation::go_back(Turn& turn, Reason reason, std::string_view detail, boo
 
 void Activation::settle() {
   // Without content a host that never had any is merely new; one that lost it says so.
-  const bool empty = base_ == kNoSet && (refusals_.count > 0 || !return_detail_.empty() || phase_ == Phase::kSafeMode);
+  const bool empty = base_ == kNoSet && (refusals_.count > 0 || !return_detail_.empty() || phase_ == Phase::kSafeMode || careful());
   if (empty && phase_ != Phase::kSafeMode) enter(Phase::kSafeMode);
   else if (!empty) enter(Phase::kSteady);
 }

@@ -11,7 +11,7 @@
 //   kSwapping     kProbation, kSteady, kReturning, kSafeMode
 //   kProbation    kSteady, kReturning, kSafeMode
 //   kReturning    kSteady, kSafeMode, kReturning (next rung)
-//   kSafeMode     kAnnouncing                                   no content; still takes what is offered
+//   kSafeMode     kAnnouncing, kReturning                       no content; still takes what is offered, or (the owner says so) what is kept
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -58,11 +58,21 @@ struct Remembered {
   std::optional<ipc::Pause> pause;
   ipc::Ladder ladder;
   ipc::Refusals refusals;
+  ipc::Lifted lifted;
+  // Both copies of the record were damaged or are missing, now or in a run before, and nothing has come since that tells what stood there.
+  bool refusals_lost = false, ladder_lost = false;
+  bool marker_lost = false;                                                       // now
+  std::vector<Set> sets;                                                          // that lie on the disk
 };
 
 // --- what happened
 
-struct Tick { bool lively = true; };                                              // false: the worker has given no sign of life lately, without being a stall yet
+// `lively` false: the worker has given no sign of life lately, without being a stall yet. `starved`: of the time since the last one, how much the process that is waited for wanted to
+// work and could not: it got no processor, was stopped, or this process itself was not woken. That is not held against content.
+struct Tick {
+  bool lively = true;
+  milliseconds starved{0};
+};
 struct AdmitAnswered { ipc::Admitted answer; };
 struct MarkerStored { bool stored = false; std::string detail; };                 // answers StoreMarker
 struct RehearsalEnded { Set set{}; bool passed = false; Reason reason = Reason::kNone; std::string detail; };
@@ -78,8 +88,10 @@ enum class Cause : uint8_t {
 struct WorkerDied { std::string detail; Set channel{}; Reason reason = Reason::kWorkerCrash; Cause cause = Cause::kItself; };
 struct WorkerStalled { std::string detail; Set channel{}; Cause cause = Cause::kItself; };
 struct OwnerReturns { std::string detail; };                                      // the host's owner wants back to the good set before this one
-struct OwnerRetries { Set refused{}; };                                           // and forgets a refusal
-using Observation = std::variant<Tick, AdmitAnswered, MarkerStored, RehearsalEnded, WorkerActivated, WorkerRefused, WorkerDied, WorkerStalled, OwnerReturns, OwnerRetries>;
+struct OwnerRetries { Set refused{}; };                                           // and forgets a refusal, here and at the server
+struct OwnerTrusts {};                                                            // what is kept may run although records were lost
+struct LiftTold { Set refused{}; };                                               // the server has it
+using Observation = std::variant<Tick, AdmitAnswered, MarkerStored, RehearsalEnded, WorkerActivated, WorkerRefused, WorkerDied, WorkerStalled, OwnerReturns, OwnerRetries, OwnerTrusts, LiftTold>;
 
 // --- what to do
 
@@ -88,14 +100,16 @@ struct StopAnnouncing {};
 struct StoreMarker { ipc::Marker marker; };
 struct StoreLadder { ipc::Ladder ladder; };
 struct StoreRefusals { ipc::Refusals refusals; };
-struct StoreHeldBack { ipc::HeldBack held_back; };
+struct StoreHeldBack { ipc::HeldBack held_back; };       // of no release: none is
+struct StoreLifted { ipc::Lifted lifted; };
+struct StoreLost { bool refusals = false, ladder = false; };
 struct ClearMarker {};                                   // only when every store before it has succeeded
 struct StartRehearsal { Set set{}; };
 struct EndRehearsal {};                                  // kill what is left of it
 struct SwapTo { Set set{}; };                            // message to the live worker
 struct StartWorker { Set set{}; milliseconds delay{0}; };  // ends the present one, starts anew with this set
 struct Emit { EventKind kind{}; Set release{}; std::string detail; std::string rule_id{}; };
-using Action = std::variant<StartAnnouncing, StopAnnouncing, StoreMarker, StoreLadder, StoreRefusals, StoreHeldBack, ClearMarker, StartRehearsal, EndRehearsal, SwapTo, StartWorker, Emit>;
+using Action = std::variant<StartAnnouncing, StopAnnouncing, StoreMarker, StoreLadder, StoreRefusals, StoreHeldBack, StoreLifted, StoreLost, ClearMarker, StartRehearsal, EndRehearsal, SwapTo, StartWorker, Emit>;
 using Actions = std::vector<Action>;
 
 class Activation {
@@ -111,6 +125,7 @@ class Activation {
   const Set& running() const { return running_; }        // what the live worker said that it runs
   const Set& lkg() const { return ladder_.sets[0]; }     // kNoSet: none
   const Set& candidate() const { return candidate_; }
+  Set rehearsed() const { return target(); }             // while it rehearses
   Arm arm() const { return arm_; }                       // of the last grant that was acted on, also after its end
   const Set& arm_release() const { return arm_release_; }
   milliseconds arm_age(MonotonicTime now) const;
@@ -120,6 +135,11 @@ class Activation {
   ipc::Text<72> name_of(const Set& set) const;
   bool retains(const Set& set) const;                    // its files must stay on disk
   bool can_return() const;                               // OwnerReturns would do something
+  bool can_trust() const;                                // OwnerTrusts would, now
+  const ipc::Lifted& lifted() const { return lifted_; }
+  bool refusals_lost() const { return refusals_lost_; }
+  bool ladder_lost() const { return ladder_lost_; }
+  bool careful() const { return refusals_lost_ || ladder_lost_; }  // nothing that is kept is run or swept
   // When step() must be called again at the latest, even if nothing happens.
   std::optional<MonotonicTime> deadline() const { return !loaded_by_ || (deadline_ && *deadline_ < *loaded_by_) ? deadline_ : loaded_by_; }
 
@@ -135,6 +155,8 @@ class Activation {
   void on(Turn& turn, const WorkerStalled& seen);
   void on(Turn& turn, const OwnerReturns& seen);
   void on(Turn& turn, const OwnerRetries& seen);
+  void on(Turn& turn, const OwnerTrusts& seen);
+  void on(Turn& turn, const LiftTold& seen);
 
   void enter(Phase phase);
   void settle();                                                                // steady, or safe mode without content
@@ -148,6 +170,9 @@ class Activation {
   void drop_from_ladder(Turn& turn, const Set& set);
   void apply_standing(Turn& turn, const ipc::Admitted& answer);
   void lift(Turn& turn, const ipc::Admitted& answer);
+  void forget_lift(Turn& turn, const Set& set);
+  void found_again(Turn& turn);                                                 // what records that were lost would have told is known again
+  Set rung() const { return careful() ? kNoSet : ladder_.sets[0]; }             // where a return leads
   Set target() const { return arm_ == Arm::kGo ? candidate_ : base_; }
 
   ActivationSettings settings_;
@@ -157,6 +182,9 @@ class Activation {
   std::optional<ipc::HeldBack> held_back_;
   ipc::Ladder ladder_;
   ipc::Refusals refusals_;
+  ipc::Lifted lifted_;
+  bool refusals_lost_, ladder_lost_, marker_lost_;
+  std::vector<Set> sets_;            // on the disk when this run began
 
   Phase phase_ = Phase::kStarting;
   bool begun_ = false;
@@ -183,17 +211,17 @@ class Activation {
   std::deque<Death> deaths_;
 };
 
-// Is the worker stuck? Judged by its own CPU time and its progress, so that a starved machine does not refuse good content.
+// Is the worker stuck? Judged by its own CPU time, the time for which it got none, and its progress, so that a starved machine does not refuse good content.
 class StallJudge {
  public:
   struct Settings {
     milliseconds busy_max{5'000};     // CPU time spent since its last sign of life
-    milliseconds silent_max{60'000};  // without a sign of life, while this process was scheduled on time
+    milliseconds silent_max{60'000};  // without a sign of life, less the time for which it was starved
     milliseconds lively_max{5'000};   // silent no longer than this: nothing to wait for
   };
   explicit StallJudge(Settings settings) : settings_(settings) {}
   void alive(MonotonicTime now, std::chrono::nanoseconds cpu);  // a sign of life came
-  void late(milliseconds by) { starved_ += by; }                // this process itself was woken so much too late
+  void starved(milliseconds by) { starved_ += by; }             // as Tick has it
   bool stalled(MonotonicTime now, std::chrono::nanoseconds cpu) const;
   bool lively(MonotonicTime now) const { return now - seen_ - starved_ < settings_.lively_max; }
 

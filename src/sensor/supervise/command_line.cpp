@@ -16,7 +16,7 @@ struct Command {
 };
 constexpr std::string_view kOkOr2Or3 = "0 ok, 2 something cannot be read or reached, 3 usage or configuration";
 constexpr std::string_view kShown = "0 ok, 1 no sensor runs there, or it has written nothing for 30 s, 2 something cannot be read, 3 usage";
-constexpr std::string_view kOrdered = "0 carried out, or waits for the sensor's start, 2 it cannot be written, 3 usage";
+constexpr std::string_view kOrdered = "0 carried out, 1 waits: no sensor runs there, or it has not taken it within 5 s, 2 it cannot be written, 3 usage, 4 there was nothing to do, 5 the sensor does not carry it out now";
 constexpr Command kCommands[] = {
     {"enrol", "--state --server --token", "makes this sensor's key and has the server draw its id", "creance-sensor enrol --state /var/lib/creance --server https://creance.example:8443 --token TOKEN --root root.json", kOkOr2Or3},
     {"run", "--state", "watches this host, until SIGTERM; needs --live, --events FILE, or both (FILE is replayed where this host cannot be watched)", "creance-sensor run --state /var/lib/creance --live", kOkOr2Or3},
@@ -24,9 +24,9 @@ constexpr Command kCommands[] = {
     {"why", "--state", "what was refused, held, suspended and done lately, and for which reason", "creance-sensor why --state /var/lib/creance", kShown},
     {"doctor", "--state", "looks at this sensor's folder and host, and says what is wrong and how to mend it; run it as root", "creance-sensor doctor --state /var/lib/creance", "0 nothing is wrong, 2 something is, or could not be looked at for want of rights, 3 usage"},
     {"pause", "--state", "nothing new is taken for so long; what runs goes on, and denials still reach it", "creance-sensor pause --state /var/lib/creance --for 12h --reason maintenance", kOrdered},
-    {"resume", "--state", "ends a pause", "creance-sensor resume --state /var/lib/creance", kOrdered},
+    {"resume", "--state", "ends a pause; after records were lost (creance-sensor doctor), lets what is kept run", "creance-sensor resume --state /var/lib/creance", kOrdered},
     {"return", "--state", "back to the good content before this one, which is refused from now on", "creance-sensor return --state /var/lib/creance --reason 'it is slow'", kOrdered},
-    {"retry", "--state --digest", "lifts this host's refusal of a release or channel file", "creance-sensor retry --state /var/lib/creance --digest HEX", kOrdered},
+    {"retry", "--state --digest", "lifts the refusal of a release or channel file, of this host and of what the server remembers of it", "creance-sensor retry --state /var/lib/creance --digest HEX", kOrdered},
     {"completion", "", "completion script for a shell: bash, zsh or fish", "source <(creance-sensor completion bash)", "0 ok, 3 usage"},
     {"man", "", "the manual page, for man(1)", "creance-sensor man | man -l -", "0 ok, 3 usage"},
 };

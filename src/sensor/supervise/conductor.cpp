@@ -3,28 +3,48 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sensor/supervise/span_text.hpp"
 
 namespace creance::sensor {
 
 void Conductor::start(const ipc::BootId& boot_id) {
-  boot_id_ = boot_id;
-  std::string complaints;
-  Remembered remembered = store_.load(complaints);
-  last_stop_was_clean_ = !remembered.session || remembered.session->clean_stop == 1;
+  session_ = {.boot_id = boot_id};
+  Store::Loaded loaded = store_.load(hands_.sets_there());
+  Remembered& remembered = loaded.remembered;
+  last_stop_was_clean_ = !loaded.session_lost && (!remembered.session || remembered.session->clean_stop == 1);
   pause_ = remembered.pause.value_or(ipc::Pause{});
-  pause_seen_ = pause_kept_ = clock_.monotonic();
-  if (!complaints.empty()) hands_.note("damaged record: " + complaints);
-  activation_.emplace(settings_.activation, boot_id_, std::move(remembered));
+  pause_seen_ = pause_kept_ = waited_seen_ = ticked_ = clock_.monotonic();
+  const auto found = [this](const std::string& text) { damage_ += (damage_.empty() ? "" : "; ") + text; };
+  if (!loaded.lost.empty()) found("lost with their copies: " + loaded.lost);
+  if (remembered.refusals_lost) found("what this host refused is not known");
+  if (remembered.ladder_lost) found("which content passed its probation here is not known");
+  if (remembered.refusals_lost || remembered.ladder_lost) found("nothing that is kept runs, and nothing is cleared away, until content that the server grants has passed its probation, or `creance-sensor resume`");
+  activation_.emplace(settings_.activation, boot_id, std::move(remembered));
+  session_.refusals_lost = activation_->refusals_lost();
+  session_.ladder_lost = activation_->ladder_lost();
   const Actions actions = activation_->begin(clock_.monotonic(), clock_.wall());
   reserve();
-  if (const auto stored = store_.store(ipc::Session{boot_id_, 0, {}}); !stored) hands_.note("cannot record this run: " + stored.error().detail);
+  if (const auto stored = keep_session(); !stored) hands_.note("cannot record this run: " + stored.error().detail);
+  if (loaded.pause_lost) {  // the owner may have wanted nothing new
+    pause_.remaining_ms = static_cast<uint64_t>(settings_.pause_lost.count());
+    pause_.reason.assign("its record was lost; `creance-sensor resume` ends it");
+    store_.store(pause_);
+    found(fmt::format("nothing new is taken for {}, in case that the owner had paused this host", span_text(pause_.remaining_ms)));
+  }
+  if (!loaded.restored.empty()) found("restored from their copies: " + loaded.restored);
+  if (!damage_.empty()) hands_.damaged(damage_);
   carry_out(actions);
   admit_wanted_ = !settings_.offline;
 }
 
-Status Conductor::stop() { return store_.store(ipc::Session{boot_id_, 1, {}}); }
+Status Conductor::keep_session() { return store_.store(session_); }
+
+Status Conductor::stop() {
+  session_.clean_stop = 1;
+  return keep_session();
+}
 
 // --- the state machine's actions
 
@@ -51,6 +71,16 @@ void Conductor::perform(const StartAnnouncing& wanted) {
 void Conductor::perform(const StopAnnouncing&) {
   announcing_ = kNoSet;
   hands_.announce(kNoSet, activation_->running());
+}
+
+void Conductor::perform(const StoreLost& wanted) {
+  session_.refusals_lost = wanted.refusals;
+  session_.ladder_lost = wanted.ladder;
+  (void)keep_session().has_value();  // tried again
+  if (!wanted.refusals && !wanted.ladder) {
+    damage_.clear();
+    hands_.note("content runs here that was granted after the records were lost, or that the owner trusts: what is lost is not needed any more");
+  }
 }
 
 void Conductor::perform(const StoreMarker& wanted) {  // the last of its batch: the answer goes back at once
@@ -99,6 +129,7 @@ void Conductor::worker_refused(const Set& set, Reason reason, const std::string&
 void Conductor::worker_ended(const std::string& how, Reason reason, Cause cause) { feed(WorkerDied{how, hands_.worker_channel(), reason, cause}); }
 
 void Conductor::rehearsal_ended(const Set& set, bool passed, Reason reason, const std::string& detail) {
+  if (reason == Reason::kInterrupted) reason = Reason::kNone;  // not its own to say
   feed(RehearsalEnded{set, passed, passed ? Reason::kNone : reason == Reason::kNone ? Reason::kRehearsalFailed : reason, detail});
 }
 
@@ -106,6 +137,7 @@ void Conductor::admit_answered(const ipc::Admitted& answer) {
   const std::string detail(answer.detail.view());
   if (detail != admit_detail_ && !detail.empty()) hands_.note("admit: " + detail);
   admit_detail_ = detail;
+  unread_ = std::string(answer.unread.view());
   const ipc::Ladder& ladder = activation_->ladder();
   if (asked_.running != activation_->running() || asked_.ladder.count != ladder.count || asked_.ladder.sets != ladder.sets) {
     admit_wanted_ = true;  // the answer to a question that is no longer asked
@@ -122,8 +154,9 @@ void Conductor::grant_came(const Set& release) {
   if (release == announcing_) spool_changed();
 }
 
-std::string Conductor::order(const ipc::Order& order) {
+OrderOutcome Conductor::order(const ipc::Order& order) {
   using What = ipc::Order::What;
+  using Came = ipc::OrderAnswer::What;
   const std::string reason = order.reason.view().empty() ? std::string("the host's owner") : "the host's owner: " + std::string(order.reason.view());
   switch (order.what) {
     case What::kPause:
@@ -132,21 +165,34 @@ std::string Conductor::order(const ipc::Order& order) {
       pause_seen_ = pause_kept_ = clock_.monotonic();
       store_.store(pause_);
       spool_changed();
-      return fmt::format("new content is paused for {} ({})", span_text(order.pause_ms), reason);
-    case What::kResume:
-      pause_ = {};
-      store_.store(pause_);
+      return {Came::kDone, fmt::format("new content is paused for {} ({})", span_text(order.pause_ms), reason)};
+    case What::kResume: {
+      const bool paused = pause_.remaining_ms > 0, careful = activation_->careful();
+      if (paused) {
+        pause_ = {};
+        store_.store(pause_);
+      }
+      if (careful && !activation_->can_trust()) return {Came::kRefused, "records were lost, and content is being tried just now: say it again when that is over (creance-sensor status)"};
+      if (careful) feed(OwnerTrusts{});
       spool_changed();
-      return fmt::format("the pause is over ({})", reason);
+      if (!paused && !careful) return {Came::kNothingToDo, "not paused by `creance-sensor pause`: there is nothing to resume"};
+      return {Came::kDone, fmt::format("{}{}{} ({})", paused ? "the pause is over" : "", paused && careful ? "; " : "", careful ? "what is kept is trusted although records were lost" : "", reason)};
+    }
     case What::kReturn:
-      if (!activation_->can_return()) return "there is no older good content to return to";
+      if (!activation_->can_return()) {
+        if (activation_->ladder().count < 2) return {Came::kNothingToDo, "there is no older good content to return to"};
+        return {Came::kRefused, fmt::format("nothing is returned from while the sensor is {}: say it again when it is steady (creance-sensor status)", to_string(activation_->phase()))};
+      }
       feed(OwnerReturns{reason});
-      return fmt::format("returns to older content ({})", reason);
+      return {Came::kDone, fmt::format("returns to older content ({})", reason)};
     case What::kRetry: {
       const bool known = activation_->refusals().contains(order.release);
+      const std::string digest = to_hex(order.release).substr(0, 12);
       feed(OwnerRetries{order.release});
-      if (known) spool_changed();
-      return fmt::format("{} {}", to_hex(order.release).substr(0, 12), known ? "is not refused any more (" + reason + ")" : std::string("is not refused here"));
+      spool_changed();
+      const std::string_view told = settings_.offline ? "" : "; the server is told, which may remember a refusal";
+      if (known) return {Came::kDone, fmt::format("{} is not refused any more ({}){}", digest, reason, told)};
+      return {Came::kNothingToDo, fmt::format("{} is not refused here: nothing to lift{}", digest, told)};
     }
   }
   return {};
@@ -181,15 +227,45 @@ void Conductor::ask_admit() {
 void Conductor::reserve() {
   const auto held = store_.reserve();
   if (!held && !reserve_due_) hands_.note(held.error().detail + ": nothing new is activated until it is");
-  if (held && reserve_due_) hands_.note("space is reserved for the sensor's records again");
+  if (held && reserve_due_) {
+    hands_.note("space is reserved for the sensor's records again");
+    (void)keep_session().has_value();  // and what was written without it is there twice again
+  }
   reserve_due_.reset();
   if (!held) reserve_due_ = clock_.monotonic() + settings_.reserve_every;
 }
 
 // --- time
 
+// For a processor, as the kernel counts it; and this process itself, where the whole machine had none. Looked at now and then: each look costs some system calls.
+Conductor::Starved Conductor::starved(MonotonicTime now) {
+  constexpr MonotonicTime kEvery{250};
+  const milliseconds passed = now - waited_seen_;
+  if (passed < kEvery) return {};
+  waited_seen_ = now;
+  const milliseconds late = std::exchange(late_, milliseconds(0));
+  const auto of = [&](milliseconds waited, milliseconds& before) {
+    const milliseconds grown = waited - std::exchange(before, waited);
+    return std::min(passed, std::max(late, grown < milliseconds(0) ? waited : grown));  // less than before: another process
+  };
+  return {hands_.worker_lives() ? of(hands_.worker_waited(), worker_waited_) : late, activation_->phase() == Phase::kRehearsing ? of(hands_.rehearsal_waited(), rehearsal_waited_) : late};
+}
+
+// To the state machine, and what is stopped cannot work either. For how long it may be, the judge of stalls says of a worker; of a rehearsal its own limit.
+void Conductor::tick(MonotonicTime now, const Starved& starved) {
+  const milliseconds passed = now - std::exchange(ticked_, now);
+  const bool rehearses = activation_->phase() == Phase::kRehearsing, stopped = rehearses ? hands_.rehearsal_stopped() : hands_.worker_lives() && hands_.worker_stopped();
+  feed(Tick{!hands_.worker_lives() || stall_.lively(now), stopped ? passed : rehearses ? starved.rehearsal : starved.worker});
+  rehearsal_stopped_ = rehearses && stopped ? rehearsal_stopped_ + passed : milliseconds(0);
+  if (rehearsal_stopped_ <= settings_.activation.rehearsal_max) return;
+  rehearsal_stopped_ = milliseconds(0);
+  feed(RehearsalEnded{activation_->rehearsed(), false, Reason::kInterrupted, "stopped by a signal"});
+}
+
 void Conductor::timers() {
   const MonotonicTime now = clock_.monotonic();
+  const Starved starved = this->starved(now);
+  stall_.starved(starved.worker);
   if (worker_due_ && now >= *worker_due_) start_worker();
   if (admit_deadline_ && now >= *admit_deadline_ && hands_.admit_lives()) {
     hands_.note("admit did not answer in time and is ended");
@@ -209,7 +285,7 @@ void Conductor::timers() {
     hands_.end_worker();
     feed(WorkerStalled{cause == Cause::kKilled ? "stopped by a signal" : "no sign of life", hands_.worker_channel(), cause});
   }
-  feed(Tick{!hands_.worker_lives() || stall_.lively(now)});
+  tick(now, starved);
   spend_pause(now);
   if (reserve_due_ && now >= *reserve_due_) reserve();
   if (store_.pending() && now >= retry_due_) {

@@ -1,4 +1,5 @@
-// creance-sensor: enrol, run, status, why, doctor, and the orders of the host's owner. Exit codes: 0 ok, 1 what status or why shows is old (nothing runs there, or nothing is written any more), 2 something cannot be read or reached, 3 usage or configuration.
+// creance-sensor: enrol, run, status, why, doctor, and the orders of the host's owner. Exit codes: 0 ok, 1 what status or why shows is old (nothing runs there, or nothing is written any more) or an order waits, 2 something cannot be read or reached,
+// 3 usage or configuration, 4 an order found nothing to do, 5 the sensor does not carry it out now.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include "sensor/supervise/launcher.hpp"
 #include "sensor/supervise/enrolment.hpp"
 #include "sensor/supervise/running.hpp"
+#include "sensor/supervise/span_text.hpp"
 #include "sensor/supervise/supervisor.hpp"
 
 namespace creance::sensor {
@@ -135,7 +137,7 @@ int show_fields(const CommandLine& given, FileSystem& files) {
   if (!sight) return complain({sight.error().code, fmt::format("no status: {} (is the sensor running on this folder?)", sight.error().detail)});
   const char* form = given.json ? "json" : ::isatty(STDOUT_FILENO) == 1 && ::getenv("NO_COLOR") == nullptr ? "colours" : "text";
   std::vector<std::string> arguments = {"--fields", form, "--input", std::string(sight->input.view()), "--name", std::string(sight->collector.view()), "--set", to_hex(sight->running)};
-  if (const auto refusals = ipc::read_record<ipc::Refusals>(files, state / "state/refusals.bin"))
+  if (const auto refusals = ipc::read_kept<ipc::Refusals>(files, state / "state/refusals.bin").value)
     for (size_t i = 0; i < refusals->count; ++i) arguments.insert(arguments.end(), {"--without", to_hex(refusals->list[i].release)});
   const ipc::Descriptor sets(::open((state / "sets").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!sets) return complain(os::errno_error(errno, "cannot open", state / "sets"));
@@ -173,6 +175,20 @@ std::string order_name(const std::vector<std::string>& waiting) {
   return fmt::format("{:015}-{}.bin", number, to_hex(random));
 }
 
+void print_waiting(FileSystem& files, const std::filesystem::path& orders) {
+  constexpr size_t kShown = 16;
+  size_t waiting = 0;
+  for (const std::string& name : files.list(orders).value_or(std::vector<std::string>())) {
+    const auto order = name.ends_with(".bin") ? ipc::read_record<ipc::Order>(files, orders / name) : Result<ipc::Order>(fail(ErrorCode::kNotFound, ""));
+    if (!order || ++waiting > kShown) continue;
+    using What = ipc::Order::What;
+    const std::string_view reason = order->reason.view();
+    const std::string what = order->what == What::kPause ? "pause for " + span_text(order->pause_ms) : order->what == What::kResume ? "resume" : order->what == What::kReturn ? "return" : "retry " + to_hex(order->release).substr(0, 12);
+    fmt::print("  {}{}{}{}\n", what, reason.empty() ? "" : " (", reason, reason.empty() ? "" : ")");
+  }
+  if (waiting > kShown) fmt::print("  and {} more\n", waiting - kShown);
+}
+
 int order(const CommandLine& given, FileSystem& files, ipc::Order::What what) {
   ipc::Order order;
   order.what = what;
@@ -198,11 +214,26 @@ int order(const CommandLine& given, FileSystem& files, ipc::Order::What what) {
     if (waits()) return complain({ErrorCode::kNoSpace, fmt::format("{}; and the one order that there is room for was not carried out yet", written.error().detail)});
     if (!os::RealReservedFiles().write(path, ipc::to_record(order))) return complain(written.error());
   }
+  // What came of it lies beside where it lay.
+  const std::filesystem::path beside_it = std::filesystem::path(path) += ipc::kAnswerSuffix;
   const auto runs = sensor_runs(given.state);
   const bool none_runs = runs && !*runs;
-  for (int i = 0; !none_runs && i < 50 && waits(); ++i) ::poll(nullptr, 0, 100);
-  fmt::print("{}\n", !waits() ? "carried out; creance-sensor why says what came of it" : none_runs ? "no sensor runs on this folder: it is carried out when one starts" : "the sensor has not taken it yet; it is carried out when it does");
-  return 0;
+  for (int i = 0; !none_runs && i < 50; ++i) {
+    if (const auto answer = ipc::read_record<ipc::OrderAnswer>(files, beside_it)) {
+      (void)files.remove(beside_it).has_value();
+      fmt::print("{}\n", answer->text.view());
+      using Came = ipc::OrderAnswer::What;
+      return answer->what == Came::kDone ? 0 : answer->what == Came::kNothingToDo ? 4 : 5;
+    }
+    ::poll(nullptr, 0, 100);
+  }
+  if (!none_runs && !waits()) {
+    fmt::print("taken, and what came of it could not be written (is the disk full?): creance-sensor why says it\n");
+    return 0;
+  }
+  fmt::print("{}; what waits, in this order:\n", none_runs ? "no sensor runs on this folder: it is carried out when one starts" : "the sensor has not taken it yet; it is carried out when it does");
+  print_waiting(files, orders);
+  return 1;
 }
 
 int print(const std::string& text) {

@@ -79,10 +79,12 @@ class Examination {
   }
   template <class T>
   std::optional<T> record(const char* name) {
-    const auto value = ipc::read_record<T>(files_, options_.state / "state" / name);
-    if (value) return *value;
-    if (value.error().code != ErrorCode::kNotFound) wrong("records", value.error().detail + "; the sensor counts it as absent and writes it anew");
-    return std::nullopt;
+    const auto kept = ipc::read_kept<T>(files_, options_.state / "state" / name);
+    if (!kept.damage.empty() && kept.generation.value_or(0) > 0) note("records", fmt::format("{}: {}; its copy is whole, and the sensor goes on with that", name, kept.damage));
+    else if (kept.missing && kept.generation.value_or(0) > 0) note("records", fmt::format("{} is missing; its copy is whole, and the sensor goes on with that", name));
+    else if (kept.missing && all_there_) wrong("records", fmt::format("{} and its copy are missing: at its next start the sensor says what follows, and is careful", name));
+    else if (!kept.damage.empty()) wrong("records", fmt::format("{}: {}; its copy says nothing either: at its next start the sensor says what follows, and is careful", name, kept.damage));
+    return kept.value;
   }
 
   void enrolment() {
@@ -111,12 +113,17 @@ class Examination {
   }
   void records() {
     const auto session = record<ipc::Session>("session.bin");
+    all_there_ = session && session->kept == 1;
+    if (session && (session->refusals_lost == 1 || session->ladder_lost == 1))
+      wrong("records", fmt::format("lost: {}{}{}; nothing that is kept runs until content that the server grants has passed its probation; creance-sensor resume lets it run", session->refusals_lost == 1 ? "what this host refused" : "",
+                                   session->refusals_lost + session->ladder_lost == 2 ? ", " : "", session->ladder_lost == 1 ? "which content is good" : ""));
     if (const auto marker = record<ipc::Marker>("marker.bin")) note("records", fmt::format("an attempt of {} is under way, or ended with its machine: the next start returns from it", to_hex(marker->release).substr(0, 12)));
     else if (session) ok("records", "no attempt is under way");
     if (session && !runs_ && session->clean_stop == 1) ok("records", "the last stop was a clean one");
     if (session && !runs_ && session->clean_stop == 0) note("records", "the last stop was not a clean one: the sensor was killed, or the machine went down under it; the next start tells the server");
     if (const auto pause = record<ipc::Pause>("pause.bin"); pause && pause->remaining_ms > 0) note("pause", fmt::format("new content is paused for another {}; creance-sensor resume ends it", span_text(pause->remaining_ms)));
     const auto refusals = record<ipc::Refusals>("refusals.bin");
+    if (const auto lifted = record<ipc::Lifted>("lifted.bin"); lifted && lifted->count > 0) note("lifted", fmt::format("{} refusals that the owner lifted are not known to the server yet", lifted->count));
     for (size_t i = 0; refusals && i < refusals->count; ++i)
       note("refused", fmt::format("{}: {} ({}); creance-sensor retry lifts it", to_hex(refusals->list[i].release), to_string(refusals->list[i].reason), refusals->list[i].detail.view()));
     if (const auto orders = files_.list(options_.state / "state/orders"); orders) {
@@ -172,25 +179,25 @@ class Examination {
     else note("host", "no kernel types (BTF): no eBPF collector; the process connector is used instead");
   }
 
-  // What the file says is admit's to judge; its last answer stands in the status.
+  // What the owner's files say is admit's to judge; the sensor keeps its last answer.
   void policy() {
+    const fs::path local = options_.state / "local.json";
+    if (const auto bytes = files_.read(local, 65'536); !bytes && !is_absent(local)) wrong("policy", bytes.error().detail + "; nothing new is taken while it may say no and cannot be read: let it be read, or remove it (a link that leads nowhere too)");
+    if (const auto sight = ipc::read_record<ipc::Sight>(files_, options_.state / "state/sight.bin"); sight && !sight->unread.view().empty())
+      return wrong("policy", fmt::format("{}; nothing new is taken until that is mended (admit's last answer{})", sight->unread.view(), runs_ ? "" : ", of before the sensor ended"));
     const auto text = files_.read(options_.policy, 65'536);
     if (!text && is_absent(options_.policy)) {
       if (options_.policy_named) wrong("policy", fmt::format("`{}` is not there: a sensor that is started with this --policy does not start, and one that runs takes nothing new", options_.policy.string()));
       return;
     }
     if (!text) return wrong("policy", text.error().detail + "; nothing new is taken while it may say no and cannot be read: let it be read, or remove it (a link that leads nowhere too)");
-    constexpr std::string_view kComplaint = "nothing new is taken: ";
-    const auto status = files_.read(options_.state / "state/status.txt", 1u << 20);
-    const std::string_view said = status ? as_text(*status) : std::string_view();
-    if (const size_t at = said.find(kComplaint); at != std::string_view::npos) return wrong("policy", fmt::format("{} (admit's last answer)", said.substr(at, said.find('\n', at) - at)));
     note("policy", fmt::format("`{}` is there; whether it can be read, admit says when it judges next: creance-sensor status", options_.policy.string()));
   }
 
   const DoctorOptions& options_;
   FileSystem& files_;
   std::vector<Finding> findings_;
-  bool never_started_ = false, runs_ = false;
+  bool never_started_ = false, runs_ = false, all_there_ = false;
   bool unseen_ = false;  // for want of rights
   int wrong_ = 0;
 };

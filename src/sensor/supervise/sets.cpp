@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace creance::sensor {
-namespace {
 
 ipc::Set set_of(const std::string& name) {
   const auto bytes = from_hex(name);
@@ -11,8 +10,6 @@ ipc::Set set_of(const std::string& name) {
   if (bytes && bytes->size() == set.size()) std::copy(bytes->begin(), bytes->end(), set.begin());
   return set;
 }
-
-}  // namespace
 
 Status clear_sets(FileSystem& files, const std::filesystem::path& folder, const std::function<bool(const ipc::Set&)>& retained) {
   TRY(const auto names, files.list(folder));

@@ -10,6 +10,8 @@
 
 namespace creance::sensor {
 
+ipc::Set set_of(const std::string& name);  // of an entry; kNoSet: it is none
+
 // Removes every entry of `folder` but the sets that are `retained`. An entry that cannot be removed stays and is tried again by the next call; the first such error is the answer.
 Status clear_sets(FileSystem& files, const std::filesystem::path& folder, const std::function<bool(const ipc::Set&)>& retained);
 

@@ -2,98 +2,152 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace creance::sensor {
 namespace {
-constexpr const char* kMarkerFile = "marker.bin";
-constexpr const char* kLadderFile = "ladder.bin";
-constexpr const char* kRefusalsFile = "refusals.bin";
-constexpr const char* kHeldBackFile = "held-back.bin";
-constexpr const char* kSessionFile = "session.bin";
-constexpr const char* kPauseFile = "pause.bin";
 
-template <class T>
-std::optional<T> read(FileSystem& files, const std::filesystem::path& path, std::string& complaints) {
-  auto value = ipc::read_record<T>(files, path);
-  if (value) return *value;
-  if (value.error().code != ErrorCode::kNotFound) complaints += (complaints.empty() ? "" : "; ") + value.error().detail;
-  return std::nullopt;
-}
+void add(std::string& list, const std::string& text) { list += (list.empty() ? "" : "; ") + text; }
+
 }  // namespace
 
-Remembered Store::load(std::string& complaints) {
-  Remembered remembered;
-  remembered.session = read<ipc::Session>(files_, path(kSessionFile), complaints);
-  remembered.held_back = read<ipc::HeldBack>(files_, path(kHeldBackFile), complaints);
-  remembered.pause = read<ipc::Pause>(files_, path(kPauseFile), complaints);
-  remembered.ladder = read<ipc::Ladder>(files_, path(kLadderFile), complaints).value_or(ipc::Ladder{});
-  remembered.refusals = read<ipc::Refusals>(files_, path(kRefusalsFile), complaints).value_or(ipc::Refusals{});
-  remembered.marker = read<ipc::Marker>(files_, path(kMarkerFile), complaints);
-  return remembered;
+Store::Store(FileSystem& files, ReservedFiles& reserved, std::filesystem::path folder)
+    : files_(files), reserved_(reserved), folder_(std::move(folder)),
+      records_{blank<ipc::Session>("session.bin"), blank<ipc::Refusals>("refusals.bin"), blank<ipc::Lifted>("lifted.bin"), blank<ipc::Ladder>("ladder.bin"),
+               blank<ipc::HeldBack>("held-back.bin"), blank<ipc::Pause>("pause.bin"), blank<ipc::Marker>("marker.bin")} {}
+
+// `lost`: in, whether a record that is missing must have been lost; out, whether it was.
+template <class T>
+std::optional<T> Store::take(Slot slot, Loaded& loaded, bool& lost) {
+  Record& record = records_[slot];
+  auto kept = ipc::read_kept<T>(files_, path(record.name), slot == kMarker ? 1 : 0);  // of a marker that was not finished nothing was read
+  record.generation = kept.generation.value_or(0);
+  record.twice = kept.twice && record.generation > 0;
+  record.spare_first = kept.from_spare;
+  record.dirty = false;
+  record.payload.assign(sizeof(T), 0);
+  if (kept.value) std::ranges::copy(BytesView(reinterpret_cast<const uint8_t*>(&*kept.value), sizeof(T)), record.payload.begin());
+  const bool expected = lost, broken = !kept.damage.empty() || (kept.missing && expected);
+  // A file that is whole, and older than a write that was not finished: no damage. A spare of generation 0 is the state before the last write: used, and not believed to be all.
+  lost = (broken || expected) && record.generation == 0;
+  const std::string what = fmt::format("{} ({})", record.name, kept.damage.empty() ? kept.missing ? "missing" : "never written" : kept.damage);
+  if (lost) add(loaded.lost, what);
+  else if (broken) add(loaded.restored, what);
+  return kept.value;
+}
+
+Store::Loaded Store::load(std::vector<Set> sets) {
+  Loaded loaded;
+  Remembered& out = loaded.remembered;
+  // Records that nothing says have been there may never have been; but where there is content, or any record that is kept twice, there was a run before.
+  const auto exists = [&](const char* name) { return files_.exists(path(name)) || files_.exists(spare_of(path(name))); };
+  const bool ran = std::ranges::any_of(records_, [&](const Record& record) {
+    const auto made = [&](const std::filesystem::path& file) {
+      Bytes payload(record.payload.size());
+      const auto bytes = files_.read(file, record.payload.size() + 256);
+      const auto generation = bytes ? ipc::detail::open(*bytes, record.kind, payload) : Result<uint32_t>(fail(ErrorCode::kNotFound, ""));
+      return generation && *generation > 0;
+    };
+    return record.kind != ipc::RecordKind::kSession && (made(path(record.name)) || made(spare_of(path(record.name))));
+  });
+  loaded.session_lost = ran;
+  out.session = take<ipc::Session>(kSession, loaded, loaded.session_lost);
+  const bool emptied = !sets.empty() && std::ranges::none_of(records_, [&](const Record& record) { return exists(record.name); });
+  kept_ = out.session && out.session->kept == 1;
+  const bool expected = kept_ || (loaded.session_lost && ran) || emptied;
+  bool lifted_lost = expected, held_back_lost = expected;
+  out.refusals_lost = out.ladder_lost = out.marker_lost = loaded.pause_lost = expected;
+  out.refusals = take<ipc::Refusals>(kRefusals, loaded, out.refusals_lost).value_or(ipc::Refusals{});
+  out.lifted = take<ipc::Lifted>(kLifted, loaded, lifted_lost).value_or(ipc::Lifted{});
+  out.ladder = take<ipc::Ladder>(kLadder, loaded, out.ladder_lost).value_or(ipc::Ladder{});
+  out.held_back = take<ipc::HeldBack>(kHeldBack, loaded, held_back_lost);
+  out.pause = take<ipc::Pause>(kPause, loaded, loaded.pause_lost);
+  out.marker = take<ipc::Marker>(kMarker, loaded, out.marker_lost);
+  if (out.session) {  // in a run before, and nothing has come since
+    out.refusals_lost = out.refusals_lost || out.session->refusals_lost == 1;
+    out.ladder_lost = out.ladder_lost || out.session->ladder_lost == 1;
+  }
+  out.sets = std::move(sets);
+  lossy_ = !loaded.lost.empty();
+  return loaded;
 }
 
 Status Store::reserve() {
   TRY_VOID(files_.make_directories(path(ipc::kReservedOrder).parent_path()));
-  const std::pair<const char*, Bytes> records[] = {{kMarkerFile, ipc::blank_record<ipc::Marker>()}, {kLadderFile, ipc::blank_record<ipc::Ladder>()}, {kRefusalsFile, ipc::blank_record<ipc::Refusals>()},
-                                                   {kSessionFile, ipc::blank_record<ipc::Session>()}, {kHeldBackFile, ipc::blank_record<ipc::HeldBack>()}, {kPauseFile, ipc::blank_record<ipc::Pause>()},
-                                                   {ipc::kReservedOrder, ipc::blank_record<ipc::Order>()}};
-  for (const auto& [name, blank] : records)
+  const auto hold = [&](const char* name, const Bytes& blank) -> Status {
     if (const auto held = reserved_.reserve(path(name), blank); !held) return fail(held.error().code, fmt::format("no space is reserved for the sensor's records ({})", held.error().detail));
-  return {};
+    return {};
+  };
+  for (const Record& record : records_) TRY_VOID(hold(record.name, ipc::detail::seal(record.kind, Bytes(record.payload.size(), 0))));
+  return hold(ipc::kReservedOrder, ipc::blank_record<ipc::Order>());
 }
 
-Status Store::write(const char* name, const Bytes& record) {
-  if (reserved_.write(path(name), record)) return {};
-  return files_.write_atomic(path(name), record, 0600);  // nothing is reserved yet
+Status Store::write(Record& record) {
+  const auto file = path(record.name);
+  if (record.spare_first) {
+    TRY_VOID(reserved_.take_spare(file));
+    record.spare_first = false;
+  }
+  const Bytes bytes = ipc::detail::seal(record.kind, record.payload, ++record.generation);  // a write that fails half-way has its number, too
+  record.twice = reserved_.write(file, bytes).has_value();
+  if (!record.twice) TRY_VOID(files_.write_atomic(file, bytes, 0600));  // nothing is reserved yet
+  record.dirty = false;
+  return {};
 }
 
 Status Store::store(const ipc::Marker& marker) {
   TRY_VOID(reserve());
   // A refusal that is not on the disk, or the clean stop of an earlier run that still is, would make a lie of what the next start reads beside this marker.
   retry();
-  if (session_ || ladder_ || refusals_) return fail(ErrorCode::kIo, complaint_);
-  TRY_VOID(write(kMarkerFile, ipc::to_record(marker)));
-  clear_marker_ = false;
+  for (const Slot slot : {kSession, kRefusals, kLadder})
+    if (records_[slot].dirty) return fail(ErrorCode::kIo, complaint_);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&marker);
+  Record& record = records_[kMarker];
+  const Record before = record;
+  record.payload.assign(bytes, bytes + sizeof marker);
+  auto written = write(record);
+  if (!written) {
+    const uint32_t generation = record.generation;
+    record = before;
+    record.generation = generation;
+  }
+  return written;
+}
+
+void Store::clear_marker() {
+  records_[kMarker].payload.assign(sizeof(ipc::Marker), 0);
+  records_[kMarker].dirty = true;
+  retry();
+}
+
+Status Store::store(ipc::Session session) {
+  session.kept = kept_;
+  put(kSession, session);
+  if (records_[kSession].dirty) return fail(ErrorCode::kIo, complaint_);
+  if (!kept_ && all_twice()) {
+    session.kept = kept_ = true;
+    put(kSession, session);
+  }
   return {};
 }
 
-void Store::store(const ipc::Ladder& ladder) {
-  ladder_ = ladder;
-  retry();
+bool Store::all_twice() const {
+  return std::ranges::all_of(records_, [](const Record& record) { return record.twice && !record.dirty; });
 }
-void Store::store(const ipc::Refusals& refusals) {
-  refusals_ = refusals;
-  retry();
-}
-void Store::store(const ipc::HeldBack& held_back) {
-  held_back_ = held_back;
-  retry();
-}
-void Store::store(const ipc::Pause& pause) {
-  pause_ = pause;
-  retry();
-}
-void Store::clear_marker() {
-  clear_marker_ = true;
-  retry();
-}
-Status Store::store(const ipc::Session& session) {
-  session_ = session;
-  retry();
-  return session_ ? Status(fail(ErrorCode::kIo, complaint_)) : Status();
+bool Store::pending() const {
+  return std::ranges::any_of(records_, [](const Record& record) { return record.dirty; });
 }
 
 void Store::retry() {
-  const auto written = [&](Status status) {
-    if (!status) complaint_ = status.error().detail;
-    return status.has_value();
-  };
-  if (session_ && written(write(kSessionFile, ipc::to_record(*session_)))) session_.reset();
-  if (refusals_ && written(write(kRefusalsFile, ipc::to_record(*refusals_)))) refusals_.reset();
-  if (ladder_ && written(write(kLadderFile, ipc::to_record(*ladder_)))) ladder_.reset();
-  if (held_back_ && written(write(kHeldBackFile, ipc::to_record(*held_back_)))) held_back_.reset();
-  if (pause_ && written(write(kPauseFile, ipc::to_record(*pause_)))) pause_.reset();
-  if (!clear_marker_ || refusals_ || ladder_) return;
-  if (reserved_.write(path(kMarkerFile), ipc::blank_record<ipc::Marker>()) || written(files_.remove(path(kMarkerFile)))) clear_marker_ = false;
+  for (size_t slot = 0; slot < kSlots; ++slot) {
+    Record& record = records_[slot];
+    if (!record.dirty && (!said_ || record.twice)) continue;
+    if (slot != kSession && lossy_ && !said_) continue;
+    if (slot == kMarker && (records_[kRefusals].dirty || records_[kLadder].dirty)) continue;
+    const auto written = write(record);
+    if (!written) complaint_ = written.error().detail;
+    else if (slot == kSession) said_ = true;
+  }
 }
 
 }  // namespace creance::sensor

@@ -249,6 +249,8 @@ void Supervisor::start_updater() {
     updater_deaf_.reset();
     updater_quiet_ = milliseconds(0);
     quiet_told_ = reached_ = false;
+    events_told_ = static_cast<uint64_t>(std::ranges::count_if(for_updater_, [](const ipc::Frame& frame) { return frame.is<ipc::ReportEvent>(); }));
+    lifts_told_.clear();
     tell_refusals();
     if (conductor_.announcing() != kNoSet) announce(conductor_.announcing(), conductor_.activation().running());
     return;
@@ -258,17 +260,24 @@ void Supervisor::start_updater() {
   updater_due_ = clock_.monotonic() + updater_delay_;
 }
 
-// The server remembers them for a host whose disk forgets: told with each updater, since one that ended may not have got them through.
+void Supervisor::tell(const Emit& event) {
+  ipc::ReportEvent message;
+  message.kind = event.kind;
+  message.release = event.release;
+  message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
+  message.detail.assign(event.detail);
+  message.rule_id.assign(event.rule_id);
+  ++events_told_;
+  if (event.kind == EventKind::kRefusalLifted && conductor_.activation().lifted().contains(event.release)) lifts_told_[event.release] = events_told_;
+  to_updater(ipc::encode(message, ipc::Process::kSupervisor));
+}
+
+// The server remembers them for a host whose disk forgets: told with each updater, since one that ended may not have got them through. What the owner lifted comes first: it was refused before.
 void Supervisor::tell_refusals() {
+  const ipc::Lifted& lifted = conductor_.activation().lifted();
+  for (size_t i = 0; i < lifted.count; ++i) tell({EventKind::kRefusalLifted, lifted.list[i], "the host's owner"});
   const ipc::Refusals& refusals = conductor_.activation().refusals();
-  for (size_t i = 0; i < refusals.count; ++i) {
-    ipc::ReportEvent message;
-    message.kind = EventKind::kContentRefused;
-    message.release = refusals.list[i].release;
-    message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
-    message.detail.assign(fmt::format("{}: {}", to_string(refusals.list[i].reason), refusals.list[i].detail.view()));
-    to_updater(ipc::encode(message, ipc::Process::kSupervisor));
-  }
+  for (size_t i = 0; i < refusals.count; ++i) tell({EventKind::kContentRefused, refusals.list[i].release, fmt::format("{}: {}", to_string(refusals.list[i].reason), refusals.list[i].detail.view())});
 }
 
 // The server cannot tell this sensor's voice from another one's: as after a snapshot that was restored with its memory.
@@ -327,7 +336,11 @@ Status Supervisor::ask_admit(const AdmitQuestion& question) {
   if (question.held_back) arguments.insert(arguments.end(), {"--held-back", to_hex(question.held_back->release)});
   if (question.announced != kNoSet) arguments.insert(arguments.end(), {"--announced", to_hex(question.announced)});
   if (question.paused) arguments.insert(arguments.end(), {"--paused", "yes"});
-  std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "local.json", "state/refusals.bin"};
+  std::vector<std::filesystem::path> given = {"identity.json", "root.json", "tenant.key", "state/refusals.bin"};
+  if (!is_absent(options_.state / "local.json")) {
+    given.emplace_back("local.json");
+    arguments.insert(arguments.end(), {"--local", "./local.json"});
+  }
   if (!options_.policy.empty() && (options_.policy_named || !is_absent(options_.policy))) {
     given.push_back(std::filesystem::absolute(options_.policy));
     arguments.insert(arguments.end(), {"--policy", given.back().string()});
@@ -340,17 +353,26 @@ Status Supervisor::ask_admit(const AdmitQuestion& question) {
 void Supervisor::announce(const Set& release, const Set& running) { to_updater(ipc::encode(release == kNoSet ? ipc::Announce{} : ipc::Announce{release, running}, ipc::Process::kSupervisor)); }
 
 void Supervisor::report(const Emit& event) {
-  ipc::ReportEvent message;
-  message.kind = event.kind;
-  message.release = event.release;
-  message.at_ms = static_cast<uint64_t>((clock_.monotonic() - started_).count());
-  message.detail.assign(event.detail);
-  message.rule_id.assign(event.rule_id);
   // Deaths that are held against no content are for people: the server would count them against what rolls out.
-  if (event.release != kNoSet || (event.kind != EventKind::kWorkerCrash && event.kind != EventKind::kWorkerStall)) to_updater(ipc::encode(message, ipc::Process::kSupervisor));
-  const auto name = conductor_.activation().name_of(event.release);
-  note(fmt::format("{} {}{}{}", to_string(event.kind), name.view().empty() ? event.release == kNoSet ? std::string() : to_hex(event.release).substr(0, 12) : std::string(name.view()), event.detail.empty() ? "" : ": ", message.detail.view()));
+  if (event.release != kNoSet || (event.kind != EventKind::kWorkerCrash && event.kind != EventKind::kWorkerStall)) tell(event);
+  std::string about(conductor_.activation().name_of(event.release).view());
+  if (about.empty() && event.release != kNoSet) about = to_hex(event.release).substr(0, 12);
+  note(fmt::format("{}{}{}{}{}", to_string(event.kind), about.empty() ? "" : " ", about, event.detail.empty() ? "" : ": ", ipc::Text<200>(event.detail).view()));
 }
+
+void Supervisor::damaged(const std::string& what) {
+  detect("records-damaged", "Records of the sensor were damaged or missing", what);
+  tell({EventKind::kRecordsDamaged, kNoSet, what});
+}
+
+std::vector<Set> Supervisor::sets_there() {
+  std::vector<Set> sets;
+  for (const std::string& name : files_.list(options_.state / "sets").value_or(std::vector<std::string>()))
+    if (const Set set = set_of(name); set != kNoSet) sets.push_back(set);
+  return sets;
+}
+
+milliseconds Supervisor::waited(const Child& child) { return std::chrono::duration_cast<milliseconds>(child.process.waited().value_or(std::chrono::nanoseconds(0))); }
 
 bool Supervisor::clear_sets(const std::function<bool(const Set&)>& retained) {
   const auto alone = os::Lock::take(options_.state / "sets", os::Lock::Kind::kExclusive, "admit fills a set");
@@ -487,21 +509,43 @@ void Supervisor::take_orders() {
   char buffer[4096];
   while (::read(orders_.get(), buffer, sizeof buffer) > 0) {
   }
+  orders_wait_ = false;
   const std::filesystem::path folder = options_.state / "state/orders";
   const auto names = files_.list(folder);
   if (!names) return note("cannot read orders: " + names.error().detail);
   size_t taken = 0;
+  std::vector<std::string> answers;  // oldest first, as their names are
   for (const std::string& name : *names) {
-    if (!name.ends_with(".bin") || taken >= limits::kOrdersMax) continue;
+    if (name.ends_with(ipc::kAnswerSuffix)) answers.push_back(name);
+    if (!name.ends_with(".bin") || orders_left_.contains(name)) continue;
     const auto order = ipc::read_record<ipc::Order>(files_, folder / name);
     const bool reserved = options_.state / "state" / ipc::kReservedOrder == folder / name;
     if (reserved && !order && order.error().code == ErrorCode::kNotFound) continue;
+    if (taken >= limits::kOrdersMax) {  // the others have their turn first
+      orders_wait_ = true;
+      continue;
+    }
     ++taken;
     // Gone first: what cannot be removed would be carried out again and again.
-    if (const auto removed = reserved ? reserved_.write(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) note("an order is left alone: " + removed.error().detail);
-    else note(order ? "order: " + conductor_.order(*order) : "order: " + order.error().detail);
+    if (const auto removed = reserved ? reserved_.write(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) {
+      if (orders_left_.size() < limits::kOrdersMax) orders_left_.insert(name);
+      note("an order is left alone: " + removed.error().detail);
+      continue;
+    }
+    const OrderOutcome came = order ? conductor_.order(*order) : OrderOutcome{ipc::OrderAnswer::What::kRefused, order.error().detail};
+    note("order: " + came.text);
+    if (turned_ > MonotonicTime(0)) answer_order(folder / name, came);  // of those that waited for the start nobody asks any more
   }
-  status_due_ = clock_.monotonic();
+  for (size_t i = 0; i + limits::kOrdersMax < answers.size(); ++i) (void)files_.remove(folder / answers[i]).has_value();  // nobody waits for them any more
+  if (taken > 0) status_due_ = clock_.monotonic();
+}
+
+// For whoever gave it. On a full disk there may be none; `why` says it all the same.
+void Supervisor::answer_order(const std::filesystem::path& order, const OrderOutcome& came) {
+  ipc::OrderAnswer answer;
+  answer.what = came.what;
+  answer.text.assign(came.text);
+  (void)os::write_unsynced(std::filesystem::path(order) += ipc::kAnswerSuffix, as_text(ipc::to_record(answer)), 0600).has_value();
 }
 
 // One answer, then its work is done. False: it has not come.
@@ -536,6 +580,14 @@ void Supervisor::hear_updater() {
       const auto answered = frame->as<ipc::ReportAnswered>();
       report_interval_ = milliseconds(answered.report_interval_ms);
       reached_ = answered.reached == 1;
+      if (answered.events > events_told_) return lied(updater_, "says that more was heard than it was told");
+      for (auto it = lifts_told_.begin(); it != lifts_told_.end();) {
+        const auto told = it++;
+        if (told->second > answered.events) continue;
+        const Set lifted = told->first;
+        lifts_told_.erase(told);
+        conductor_.lift_told(lifted);
+      }
       if (answered.unknown == 1) return unknown_to_server();
       if (reached_) successors_.known(answered.wants == ipc::Wants::kNothing);
       if (answered.wants == ipc::Wants::kNewEpoch) begin_epoch();
@@ -637,6 +689,7 @@ MonotonicTime Supervisor::next_timer() const {
   MonotonicTime next = std::min({status_due_, report_due_, memory_due_, vitals_due_, watch_due_, conductor_.next_timer()});
   if (updater_due_) next = std::min(next, *updater_due_);
   if (again_ && again_.lie.empty()) next = std::min(next, again_until_);
+  if (orders_wait_) next = MonotonicTime(0);
   return next;
 }
 
@@ -679,7 +732,7 @@ int Supervisor::run() {
       signalfd_siginfo info{};
       while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) stopping_ = stopping_ || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     }
-    if (is_ready(orders_.get())) take_orders();
+    if (is_ready(orders_.get()) || orders_wait_) take_orders();
     if (connector_ && is_ready(connector_.process.pidfd()))
       if (const auto status = connector_.process.exited()) {
         detect("collector-ended", "The sensor's collector ended", "the process connector's reader ended with " + how_ended(connector_, *status).text + "; this host is not watched any more until the sensor is started again");

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -77,15 +78,20 @@ class Supervisor final : private Hands {
   void tell_worker(const Set& set) override;
   std::chrono::nanoseconds worker_cpu() override;
   bool worker_stopped() override { return worker_.process.stopped(); }
+  milliseconds worker_waited() override { return waited(worker_); }
   Set worker_channel() override;
   Status start_rehearsal(const Set& set) override;
   void end_rehearsal() override { rehearsal_ = Child{}; }
+  bool rehearsal_stopped() override { return rehearsal_.process.stopped(); }
+  milliseconds rehearsal_waited() override { return waited(rehearsal_); }
   Status ask_admit(const AdmitQuestion& question) override;
   void end_admit() override { admit_ = Child{}; }
   bool admit_lives() const override { return static_cast<bool>(admit_); }
   void announce(const Set& release, const Set& running) override;
   void report(const Emit& event) override;
   void note(std::string text) override;
+  void damaged(const std::string& what) override;
+  std::vector<Set> sets_there() override;
   bool clear_sets(const std::function<bool(const Set&)>& retained) override;
   void phase_changed() override { status_due_ = clock_.monotonic(); }
 
@@ -103,6 +109,8 @@ class Supervisor final : private Hands {
   void watch_updater(MonotonicTime now);
   bool updater_is_silent() const { return updater_quiet_ > options_.updater_silent + 3 * report_interval_; }
   ipc::Health totals() const;             // of this worker and those before
+  static milliseconds waited(const Child& child);
+  void tell(const Emit& event);          // the server
   void tell_refusals();
   void begin_epoch();
   void speak_anew();
@@ -125,6 +133,7 @@ class Supervisor final : private Hands {
   void count_crash(const os::ExitStatus& status) { own_crashes_ += os::dumps_core(status.signal); }  // a child of ours; not "another process that crashed"
   void suspended(const ipc::FaultSeen& seen);
   void take_orders();
+  void answer_order(const std::filesystem::path& order, const OrderOutcome& came);
   void write_status();
   std::vector<int> wait(MonotonicTime until);
   void shut_down();
@@ -166,6 +175,8 @@ class Supervisor final : private Hands {
   std::deque<Note> notes_;
   WorkerTalk worker_talk_;               // of the live worker, or the last one
   MessageBudget worker_budget_, rehearsal_budget_, updater_budget_, admit_budget_, again_budget_;
+  uint64_t events_told_ = 0;             // to this updater
+  std::map<Set, uint64_t> lifts_told_;   // what the owner lifted, and which of those events said so
   bool updater_ready_ = false;
   std::optional<MonotonicTime> updater_deaf_;  // since then it takes no messages
   milliseconds updater_quiet_{0};        // so long it has said nothing; time in which this process did not run itself does not count
@@ -179,6 +190,8 @@ class Supervisor final : private Hands {
   uint32_t faults_told_ = 0;
   std::deque<Suspended> suspended_;      // of the present content, newest last
   ipc::Descriptor orders_;               // tells that something was put into state/orders
+  bool orders_wait_ = false;             // more than one turn takes
+  std::set<std::string> orders_left_;    // that cannot be removed, and are not carried out
   std::chrono::milliseconds clock_offset_{0};  // wall clock less monotonic clock
   MonotonicTime watch_due_{0};
   uint64_t lost_told_ = 0, dropped_told_ = 0, seen_ = 0;

@@ -160,11 +160,13 @@ void Supervisor::write_status() {
   const auto known = [](int64_t value) { return value < 0 ? std::string("null") : std::to_string(value); };
   json += fmt::format("\"vitals\":{{\"cpu_some\":{},\"memory_some\":{},\"memory_full\":{},\"io_full\":{},\"oom_kills\":{},\"disk_free_mib\":{},\"disk_mib\":{},\"others_crashed\":{},\"boots\":{},\"boot_ms\":{},\"sensor_cpu_ms\":{},\"sensor_rss_kib\":{}}},", known(v.cpu_some),
                       known(v.memory_some), known(v.memory_full), known(v.io_full), known(v.oom_kills), known(v.disk_free_mib), known(v.disk_mib), known(v.others_crashed), known(v.boots), known(v.boot_ms), known(v.sensor_cpu_ms), known(v.sensor_rss_kib));
+  json += fmt::format("\"records\":{},\"careful\":{},", json_text(ipc::Text<1024>(conductor_.damage()).view()), activation.careful() ? "true" : "false");
   const ipc::Successor* successor = successors_.current();
   json += fmt::format("\"updater_silent_s\":{},\"successor_id\":\"{}\",", updater_ ? updater_quiet_.count() / 1'000 : 0, successor != nullptr ? to_hex(successor->sensor_id) : "");
   std::string refusals, held, suspended, notes, why;
   const bool silent = updater_ && updater_is_silent();
   const std::string silence = silent ? fmt::format("the updater has said nothing for {} s", updater_quiet_.count() / 1'000) : std::string();
+  if (!conductor_.damage().empty()) why += fmt::format("records: {}\n", conductor_.damage());
   if (silent) why += silence + ": nothing new comes and nothing is reported\n";
   if (conductor_.pause().remaining_ms > 0) why += fmt::format("paused by the host's owner for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
   for (const Suspended& entry : suspended_) {
@@ -198,7 +200,9 @@ void Supervisor::write_status() {
   text += fmt::format("sensor     {} MiB resident, {} s of CPU time, all its processes\n", count(v.sensor_rss_kib < 0 ? v.sensor_rss_kib : v.sensor_rss_kib >> 10), count(v.sensor_cpu_ms < 0 ? v.sensor_cpu_ms : v.sensor_cpu_ms / 1'000));
   if (successor != nullptr) text += fmt::format("identity   {}, since it enrolled again at {}\n", to_hex(successor->sensor_id), rfc3339(WallTime(milliseconds(successor->enrolled_ms))));
   if (conductor_.pause().remaining_ms > 0) text += fmt::format("paused     by the host's owner, for another {}{}{}; `creance-sensor resume` ends it\n", span_text(conductor_.pause().remaining_ms), conductor_.pause().reason.view().empty() ? "" : ": ", conductor_.pause().reason.view());
+  if (!conductor_.damage().empty()) text += fmt::format("records    {}\n", conductor_.damage());
   ipc::Sight sight;
+  sight.unread.assign(conductor_.unread());
   sight.running = activation.running();
   sight.input.assign(input_name());
   sight.collector.assign(collector_);

@@ -87,7 +87,11 @@ bool Updater::listen() {
       event.detail = std::string(seen.detail.view());
       event.rule_id = std::string(seen.rule_id.view());
       events_.push_back(std::move(event));
-      if (events_.size() > kEventsMax) events_.pop_front();
+      if (events_.size() > kEventsMax) {
+        events_.pop_front();
+        events_let_go_ = true;
+        if (unanswered_events_ > 0) --unanswered_events_;
+      }
     } else if (frame->is<ipc::HeldForServer>()) {
       const auto seen = frame->as<ipc::HeldForServer>();
       if (seen.index == 0) held_.clear();
@@ -215,7 +219,7 @@ void Updater::announce() {
   announce_due_ = clock_.monotonic() + MonotonicTime(10'000);  // again only if admit did not like it
 }
 
-void Updater::answered(bool reached, ipc::Wants wants, bool unknown) { say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), reached, wants, unknown, 0}); }
+void Updater::answered(bool reached, ipc::Wants wants, bool unknown) { say(ipc::ReportAnswered{static_cast<uint32_t>(interval_.count()), reached, wants, unknown, 0, events_taken_}); }
 
 void Updater::report(bool last_words) {
   if (!unanswered_) {
@@ -273,6 +277,8 @@ void Updater::report(bool last_words) {
   // 200: the server has it. Anything else: said again in the next report, but a report that is refused three times is let go.
   refusals_ = answer->status == 200 ? 0 : refusals_ + 1;
   if (refusals_ == 0 || refusals_ >= 3) {
+    events_let_go_ = events_let_go_ || refusals_ > 0;
+    if (!events_let_go_) events_taken_ += std::min(unanswered_events_, events_.size());
     refusals_ = 0;
     events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_events_, events_.size())));
     if (unanswered_manifest_) manifest_.reset();

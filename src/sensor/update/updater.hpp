@@ -74,6 +74,8 @@ class Updater {
   std::optional<plan::Manifest> manifest_;      // until it has been reported once
   std::optional<plan::Report> unanswered_;      // a report whose answer did not come: sent again as it is
   size_t unanswered_events_ = 0;
+  uint64_t events_taken_ = 0;                   // by the server: the first that were heard; does not grow any more once one was let go
+  bool events_let_go_ = false;
   bool unanswered_manifest_ = false, unanswered_held_ = false;
   int64_t sequence_ = 0;
   int refusals_ = 0;                            // of one report after the other, by the server

@@ -61,7 +61,7 @@ std::optional<Metric> metric_of(plan::EventKind kind) {
     case EventKind::kOthersCrashed: return Metric::kOthersCrashed;
     case EventKind::kSlowBoot: return Metric::kSlowBoot;
     case EventKind::kRehearsalFailed: case EventKind::kVerifyFailed: return Metric::kRefused;
-    case EventKind::kActivated: case EventKind::kHeld: case EventKind::kProbationPassed: case EventKind::kRefused: case EventKind::kContentRefused: case EventKind::kRefusalLifted: return std::nullopt;
+    case EventKind::kActivated: case EventKind::kHeld: case EventKind::kProbationPassed: case EventKind::kRefused: case EventKind::kContentRefused: case EventKind::kRefusalLifted: case EventKind::kRecordsDamaged: return std::nullopt;
   }
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
 // Stand-ins for updater and admit in tests of the real supervisor and worker. As admit: offers what STATE/pretend/offer names ("<hex> go|hold"), grants it once it is announced, and
 // takes back what STATE/pretend/taken-back names. As updater: keeps everything it hears in STATE/pretend, and says ten times a second that the spool has changed.
-// Reports it answers as STATE/pretend/server-says says ("known", "unknown", "enrol-again", "i-am <id>"); absent: not at all. As `enrol-again` it leaves a line in STATE/pretend/enrolments (its pid) and does what
+// Reports it answers as STATE/pretend/server-says says ("known", "unknown", "enrol-again", "i-am <id>"); absent: not at all. Of all that it heard it says then that the server has it. As `enrol-again` it leaves a line in STATE/pretend/enrolments (its pid) and does what
 // STATE/pretend/again says ("answers <id>", or what nobody should).
 // Called as STATE/pretend/worker: a worker that counts what STATE/pretend/health says ("events lost_events lost_detections") and leaves out what STATE/pretend/left-out says ("rule count" a line).
 // Called as STATE/pretend/collect-setup: a process connector that gives no record, until STATE/pretend/end-collector is there.
@@ -61,6 +61,7 @@ int admit(const std::filesystem::path& pretend, const std::multimap<std::string,
   answer.trusted = 1;
   answer.plan_sequence = 7;
   if (arguments.contains("--sensor-id")) std::ofstream(pretend / "sensor-id") << arguments.find("--sensor-id")->second << ' ' << arguments.find("--enrolled-ms")->second;
+  std::ofstream(pretend / "local") << (arguments.contains("--local") ? arguments.find("--local")->second : "none");
   if (arguments.contains("--paused")) std::ofstream(pretend / "asked") << "--paused " << arguments.find("--paused")->second;
   const ipc::Set wanted = set_of(hex);
   if (wanted != ipc::kNoSet && wanted != given("--running") && wanted != given("--held-back")) {
@@ -90,6 +91,7 @@ int update(const std::filesystem::path& pretend, const std::multimap<std::string
   (void)supervisor.send(ipc::UpdaterReady{200}, ipc::Process::kUpdater).has_value();
   const os::RealClock clock;
   MonotonicTime changed = clock.monotonic();
+  uint64_t heard = 0;
   for (;;) {
     pollfd waits[] = {{3, POLLIN, 0}, {4, POLLIN, 0}};
     ::poll(waits, 2, 100);
@@ -103,6 +105,7 @@ int update(const std::filesystem::path& pretend, const std::multimap<std::string
       if (!frame) return 0;
       if (frame->is<ipc::ReportEvent>()) {
         const auto event = frame->as<ipc::ReportEvent>();
+        ++heard;
         events << to_string(event.kind) << ' ' << to_hex(event.release) << ' ' << event.detail.view();
         if (!event.rule_id.view().empty()) events << " [" << event.rule_id.view() << ']';
         events << std::endl;
@@ -114,7 +117,7 @@ int update(const std::filesystem::path& pretend, const std::multimap<std::string
         const std::string says = text_of(pretend / "server-says");
         if (says.empty()) continue;
         if (says.starts_with("i-am ")) say(said_id(says.substr(5)));
-        (void)supervisor.send(ipc::ReportAnswered{200, 1, says == "enrol-again" ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing, says == "unknown", 0}, ipc::Process::kUpdater).has_value();
+        (void)supervisor.send(ipc::ReportAnswered{200, 1, says == "enrol-again" ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing, says == "unknown", 0, heard}, ipc::Process::kUpdater).has_value();
         std::ofstream(pretend / "answers", std::ios::app) << says << ' ' << to_hex(report.epoch) << std::endl;
       } else if (frame->is<ipc::HeldForServer>()) {
         events << "held_instance " << frame->as<ipc::HeldForServer>().rule_id.view() << ' ' << frame->as<ipc::HeldForServer>().input.view() << std::endl;

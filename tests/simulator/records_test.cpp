@@ -1,0 +1,289 @@
+// Every record of a host is damaged in every way, alone and with its copy. With one copy whole nothing changes; with both gone the host is careful, says so, and finds its way back
+// by what the server remembers. And what else records must carry over a restart: what the owner lifted, until the server has it. One seed replays a run.
+#include "simulator/host.hpp"
+
+namespace creance::sensor::simulated {
+namespace {
+
+using Damage = Host::Damage;
+constexpr const char* kRecords[] = {"session.bin", "refusals.bin", "lifted.bin", "ladder.bin", "held-back.bin", "pause.bin", "marker.bin"};
+constexpr Damage kAll[] = {Damage::kBit, Damage::kTruncated, Damage::kZeroed, Damage::kMissing, Damage::kUnreadable};
+
+// Two good releases, and one that crashed and was refused.
+struct Past {
+  Set base{}, refused{};
+};
+Past live(Host& host, bool network_at_refusal = true) {
+  host.children_work(true);
+  host.holds(0);
+  host.run_for(2min);
+  Past past;
+  past.base = host.publish(Nature::kGood);
+  host.run_for(4min);
+  host.network(true);
+  past.refused = host.publish(Nature::kCrashes);
+  if (!network_at_refusal) {
+    host.run_for(100s);
+    host.network(false);
+  }
+  host.run_for(6min);
+  EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+  EXPECT_EQ(host.running(), past.base) << host.story();
+  return past;
+}
+void start_again(Host& host) {
+  while (!host.up()) host.run_for(1s);
+}
+bool told(const Host& host, const std::string& what) {
+  return std::ranges::any_of(host.damages(), [&](const std::string& text) { return text.find(what) != std::string::npos; });
+}
+
+TEST(Records, OneWholeCopyIsEnough) {
+  uint64_t seed = 1;
+  for (const char* name : kRecords) {
+    for (const Damage how : kAll) {
+      for (const bool copy : {false, true}) {
+        SCOPED_TRACE(fmt::format("{}, damage {}, of the {}", name, static_cast<int>(how), copy ? "copy" : "file"));
+        Host host(++seed);
+        const Past past = live(host);
+        const ipc::Ladder ladder = host.machine().ladder();
+        host.kill_supervisor();
+        host.damage_record(name, how, !copy, copy);
+        host.server().plan.rollouts.erase(host.server().plan.rollouts.begin());  // nothing new comes
+        ++host.server().plan.sequence;
+        start_again(host);
+        EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+        EXPECT_EQ(host.machine().ladder().sets, ladder.sets) << host.story();
+        EXPECT_FALSE(host.machine().careful());
+        EXPECT_EQ(told(host, std::string("restored from their copies: ") + name), !copy) << host.story();
+        host.run_for(2min);
+        EXPECT_EQ(host.running(), past.base) << host.story();
+        EXPECT_EQ(host.machine().phase(), Phase::kSteady) << host.story();
+        // And there are two again: the other one may go now.
+        host.kill_supervisor();
+        host.damage_record(name, Damage::kBit, copy, !copy);
+        start_again(host);
+        EXPECT_FALSE(told(host, "lost")) << host.story();
+        EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+        if (testing::Test::HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(Records, AnOlderFileBesideANewerCopyIsOlder) {
+  for (const char* name : kRecords) {
+    SCOPED_TRACE(name);
+    Host host(3);
+    const std::filesystem::path file = std::string("/s/state/") + name;
+    host.children_work(true);
+    host.holds(0);
+    host.run_for(2min);
+    host.kill_supervisor();
+    start_again(host);
+    const Bytes old = *host.disk().read(file, 65'536);
+    const Past past = live(host);
+    const ipc::Ladder ladder = host.machine().ladder();
+    host.kill_supervisor();
+    host.disk().put(file, old);
+    start_again(host);
+    EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+    EXPECT_EQ(host.machine().ladder().sets, ladder.sets) << host.story();
+    host.run_for(2min);
+    EXPECT_EQ(host.running(), past.base) << host.story();
+  }
+}
+
+TEST(Records, WithBothCopiesGoneTheHostIsCarefulAndComesBackByItself) {
+  uint64_t seed = 100;
+  for (const char* name : kRecords) {
+    for (const Damage how : kAll) {
+      SCOPED_TRACE(fmt::format("{}, damage {}", name, static_cast<int>(how)));
+      Host host(++seed);
+      const Past past = live(host);
+      ASSERT_TRUE(host.remembered_by_server().contains(past.refused)) << host.story();
+      host.kill_supervisor();
+      host.damage_record(name, how, true, true);
+      const auto sets = *host.disk().list("/s/sets");
+      const bool careful = name == std::string("refusals.bin") || name == std::string("ladder.bin");
+      host.network(false);
+      start_again(host);
+      EXPECT_TRUE(told(host, name)) << host.story();
+      EXPECT_TRUE(told(host, "lost with their copies")) << host.story();
+      EXPECT_EQ(host.machine().careful(), careful);
+      for (int again = 0; again < 2; ++again) {  // and it stays so over the next start
+        host.run_for(5min);
+        EXPECT_EQ(host.running(), careful ? kNoSet : past.base) << host.story();
+        EXPECT_TRUE(host.machine().state() == (careful ? ipc::SensorState::kSafeMode : ipc::SensorState::kSteady)) << host.story();
+        if (careful) {
+          EXPECT_TRUE(std::ranges::includes(*host.disk().list("/s/sets"), sets)) << "nothing is cleared away";
+        }
+        host.kill_supervisor();
+        start_again(host);
+        EXPECT_EQ(host.machine().careful(), careful) << host.story();
+      }
+      host.network(true);
+      host.run_for(10min);  // what was refused is offered first, and the server says that it was
+      if (name == std::string("refusals.bin")) {
+        EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+      }
+      if (name == std::string("pause.bin")) host.order(ipc::Order::What::kResume);
+      const Set next = host.publish(Nature::kGood);
+      host.run_for(10min);
+      EXPECT_EQ(host.running(), next) << host.story();
+      EXPECT_EQ(host.machine().lkg(), next);
+      EXPECT_FALSE(host.machine().careful());
+      host.kill_supervisor();
+      const size_t before = host.damages().size();
+      start_again(host);
+      EXPECT_EQ(host.damages().size(), before) << "it is over, and not told again";
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(Records, TheOwnerMayTrustWhatIsKept) {
+  for (const char* name : {"refusals.bin", "ladder.bin"}) {
+    Host host(5);
+    const Past past = live(host);
+    host.network(false);
+    host.kill_supervisor();
+    host.damage_record(name, Damage::kZeroed, true, true);
+    start_again(host);
+    host.run_for(1min);
+    EXPECT_EQ(host.running(), kNoSet);
+    host.order(ipc::Order::What::kResume);
+    host.run_for(1min);
+    EXPECT_FALSE(host.machine().careful());
+    EXPECT_EQ(host.running(), name == std::string("refusals.bin") ? past.base : kNoSet) << host.story();
+    EXPECT_NE(host.machine().state(), ipc::SensorState::kReturning) << host.story();
+  }
+}
+
+TEST(Records, AllOfThemGoneAndContentThereIsNoNewHost) {
+  Host host(6);
+  const Past past = live(host);
+  host.kill_supervisor();
+  for (const char* name : kRecords) host.damage_record(name, Damage::kMissing, true, true);
+  const auto sets = *host.disk().list("/s/sets");
+  host.network(false);
+  start_again(host);
+  host.run_for(5min);
+  EXPECT_TRUE(host.machine().careful());
+  EXPECT_EQ(host.machine().state(), ipc::SensorState::kSafeMode) << "not steady";
+  EXPECT_TRUE(std::ranges::includes(*host.disk().list("/s/sets"), sets));
+  host.order(ipc::Order::What::kResume);  // of the pause that may have been there
+  host.network(true);
+  host.run_for(10min);
+  const Set next = host.publish(Nature::kGood);
+  host.run_for(10min);
+  EXPECT_EQ(host.running(), next) << host.story();
+  EXPECT_NE(past.refused, next);
+}
+
+TEST(Records, ALostMarkerRefusesWhatMayHaveBeenTried) {
+  Host host(7);
+  const Past past = live(host);
+  const Set next = host.publish(Nature::kGood);
+  while (host.machine().phase() != Phase::kProbation) host.run_for(100ms);
+  host.power_loss();
+  host.damage_record("marker.bin", Damage::kBit, true, true);
+  start_again(host);
+  EXPECT_TRUE(host.machine().refusals().contains(next)) << host.story();
+  host.run_for(2min);
+  EXPECT_EQ(host.running(), past.base) << host.story();
+}
+
+// The power goes at each file operation of a start that restores and records what was lost: nothing refused is read, whatever comes.
+TEST(Records, APowerLossWhileTheyAreRestoredIsRecoveredFrom) {
+  uint64_t losses = 0;
+  for (const bool both : {false, true}) {
+    for (const char* name : {"refusals.bin", "ladder.bin", "marker.bin", "session.bin"}) {
+      for (uint64_t operation = 0;; ++operation) {
+        SCOPED_TRACE(fmt::format("{}{}, power lost at file operation {}", name, both ? " and its copy" : "", operation));
+        Host host(11 + operation);
+        const Past past = live(host);
+        host.kill_supervisor();
+        host.damage_record(name, Damage::kBit, true, both);
+        host.disk().power_off_at(operation);
+        const uint64_t boots = host.boots();
+        host.run_for(4min);
+        start_again(host);
+        const bool lost = host.boots() > boots + 1;
+        losses += lost;
+        host.disk().power_stays();
+        if (!both) {
+          EXPECT_TRUE(host.machine().refusals().contains(past.refused)) << host.story();
+          EXPECT_EQ(host.machine().lkg(), past.base) << host.story();
+        }
+        const Set next = host.publish(Nature::kGood);
+        host.run_for(10min);
+        EXPECT_EQ(host.running(), next) << host.story();
+        if (testing::Test::HasFailure()) return;
+        if (!lost) break;
+      }
+    }
+  }
+  fmt::print("{} power losses, all recovered\n", losses);
+  EXPECT_GE(losses, 60u);
+}
+
+TEST(Owner, ALiftReachesAServerThatRemembersWhatThisHostHasForgotten) {
+  for (const bool offline : {false, true}) {
+    for (const bool forgotten : {false, true}) {
+      SCOPED_TRACE(fmt::format("offline {}, forgotten {}", offline, forgotten));
+      Host host(21);
+      host.children_work(true);
+      host.holds(0);
+      host.run_for(3min);
+      host.snapshot();
+      const Set set = host.publish(Nature::kCrashes);
+      host.run_for(6min);
+      ASSERT_TRUE(host.remembered_by_server().contains(set)) << host.story();
+      if (forgotten) {
+        host.restore();
+        start_again(host);
+        ASSERT_FALSE(host.machine().refusals().contains(set));
+      }
+      host.network(!offline);
+      host.mend(set);
+      host.retry_by_owner(set);
+      host.kill_supervisor();  // before any report
+      start_again(host);
+      EXPECT_TRUE(!offline || host.machine().lifted().contains(set)) << host.story();
+      host.run_for(1min);
+      host.network(true);
+      host.run_for(8min);
+      EXPECT_FALSE(host.machine().lifted().contains(set)) << "the server has it\n" << host.story();
+      EXPECT_FALSE(host.remembered_by_server().contains(set)) << host.story();
+      EXPECT_EQ(host.running(), set) << host.story();
+    }
+  }
+}
+
+TEST(Starved, LoadingAndRehearsalAreJudgedByTheTimeTheyHad) {
+  for (const milliseconds each : {milliseconds(40s), milliseconds(3min), milliseconds(20min)}) {
+    Host host(31);
+    host.children_work(true);
+    host.holds(0);
+    host.run_for(3min);
+    const Set base = host.running();
+    host.starve_loads(each);
+    for (int i = 0; i < 6; ++i) {
+      host.kill_supervisor();
+      start_again(host);
+      host.run_for(2min);
+    }
+    host.run_for(each + 5min);
+    EXPECT_EQ(host.machine().refusals().count, 0u) << host.story();
+    EXPECT_EQ(host.running(), base) << host.story();
+    const Set next = host.publish(Nature::kGood);
+    host.run_for(3 * each + 10min);
+    EXPECT_EQ(host.machine().refusals().count, 0u) << host.story();
+    EXPECT_EQ(host.running(), next) << host.story();
+    EXPECT_EQ(host.machine().lkg(), next);
+  }
+}
+
+}  // namespace
+}  // namespace creance::sensor::simulated
