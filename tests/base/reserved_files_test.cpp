@@ -5,9 +5,13 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
+#include <map>
 #include <random>
+#include <utility>
 
 #include "base/fake/disk.hpp"
+#include "base/os/durable.hpp"
 #include "base/os/real.hpp"
 #include "base/os/real_reserved_files.hpp"
 
@@ -40,6 +44,75 @@ TEST(ReservedFiles, AreWrittenAgainAndAgainWhereNothingElseIs) {
   EXPECT_EQ(disk.write("/state/second", kNew).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(disk.write("/state/record", kLonger).error().code, ErrorCode::kNotFound) << "reserved is a size, not a file";
   EXPECT_EQ(*disk.list("/state"), (std::vector<std::string>{"record", "record.spare"}));
+}
+
+// One gives, the other takes, each with a few calls that may fall between any two of the other's.
+class Calls final : public os::DiskCalls {
+ public:
+  Result<int> create(const fs::path& path, unsigned) override {
+    files[path].clear();
+    return open_to_overwrite(path);
+  }
+  Result<int> open_to_overwrite(const fs::path& path) override {
+    if (!files.contains(path)) return fail(ErrorCode::kNotFound, path.string());
+    open.push_back(path);
+    return static_cast<int>(open.size()) - 1;
+  }
+  Status write(int file, BytesView bytes, const fs::path&) override {
+    files[open[static_cast<size_t>(file)]].assign(bytes.begin(), bytes.end());
+    return {};
+  }
+  Status sync(int, const fs::path&) override { return {}; }
+  void close(int) override {}
+  Status rename(const fs::path& from, const fs::path& to) override {
+    files[to] = files[from];
+    files.erase(from);
+    if (seen) std::exchange(seen, nullptr)();
+    return {};
+  }
+  Status unlink(const fs::path& path) override {
+    files.erase(path);
+    return {};
+  }
+  Status make_folder(const fs::path&) override { return {}; }
+  Status sync_folder(const fs::path&) override { return {}; }
+  Result<uint64_t> size(const fs::path& path) override {
+    if (!files.contains(path)) return fail(ErrorCode::kNotFound, path.string());
+    return files[path].size();
+  }
+  Status exchange(const fs::path& a, const fs::path& b) override {
+    if (!can_exchange) return fail(ErrorCode::kUnsupported, a.string());
+    std::swap(files[a], files[b]);
+    if (seen) std::exchange(seen, nullptr)();
+    return {};
+  }
+
+  std::map<fs::path, Bytes> files;
+  std::vector<fs::path> open;
+  std::function<void()> seen;  // once, as soon as the file has changed
+  bool can_exchange = true;
+};
+
+TEST(ReservedFiles, WhatIsHandedOverIsTakenOnceWhateverFallsBetween) {
+  for (const bool can_exchange : {true, false}) {
+    Calls calls;
+    calls.can_exchange = can_exchange;
+    ASSERT_TRUE(os::reserve(calls, "/state/order", kBlank));
+    calls.seen = [&] {  // the taker has read it, and is half-way through blanking it when the giver goes on
+      if (!can_exchange) calls.files["/state/order.spare"] = kBlank;
+      EXPECT_EQ(calls.files["/state/order"], kNew);
+      const int file = *calls.open_to_overwrite("/state/order.spare");
+      EXPECT_TRUE(calls.write(file, kBlank, "/state/order.spare"));
+    };
+    ASSERT_TRUE(os::hand_over(calls, "/state/order", kNew));
+    if (can_exchange) ASSERT_TRUE(calls.exchange("/state/order.spare", "/state/order"));
+    else ASSERT_TRUE(calls.rename("/state/order.spare", "/state/order"));
+    EXPECT_EQ(calls.files["/state/order"], kBlank) << "and not once more what was taken";
+    for (const Bytes& bytes : {kOld, kBlank, kNew, kBlank}) {
+      ASSERT_TRUE(os::hand_over(calls, "/state/order", bytes));
+      EXPECT_EQ(calls.files["/state/order"], bytes);
+    }
+  }
 }
 
 TEST(ReservedFiles, KeepWhatIsThereAndMendASpareOfAnotherSize) {

@@ -671,18 +671,27 @@ TEST(Activation, LiftsAreBoundedAndTheOldestLeaves) {
   EXPECT_EQ(d.machine.lifted().list[0][1], 2);
 }
 
-TEST(Activation, AHoldOfAServerThatRemembersRestoresTheRefusal) {
-  Driven d(with_ladder({kOld, kNew}));
-  d.start();
-  d.announce();
-  ipc::Admitted held = offer(kNew, ipc::GrantVerdict::kHold);
-  held.remembered = 1;
-  held.detail.assign("this sensor refused it at 2026-01-01T00:00:00Z: worker_crash: signal 11");
-  d.step(AdmitAnswered{held});
-  ASSERT_TRUE(d.machine.refusals().contains(kNew));
-  EXPECT_EQ(d.machine.refusals().list[0].reason, Reason::kRemembered);
-  EXPECT_EQ(d.machine.ladder().count, 1u) << "and it is no place to return to";
-  EXPECT_EQ(d.machine.phase(), Phase::kMarking) << "the placebo is taken as any other";
+// The key of grants is an online one, and can hold back; it cannot deny (D6). A later go of it is followed.
+TEST(Activation, AHoldOfAServerThatRemembersIsAHoldAndNoRefusalOfThisHost) {
+  for (const bool lost : {false, true}) {
+    Remembered remembered = with_ladder({kOld, kNew});
+    remembered.refusals_lost = lost;
+    remembered.refusals.count = ipc::kRefusalsMax;
+    for (size_t i = 0; i < ipc::kRefusalsMax; ++i) remembered.refusals.list[i].release = set_of(static_cast<uint8_t>(100 + i));
+    Driven d(remembered);
+    if (lost) d.step(WorkerActivated{kNoSet});
+    else d.start();
+    d.announce();
+    ipc::Admitted held = offer(kNew, ipc::GrantVerdict::kHold);
+    held.remembered = 1;
+    held.detail.assign("this sensor refused it at 2026-01-01T00:00:00Z: worker_crash: signal 11");
+    d.step(AdmitAnswered{held});
+    EXPECT_EQ(d.machine.phase(), Phase::kMarking) << "the placebo is taken as any other";
+    EXPECT_FALSE(d.machine.refusals().contains(kNew));
+    EXPECT_TRUE(d.machine.refusals().contains(set_of(100))) << "and no other left for it";
+    EXPECT_EQ(d.machine.ladder().count, 2u);
+    EXPECT_FALSE(emits(d.last, EventKind::kContentRefused, kNew));
+  }
 }
 
 TEST(Activation, AnOwnersRetryEndsTheHoldThatKeptItAway) {

@@ -117,6 +117,17 @@ Status write_reserved(DiskCalls& calls, const fs::path& path, BytesView bytes) {
   return {};
 }
 
+Status hand_over(DiskCalls& calls, const fs::path& path, BytesView bytes) {
+  const fs::path spare = spare_of(path);
+  const auto held = calls.size(spare);
+  if (!held && held.error().code != ErrorCode::kNotFound) return fail(held.error());
+  if (!held || *held != bytes.size()) TRY_VOID(hold_place(calls, spare, bytes.size()));  // it became the file, where files cannot be exchanged
+  TRY_VOID(overwrite_and_sync(calls, spare, bytes));
+  bool exchanged = true;
+  TRY_VOID(change_places(calls, spare, path, exchanged));
+  return calls.sync_folder(folder_of(path));  // and nothing else: from here on the spare belongs to the other side
+}
+
 Status take_spare(DiskCalls& calls, const fs::path& path) {
   bool exchanged = true;
   TRY_VOID(change_places(calls, spare_of(path), path, exchanged));

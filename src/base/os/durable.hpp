@@ -32,4 +32,8 @@ Status reserve(DiskCalls& calls, const std::filesystem::path& path, BytesView bl
 Status write_reserved(DiskCalls& calls, const std::filesystem::path& path, BytesView bytes);   // likewise
 Status take_spare(DiskCalls& calls, const std::filesystem::path& path);                        // likewise
 
+// As write_reserved, without the copy: nothing is written once the file has changed. For two processes that write one reserved file in turn, each only when it sees there what the other
+// wrote: a step behind that would be one in the middle of the other's write. Where the spare is missing it is made first, which needs space.
+Status hand_over(DiskCalls& calls, const std::filesystem::path& path, BytesView bytes);
+
 }  // namespace creance::os

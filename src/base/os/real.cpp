@@ -248,6 +248,11 @@ Status RealReservedFiles::write(const fs::path& path, BytesView bytes) {
   return os::write_reserved(calls, path, bytes);
 }
 
+Status hand_over(const fs::path& path, BytesView bytes) {
+  ReservingCalls calls;
+  return os::hand_over(calls, path, bytes);
+}
+
 Status RealReservedFiles::take_spare(const fs::path& path) {
   ReservingCalls calls;
   return os::take_spare(calls, path);

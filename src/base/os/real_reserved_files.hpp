@@ -12,4 +12,7 @@ class RealReservedFiles final : public ReservedFiles {
   Status take_spare(const std::filesystem::path& path) override;
 };
 
+// As write, but there once only, for two processes that write one reserved file in turn, each only when it sees there what the other wrote (hand_over in durable.hpp).
+Status hand_over(const std::filesystem::path& path, BytesView bytes);
+
 }  // namespace creance::os

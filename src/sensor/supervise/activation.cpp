@@ -176,8 +176,6 @@ void Activation::take_grant(Turn& turn, const ipc::Admitted& answer) {
   marker.arm = arm_;
   marker.boot_id = boot_id_;
   marker_ = marker;
-  // A refusal that this disk has forgotten: restored to before it, or damaged.
-  if (answer.remembered == 1) refuse(turn, candidate_, Reason::kRemembered, answer.detail.view());
   enter(Phase::kMarking);
   turn.actions.push_back(StoreMarker{marker});
 }

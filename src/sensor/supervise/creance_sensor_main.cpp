@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,8 +212,12 @@ int order(const CommandLine& given, FileSystem& files, ipc::Order::What what) {
   if (const auto written = ipc::write_record(files, path, order); !written) {
     if (written.error().code != ErrorCode::kNoSpace) return complain(written.error());
     path = reserved;  // the disk is full: into the place that is kept for one order
+    // One gives an order there at a time, and only while none lies there; the supervisor waits for nobody, and takes it only when one does.
+    const ipc::Descriptor turn(::open(orders.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!turn || ::flock(turn.get(), LOCK_EX | LOCK_NB) != 0) return complain({ErrorCode::kNoSpace, fmt::format("{}; and another order is being given just now: say it again", written.error().detail)});
     if (waits()) return complain({ErrorCode::kNoSpace, fmt::format("{}; and the one order that there is room for was not carried out yet", written.error().detail)});
-    if (!os::RealReservedFiles().write(path, ipc::to_record(order))) return complain(written.error());
+    (void)files.remove(std::filesystem::path(path) += ipc::kAnswerSuffix).has_value();  // to an earlier one, for which nobody waited
+    if (!os::hand_over(path, ipc::to_record(order))) return complain(written.error());
   }
   // What came of it lies beside where it lay.
   const std::filesystem::path beside_it = std::filesystem::path(path) += ipc::kAnswerSuffix;

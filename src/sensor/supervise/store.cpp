@@ -40,19 +40,20 @@ Store::Loaded Store::load(std::vector<Set> sets) {
   Loaded loaded;
   Remembered& out = loaded.remembered;
   // Records that nothing says have been there may never have been; but where there is content, or any record that is kept twice, there was a run before.
-  const auto exists = [&](const char* name) { return files_.exists(path(name)) || files_.exists(spare_of(path(name))); };
-  const bool ran = std::ranges::any_of(records_, [&](const Record& record) {
-    const auto made = [&](const std::filesystem::path& file) {
+  // A blank record is none: it may have been reserved by a start that lost its power before it could say what it found.
+  const auto made = [&](const Record& record, bool kept_twice) {
+    for (const auto& file : {path(record.name), spare_of(path(record.name))}) {
       Bytes payload(record.payload.size());
       const auto bytes = files_.read(file, record.payload.size() + 256);
       const auto generation = bytes ? ipc::detail::open(*bytes, record.kind, payload) : Result<uint32_t>(fail(ErrorCode::kNotFound, ""));
-      return generation && *generation > 0;
-    };
-    return record.kind != ipc::RecordKind::kSession && (made(path(record.name)) || made(spare_of(path(record.name))));
-  });
+      if (generation && (*generation > 0 || (!kept_twice && !ipc::detail::is_blank(payload)))) return true;
+    }
+    return false;
+  };
+  const bool ran = std::ranges::any_of(records_, [&](const Record& record) { return record.kind != ipc::RecordKind::kSession && made(record, true); });
   loaded.session_lost = ran;
   out.session = take<ipc::Session>(kSession, loaded, loaded.session_lost);
-  const bool emptied = !sets.empty() && std::ranges::none_of(records_, [&](const Record& record) { return exists(record.name); });
+  const bool emptied = !sets.empty() && std::ranges::none_of(records_, [&](const Record& record) { return made(record, false); });
   kept_ = out.session && out.session->kept == 1;
   const bool expected = kept_ || (loaded.session_lost && ran) || emptied;
   bool lifted_lost = expected, held_back_lost = expected;

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/os/real.hpp"
+#include "base/os/real_reserved_files.hpp"
 #include "sensor/supervise/running.hpp"
 #include "sensor/supervise/sets.hpp"
 #include "sensor/supervise/span_text.hpp"
@@ -527,7 +528,7 @@ void Supervisor::take_orders() {
     }
     ++taken;
     // Gone first: what cannot be removed would be carried out again and again.
-    if (const auto removed = reserved ? reserved_.write(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) {
+    if (const auto removed = reserved ? os::hand_over(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) {
       if (orders_left_.size() < limits::kOrdersMax) orders_left_.insert(name);
       note("an order is left alone: " + removed.error().detail);
       continue;
