@@ -105,8 +105,7 @@ TEST(ReservedFiles, WhatIsHandedOverIsTakenOnceWhateverFallsBetween) {
       EXPECT_TRUE(calls.write(file, kBlank, "/state/order.spare"));
     };
     ASSERT_TRUE(os::hand_over(calls, "/state/order", kNew));
-    if (can_exchange) ASSERT_TRUE(calls.exchange("/state/order.spare", "/state/order"));
-    else ASSERT_TRUE(calls.rename("/state/order.spare", "/state/order"));
+    ASSERT_TRUE(can_exchange ? calls.exchange("/state/order.spare", "/state/order") : calls.rename("/state/order.spare", "/state/order"));
     EXPECT_EQ(calls.files["/state/order"], kBlank) << "and not once more what was taken";
     for (const Bytes& bytes : {kOld, kBlank, kNew, kBlank}) {
       ASSERT_TRUE(os::hand_over(calls, "/state/order", bytes));

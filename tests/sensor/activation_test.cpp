@@ -694,6 +694,19 @@ TEST(Activation, AHoldOfAServerThatRemembersIsAHoldAndNoRefusalOfThisHost) {
   }
 }
 
+TEST(Activation, AHoldThatAServerRemembersIsAskedAgainOnlyWhileItsOwnLiftIsUnderWay) {
+  for (const Set& lifted : {kNew, kOldest}) {
+    Driven d(with_ladder({kOld}));
+    d.start();
+    d.step(OwnerRetries{lifted});
+    d.announce();
+    ipc::Admitted held = offer(kNew, ipc::GrantVerdict::kHold);
+    held.remembered = 1;
+    d.step(AdmitAnswered{held});
+    EXPECT_EQ(d.machine.phase(), lifted == kNew ? Phase::kAnnouncing : Phase::kMarking);
+  }
+}
+
 TEST(Activation, AnOwnersRetryEndsTheHoldThatKeptItAway) {
   Remembered remembered = with_ladder({kOld});
   remembered.held_back = ipc::HeldBack{kNew};

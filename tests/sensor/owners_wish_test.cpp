@@ -10,6 +10,7 @@
 #include "sensor/admit/judge.hpp"
 #include "sensor/admit/local_policy.hpp"
 #include "sensor/supervise/launcher.hpp"
+#include "sensor/supervise/orders_left.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -27,6 +28,22 @@ TEST(OwnersWish, WindowsOfBothFilesMustBeOpenAndTheirZonesKnown) {
   EXPECT_TRUE(unknown.complaint.starts_with("/etc/policy.yml:1:11: windows[0]: the time zone `Europe/Vienna` is not known here")) << unknown.complaint;
   ASSERT_TRUE(files.write_atomic("/s/local.json", as_bytes(R"({"_type":"local","windows":["Sat 10:00-12:00 Europe/Vienna"]})"), 0600));
   EXPECT_TRUE(read_owners_wish(files, "/s/local.json", "").complaint.starts_with("/s/local.json: windows: the time zone")) << "likewise";
+}
+
+TEST(OrdersLeft, RestAMinuteEachAndAreToldOnce) {
+  OrdersLeft left;
+  EXPECT_FALSE(left.due());
+  EXPECT_TRUE(left.leave("1.bin", MonotonicTime(0)));
+  EXPECT_TRUE(left.leave("2.bin", MonotonicTime(5'000)));
+  EXPECT_TRUE(left.rests("1.bin", MonotonicTime(59'999)));
+  EXPECT_EQ(left.due(), MonotonicTime(60'000));
+  EXPECT_FALSE(left.rests("1.bin", MonotonicTime(60'000)));
+  EXPECT_FALSE(left.leave("1.bin", MonotonicTime(60'000))) << "said already";
+  EXPECT_EQ(left.due(), MonotonicTime(65'000));
+  left.removed("2.bin");
+  EXPECT_FALSE(left.rests("2.bin", MonotonicTime(5'001)));
+  left.keep_of({"3.bin"});
+  EXPECT_FALSE(left.due()) << "somebody else removed it";
 }
 
 TEST(OwnersWish, TheStricterOfBothFilesHolds) {

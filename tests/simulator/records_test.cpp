@@ -71,6 +71,78 @@ TEST(Records, OneWholeCopyIsEnough) {
   }
 }
 
+// Space that does not do what it should.
+class Faulty final : public ReservedFiles {
+ public:
+  enum class How { kWorks, kFails, kStopsBeforeTheExchange, kLeavesNoCopy };
+  explicit Faulty(fake::Disk& disk) : disk_(disk) {}
+  Status reserve(const std::filesystem::path& path, BytesView blank) override { return disk_.reserve(path, blank); }
+  Status write(const std::filesystem::path& path, BytesView bytes) override {
+    if (how == How::kFails) return fail(ErrorCode::kIo, "the spare cannot be written");
+    if (how == How::kStopsBeforeTheExchange) {
+      disk_.put(spare_of(path), Bytes(bytes.begin(), bytes.end()));
+      return fail(ErrorCode::kIo, "it cannot be exchanged");
+    }
+    auto written = disk_.write(path, bytes);
+    if (how == How::kLeavesNoCopy) disk_.lose(spare_of(path));
+    return written;
+  }
+  Status take_spare(const std::filesystem::path& path) override { return disk_.take_spare(path); }
+  How how = How::kWorks;
+
+ private:
+  fake::Disk& disk_;
+};
+struct OnFaultySpace : testing::Test {
+  fake::Disk disk;
+  Faulty reserved{disk};
+  Store store{disk, reserved, "/s/state"};
+  ipc::Refusals refusals;
+  ipc::Marker marker;
+  void SetUp() override {
+    (void)store.load({});
+    ASSERT_TRUE(store.reserve());
+    ipc::Session session;
+    session.boot_id.assign("boot-1");
+    ASSERT_TRUE(store.store(session));
+    marker.release.fill(9);
+    marker.arm = ipc::Arm::kGo;
+    marker.boot_id.assign("boot-1");
+    refuse(1);
+  }
+  void refuse(uint8_t what) {
+    refusals.list[refusals.count].release.fill(what);
+    refusals.list[refusals.count++].reason = ipc::Reason::kFault;
+    store.store(refusals);
+  }
+};
+
+TEST_F(OnFaultySpace, AnOlderSpareDoesNotCountWhenTheFileIsDamaged) {
+  reserved.how = Faulty::How::kFails;
+  refuse(2);
+  EXPECT_FALSE(store.pending());
+  EXPECT_FALSE(store.store(marker)) << "what is there once only is not enough to try content";
+  disk.damage("/s/state/refusals.bin");
+  const auto loaded = Store(disk, reserved, "/s/state").load({});
+  EXPECT_TRUE(loaded.remembered.refusals_lost);
+  EXPECT_EQ(loaded.restored.find("refusals"), std::string::npos) << loaded.restored;
+}
+
+TEST_F(OnFaultySpace, WithoutACopyNothingIsTried) {
+  reserved.how = Faulty::How::kLeavesNoCopy;
+  refuse(2);
+  EXPECT_FALSE(store.store(marker));
+  reserved.how = Faulty::How::kWorks;
+  EXPECT_TRUE(store.store(marker));
+}
+
+TEST_F(OnFaultySpace, AMarkerWhoseWriteFailsAgainAndAgainIsNone) {
+  reserved.how = Faulty::How::kStopsBeforeTheExchange;
+  disk.fill(true);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(store.store(marker));
+  EXPECT_FALSE(Store(disk, reserved, "/s/state").load({}).remembered.marker);
+}
+
 TEST(Records, AnOlderFileBesideANewerCopyIsOlder) {
   for (const char* name : kRecords) {
     SCOPED_TRACE(name);

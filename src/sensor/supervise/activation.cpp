@@ -153,7 +153,7 @@ void Activation::on(Turn& turn, const AdmitAnswered& seen) {
       candidate_ = kNoSet;
       turn.actions.push_back(StopAnnouncing{});
       settle();
-    } else if (answer.remembered == 1 && lifted_.count > 0) {  // it has not heard yet what the owner lifted: this is asked again
+    } else if (answer.remembered == 1 && lifted_.contains(candidate_)) {  // it has not heard yet what the owner lifted: this is asked again
     } else if (answer.grant_release == candidate_ && (answer.grant == ipc::GrantVerdict::kGo || answer.grant == ipc::GrantVerdict::kHold)) {
       take_grant(turn, answer);
     }

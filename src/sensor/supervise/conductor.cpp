@@ -168,11 +168,11 @@ OrderOutcome Conductor::order(const ipc::Order& order) {
       return {Came::kDone, fmt::format("new content is paused for {} ({})", span_text(order.pause_ms), reason)};
     case What::kResume: {
       const bool paused = pause_.remaining_ms > 0, careful = activation_->careful();
+      if (careful && !activation_->can_trust()) return {Came::kRefused, "records were lost, and content is being tried just now: say it again when that is over (creance-sensor status)"};
       if (paused) {
         pause_ = {};
         store_.store(pause_);
       }
-      if (careful && !activation_->can_trust()) return {Came::kRefused, "records were lost, and content is being tried just now: say it again when that is over (creance-sensor status)"};
       if (careful) feed(OwnerTrusts{});
       spool_changed();
       if (!paused && !careful) return {Came::kNothingToDo, "not paused by `creance-sensor pause`: there is nothing to resume"};

@@ -90,8 +90,17 @@ Status Store::write(Record& record) {
     record.spare_first = false;
   }
   const Bytes bytes = ipc::detail::seal(record.kind, record.payload, ++record.generation);  // a write that fails half-way has its number, too
-  record.twice = reserved_.write(file, bytes).has_value();
-  if (!record.twice) TRY_VOID(files_.write_atomic(file, bytes, 0600));  // nothing is reserved yet
+  record.twice = false;
+  if (!reserved_.write(file, bytes)) {  // nothing is reserved yet, or the spare cannot be written
+    if (auto written = files_.write_atomic(file, bytes, 0600); !written) {
+      // Of a marker, whose spare does not count by being one ahead: however often it fails, it is not two.
+      if (record.kind == ipc::RecordKind::kMarker) --record.generation;
+      return written;
+    }
+    (void)files_.remove(spare_of(file)).has_value();  // an older state: it must not be what counts when the file is damaged. Reserved again before the next marker
+  } else if (const auto copy = files_.read(spare_of(file), bytes.size() + 1)) {
+    record.twice = *copy == bytes;  // where files cannot be exchanged there may be no room for it
+  }
   record.dirty = false;
   return {};
 }
@@ -101,16 +110,16 @@ Status Store::store(const ipc::Marker& marker) {
   // A refusal that is not on the disk, or the clean stop of an earlier run that still is, would make a lie of what the next start reads beside this marker.
   retry();
   for (const Slot slot : {kSession, kRefusals, kLadder})
-    if (records_[slot].dirty) return fail(ErrorCode::kIo, complaint_);
+    if (records_[slot].dirty || !records_[slot].twice) return fail(ErrorCode::kIo, records_[slot].dirty ? complaint_ : fmt::format("{} cannot be kept twice", records_[slot].name));
   const auto* bytes = reinterpret_cast<const uint8_t*>(&marker);
   Record& record = records_[kMarker];
   const Record before = record;
   record.payload.assign(bytes, bytes + sizeof marker);
   auto written = write(record);
-  if (!written) {
-    const uint32_t generation = record.generation;
-    record = before;
-    record.generation = generation;
+  if (written && !record.twice) written = fail(ErrorCode::kIo, fmt::format("{} cannot be kept twice", record.name));
+  if (!written) {  // whatever of it reached the disk is cleared: nothing of this content is read
+    record.payload = before.payload;
+    record.dirty = true;
   }
   return written;
 }

@@ -513,26 +513,33 @@ void Supervisor::take_orders() {
   orders_wait_ = false;
   const std::filesystem::path folder = options_.state / "state/orders";
   const auto names = files_.list(folder);
-  if (!names) return note("cannot read orders: " + names.error().detail);
+  if (!names) {
+    orders_left_.keep_of({});
+    return note("cannot read orders: " + names.error().detail);
+  }
+  orders_left_.keep_of(*names);
   size_t taken = 0;
   std::vector<std::string> answers;  // oldest first, as their names are
   for (const std::string& name : *names) {
     if (name.ends_with(ipc::kAnswerSuffix)) answers.push_back(name);
-    if (!name.ends_with(".bin") || orders_left_.contains(name)) continue;
+    if (!name.ends_with(".bin") || orders_left_.rests(name, clock_.monotonic())) continue;
+    if (taken >= limits::kOrdersMax) {  // the others have their turn first; each that is not removed rests then, so that this ends
+      orders_wait_ = true;
+      break;
+    }
     const auto order = ipc::read_record<ipc::Order>(files_, folder / name);
     const bool reserved = options_.state / "state" / ipc::kReservedOrder == folder / name;
-    if (reserved && !order && order.error().code == ErrorCode::kNotFound) continue;
-    if (taken >= limits::kOrdersMax) {  // the others have their turn first
-      orders_wait_ = true;
+    if (reserved && !order && order.error().code == ErrorCode::kNotFound) {
+      orders_left_.removed(name);
       continue;
     }
     ++taken;
     // Gone first: what cannot be removed would be carried out again and again.
     if (const auto removed = reserved ? os::hand_over(folder / name, ipc::blank_record<ipc::Order>()) : files_.remove(folder / name); !removed) {
-      if (orders_left_.size() < limits::kOrdersMax) orders_left_.insert(name);
-      note("an order is left alone: " + removed.error().detail);
+      if (orders_left_.leave(name, clock_.monotonic())) note("an order is left alone, and tried again each minute: " + removed.error().detail);
       continue;
     }
+    orders_left_.removed(name);
     const OrderOutcome came = order ? conductor_.order(*order) : OrderOutcome{ipc::OrderAnswer::What::kRefused, order.error().detail};
     note("order: " + came.text);
     if (turned_ > MonotonicTime(0)) answer_order(folder / name, came);  // of those that waited for the start nobody asks any more
@@ -691,6 +698,7 @@ MonotonicTime Supervisor::next_timer() const {
   if (updater_due_) next = std::min(next, *updater_due_);
   if (again_ && again_.lie.empty()) next = std::min(next, again_until_);
   if (orders_wait_) next = MonotonicTime(0);
+  else if (const auto due = orders_left_.due()) next = std::min(next, *due);
   return next;
 }
 
@@ -733,7 +741,7 @@ int Supervisor::run() {
       signalfd_siginfo info{};
       while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) stopping_ = stopping_ || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
     }
-    if (is_ready(orders_.get()) || orders_wait_) take_orders();
+    if (is_ready(orders_.get()) || orders_wait_ || orders_left_.due().value_or(MonotonicTime::max()) <= clock_.monotonic()) take_orders();
     if (connector_ && is_ready(connector_.process.pidfd()))
       if (const auto status = connector_.process.exited()) {
         detect("collector-ended", "The sensor's collector ended", "the process connector's reader ended with " + how_ended(connector_, *status).text + "; this host is not watched any more until the sensor is started again");

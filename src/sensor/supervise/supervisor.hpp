@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "base/seams/random.hpp"
 #include "sensor/supervise/conductor.hpp"
 #include "sensor/supervise/launcher.hpp"
+#include "sensor/supervise/orders_left.hpp"
 #include "sensor/supervise/successors.hpp"
 #include "sensor/supervise/talk.hpp"
 #include "sensor/supervise/vitals.hpp"
@@ -191,7 +191,7 @@ class Supervisor final : private Hands {
   std::deque<Suspended> suspended_;      // of the present content, newest last
   ipc::Descriptor orders_;               // tells that something was put into state/orders
   bool orders_wait_ = false;             // more than one turn takes
-  std::set<std::string> orders_left_;    // that cannot be removed, and are not carried out
+  OrdersLeft orders_left_;
   std::chrono::milliseconds clock_offset_{0};  // wall clock less monotonic clock
   MonotonicTime watch_due_{0};
   uint64_t lost_told_ = 0, dropped_told_ = 0, seen_ = 0;
