@@ -266,8 +266,8 @@ class Live : public testing::Test {
 
 // The kernel names files from the host's root. In a chroot (which may see the host's /proc) its names are longer than ours by the way to there.
 bool is_path_on_host(const std::string& told, const std::string& ours) {
-  struct stat here{}, host{};
-  const bool chrooted = ::stat("/", &here) == 0 && ::stat("/proc/1/root/", &host) == 0 && (here.st_ino != host.st_ino || here.st_dev != host.st_dev);
+  struct statx here{};
+  const bool chrooted = ::statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS, &here) == 0 && (here.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 && (here.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
   return told == ours || (chrooted && told.ends_with(ours));
 }
 #define EXPECT_PATH(told, ours) EXPECT_PRED2(is_path_on_host, told, ours)

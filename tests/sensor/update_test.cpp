@@ -149,6 +149,7 @@ TEST(Store, AFullDiskKeepsNoReturnFromBeingRecorded) {
   fake::Disk disk = disk_with_folder();
   Store store(disk, disk, "/s");
   ASSERT_TRUE(store.reserve());
+  ASSERT_TRUE(store.store(ipc::Session{.boot_id = ipc::BootId("b")})) << "as a start does; before that nothing is kept twice";
   disk.fill(true);
   ASSERT_TRUE(store.store(marker())) << "what is reserved is enough for an attempt";
   for (int attempt = 0; attempt < 3; ++attempt) {
@@ -178,6 +179,7 @@ TEST(Store, WithoutAReserveThereIsNoMarkerThoughItWouldFit) {
   fake::Disk disk = disk_with_folder();
   Store store(disk, disk, "/s");
   ASSERT_TRUE(store.reserve());
+  ASSERT_TRUE(store.store(ipc::Session{.boot_id = ipc::BootId("b")}));
   ASSERT_TRUE(disk.remove("/s/refusals.bin.spare"));
   disk.fill(true);
   const auto stored = store.store(marker());
