@@ -47,7 +47,13 @@ function(creance_bpf_header source name)
   endif()
 endfunction()
 
-# creance_tests(schema LINK creance_schema): tests/schema/*_test.cpp become creance_schema_tests. CREANCE_SHARED is where the shared data may lie.
+# The only object that knows where this clone lies.
+add_library(creance_test_places STATIC EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/support/places.cpp)
+target_include_directories(creance_test_places PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+target_compile_definitions(creance_test_places PRIVATE CREANCE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CREANCE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+target_link_libraries(creance_test_places PRIVATE creance_options)
+
+# creance_tests(schema LINK creance_schema): tests/schema/*_test.cpp become creance_schema_tests.
 function(creance_tests name)
   cmake_parse_arguments(A "" "" "LINK;ENVIRONMENT" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
@@ -55,10 +61,7 @@ function(creance_tests name)
     return()
   endif()
   add_executable(creance_${name}_tests ${sources})
-  target_link_libraries(creance_${name}_tests PRIVATE creance_options ${A_LINK} GTest::gtest GTest::gtest_main)
-  target_include_directories(creance_${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_compile_definitions(creance_${name}_tests PRIVATE CREANCE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CREANCE_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared"
-                             CREANCE_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  target_link_libraries(creance_${name}_tests PRIVATE creance_options creance_test_places ${A_LINK} GTest::gtest GTest::gtest_main)
   include(GoogleTest)
   set(timeout 900)
   if(DEFINED ENV{CREANCE_FULL})  # ./check --full: all that the quick run only samples

@@ -16,12 +16,13 @@
 
 #include "events/records.hpp"
 #include "sigma/parser.hpp"
+#include "support/places.hpp"
 
 namespace creance::shared_data {
 
 namespace fs = std::filesystem;
 
-inline fs::path folder() { return fs::path(CREANCE_SHARED_DIR) / "data"; }
+inline fs::path folder() { return test::shared_dir() / "data"; }
 inline bool present() { return fs::exists(folder() / "matches.tsv.zst"); }
 
 #define SKIP_WITHOUT_SHARED_DATA()                                                                     \

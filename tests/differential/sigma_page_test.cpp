@@ -13,6 +13,7 @@
 #include "sigma/modifiers.hpp"
 #include "sigma/parser.hpp"
 #include "sigma/resolve.hpp"
+#include "support/places.hpp"
 
 namespace creance::differential {
 namespace {
@@ -195,7 +196,7 @@ std::string page() {
 }
 
 TEST(SigmaPage, IsAsWritten) {
-  const std::filesystem::path path = std::filesystem::path(CREANCE_SOURCE_DIR) / "docs" / "sigma.md";
+  const std::filesystem::path path = test::source_dir() / "docs" / "sigma.md";
   const bool update = std::getenv("CREANCE_UPDATE_GOLDEN") != nullptr;
   if (update) std::ofstream(path, std::ios::binary) << page();
   std::stringstream text;

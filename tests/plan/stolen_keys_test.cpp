@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "plan/decide.hpp"
+#include "support/places.hpp"
 #include "trust/delta/delta.hpp"
 #include "trust/tree.hpp"
 
@@ -154,7 +155,7 @@ struct Table {
   }
   static const std::string& document() {
     static const std::string text = [] {
-      std::ifstream in(CREANCE_SOURCE_DIR "/docs/threat-model.md");
+      std::ifstream in(test::source_dir() / "docs" / "threat-model.md");
       return std::string(std::istreambuf_iterator<char>(in), {});
     }();
     return text;

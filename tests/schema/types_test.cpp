@@ -10,12 +10,13 @@
 #include "generated/types.hpp"
 #include "schema/catalog.hpp"
 #include "schema/fingerprint.hpp"
+#include "support/places.hpp"
 
 namespace creance::schema {
 
 TEST(EmbeddedCatalog, EqualsTheFilesItWasMadeFrom) {
   Diagnostics diagnostics;
-  const auto loaded = load_types(CREANCE_SOURCE_DIR "/types", diagnostics);
+  const auto loaded = load_types(test::source_dir() / "types", diagnostics);
   ASSERT_TRUE(loaded) << loaded.error().detail;
   const auto embedded = Catalog::embedded().types();
   ASSERT_EQ(loaded->size(), embedded.size());

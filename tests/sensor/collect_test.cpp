@@ -21,6 +21,7 @@
 #include "sensor/collect/linux_inputs.hpp"
 #include "sensor/collect/live.hpp"
 #include "sensor/collect/replay.hpp"
+#include "support/places.hpp"
 
 namespace creance::sensor {
 namespace {
@@ -219,7 +220,7 @@ class Live : public testing::Test {
     auto pair = ipc::Socket::pair(ipc::Process::kSupervisor, ipc::Process::kCollectSetup);
     ASSERT_TRUE(pair);
     os::Launch launch;
-    launch.program = std::filesystem::path(CREANCE_BIN_DIR) / "creance-sensor-collect-setup";
+    launch.program = test::bin_dir() / "creance-sensor-collect-setup";
     launch.descriptors = {{pair->second.fd(), 3}};
     auto child = os::ChildProcess::start(launch);
     ASSERT_TRUE(child) << child.error().detail;

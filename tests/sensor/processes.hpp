@@ -22,13 +22,14 @@
 #include "compiler/build.hpp"
 #include "schema/catalog.hpp"
 #include "sigma/parser.hpp"
+#include "support/places.hpp"
 #include "support/set_files.hpp"
 
 namespace creance::sensor {
 namespace fs = std::filesystem;
 using ipc::Set;
 
-inline const fs::path kBin = CREANCE_BIN_DIR;
+inline const fs::path kBin = test::bin_dir();
 
 inline std::string rule(const std::string& id, const std::string& logsource, const std::string& detection, const std::string& tags = "") {
   return fmt::format("title: Rule {0}\nid: 00000000-0000-4000-8000-0000000000{0}\nstatus: test\nlevel: high\nauthor: Tester\nlogsource:\n{1}{3}detection:\n    sel:\n        {2}\n    condition: sel\n", id, logsource, detection,

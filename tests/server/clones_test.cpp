@@ -5,6 +5,7 @@
 #include "base/ipc/records.hpp"
 #include "base/os/process.hpp"
 #include "harness.hpp"
+#include "support/places.hpp"
 
 namespace creance::server::testing {
 namespace {
@@ -26,7 +27,7 @@ struct RealSensor {
     return json && json->find("sensor_id") != nullptr ? json->find("sensor_id")->string() : "";
   }
   void start(const fs::path& events) {
-    auto child = os::ChildProcess::start({fs::path(CREANCE_BIN_DIR) / "creance-sensor", {"run", "--state", state.string(), "--events", events.string(), "--loop", "--rate", "20"}, {}, state / "log", {}});
+    auto child = os::ChildProcess::start({test::bin_dir() / "creance-sensor", {"run", "--state", state.string(), "--events", events.string(), "--loop", "--rate", "20"}, {}, state / "log", {}});
     ASSERT_TRUE(child) << child.error().detail;
     process = std::move(*child);
   }
@@ -41,7 +42,7 @@ TEST(Clones, TwoCopiesOfOneStateFolderEachGetAnIdentityOfTheirOwn) {
   const fs::path events = world.folder.path / "events.jsonl";
   std::ofstream(events) << R"({"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":17,"PipeName":"\\x"})" << "\n";
   RealSensor sensors[2] = {{world.folder.path / "a", {}}, {world.folder.path / "b", {}}};
-  auto enrolment = os::ChildProcess::start({fs::path(CREANCE_BIN_DIR) / "creance-sensor", {"enrol", "--state", sensors[0].state.string(), "--server", world.url(), "--token", world.tokens("canary", 1)[0], "--hostname", "golden"}, {}, world.folder.path / "enrol-log", {}});
+  auto enrolment = os::ChildProcess::start({test::bin_dir() / "creance-sensor", {"enrol", "--state", sensors[0].state.string(), "--server", world.url(), "--token", world.tokens("canary", 1)[0], "--hostname", "golden"}, {}, world.folder.path / "enrol-log", {}});
   ASSERT_TRUE(enrolment);
   ASSERT_EQ(enrolment->wait().code, 0);
   const std::string id = sensors[0].id(), key = sensors[0].text("sensor.key"), identity = sensors[0].text("identity.json");

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "harness.hpp"
+#include "support/places.hpp"
 
 namespace creance::server::testing {
 namespace {
@@ -45,7 +46,7 @@ Ended end(pid_t child, const fs::path& output) {
 struct Program {
   Program() : key(std::move(*trust::KeyPair::generate_ed25519())) { EXPECT_TRUE(trust::save_public_key(files, folder.path / "author.pub", key.public_key())); }
   Ended run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), std::string(CREANCE_BIN_DIR) + "/creance-server");
+    arguments.insert(arguments.begin(), test::bin_dir().string() + "/creance-server");
     return end(start(arguments, folder.path / "log"), folder.path / "log");
   }
   Ended init(std::vector<std::string> more = {}) {
@@ -68,7 +69,7 @@ TEST(Programs, InitRunAndStopOnSigterm) {
   EXPECT_NE(made.text.find("move them away"), std::string::npos);
   EXPECT_EQ(fs::status(p.data() + "/operator.token").permissions(), fs::perms::owner_read | fs::perms::owner_write);
   const fs::path port_file = p.folder.path / "port";
-  const pid_t server = start({std::string(CREANCE_BIN_DIR) + "/creance-server", "run", "--data", p.data(), "--listen", "127.0.0.1:0", "--port-file", port_file.string()}, p.folder.path / "server.log");
+  const pid_t server = start({test::bin_dir().string() + "/creance-server", "run", "--data", p.data(), "--listen", "127.0.0.1:0", "--port-file", port_file.string()}, p.folder.path / "server.log");
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!fs::exists(port_file) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   std::string port = text_of(port_file);

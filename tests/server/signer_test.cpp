@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "harness.hpp"
+#include "support/places.hpp"
 
 namespace creance::server::testing {
 namespace {
@@ -221,7 +222,7 @@ TEST(Signer, AnswersNonsenseWithAReason) {
 TEST(SignerProcess, RunsByItselfOnASocket) {
   World world;
   const std::filesystem::path socket = world.folder.path / "signer.sock";
-  const std::string program = std::string(CREANCE_BIN_DIR) + "/creance-signer";
+  const std::string program = test::bin_dir().string() + "/creance-signer";
   const std::string data = (world.folder.path / "signer").string();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -246,7 +247,7 @@ TEST(SignerProcess, RunsByItselfOnASocket) {
 
 TEST(SignerProcess, IsStartedAgainAfterItDied) {
   World world;
-  ASSERT_TRUE(world.start(make_process_link(std::filesystem::path(CREANCE_BIN_DIR) / "creance-signer", world.folder.path / "signer")));
+  ASSERT_TRUE(world.start(make_process_link(test::bin_dir() / "creance-signer", world.folder.path / "signer")));
   world.push("r-1");
   // Its process id, from the children of this one.
   std::string pids;

@@ -14,12 +14,13 @@
 #include "sigma/codes.hpp"
 #include "sigma/parser.hpp"
 #include "sigma/resolve.hpp"
+#include "support/places.hpp"
 
 namespace creance::sigma {
 namespace {
 
-const std::filesystem::path kGolden = std::filesystem::path(CREANCE_SOURCE_DIR) / "tests" / "golden" / "sigma";
-const std::filesystem::path kPage = std::filesystem::path(CREANCE_SOURCE_DIR) / "docs" / "reference" / "diagnostics.md";
+const std::filesystem::path kGolden = test::source_dir() / "tests" / "golden" / "sigma";
+const std::filesystem::path kPage = test::source_dir() / "docs" / "reference" / "diagnostics.md";
 
 std::string read(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -106,7 +107,7 @@ TEST(Golden, ReferencePageNamesEveryCodeOfCompilerAndLoader) {
   std::set<std::string> missing;
   size_t found = 0;
   for (const auto& [folder, letter] : {std::pair{"compiler", 'C'}, std::pair{"schema", 'T'}}) {
-    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(CREANCE_SOURCE_DIR) / "src" / folder)) {
+    for (const auto& entry : std::filesystem::directory_iterator(test::source_dir() / "src" / folder)) {
       const std::string text = entry.is_regular_file() ? read(entry.path()) : "";
       for (size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at + 1)) {
         const std::string code = text.substr(at + 1, 5);

@@ -9,6 +9,7 @@
 
 #include "base/limits.hpp"
 #include "sigma/document.hpp"
+#include "support/places.hpp"
 
 namespace creance::sigma {
 namespace {
@@ -306,7 +307,7 @@ TEST(Parser, DiagnosticsAreBounded) {
 
 // What truly is not supported in the shared rules: placeholders.
 TEST(Parser, ReadsEveryPublicRule) {
-  const std::filesystem::path rules = std::filesystem::path(CREANCE_SHARED_DIR) / "data" / "rules";
+  const std::filesystem::path rules = test::shared_dir() / "data" / "rules";
   if (!std::filesystem::exists(rules)) GTEST_SKIP() << "Parser.ReadsEveryPublicRule: no shared data at " << rules;
   size_t files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(rules)) {

@@ -11,6 +11,7 @@
 
 #include "base/digest.hpp"
 #include "base/os/real.hpp"
+#include "support/places.hpp"
 #include "trust/client/updater.hpp"
 #include "trust/keys/signer.hpp"
 #include "trust/tiny_server.hpp"
@@ -201,7 +202,8 @@ class Site {
     }
     const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     ::dup2(fd, 2);
-    std::vector<char*> argv{const_cast<char*>(CREANCE_BIN_DIR "/creance-tuf-client")};
+    const std::string program = test::bin_dir() / "creance-tuf-client";
+    std::vector<char*> argv{const_cast<char*>(program.c_str())};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     ::execv(argv[0], argv.data());

@@ -11,6 +11,7 @@
 #include "base/os/real.hpp"
 #include "sigma/parser.hpp"
 #include "sigma/resolve.hpp"
+#include "support/places.hpp"
 #include "validator/judge/codes.hpp"
 
 namespace creance::validator {
@@ -332,7 +333,7 @@ TEST(CasesFile, StandsBesideTheRule) {
 }
 
 TEST(StarterContent, IsCleanAndPassesBothJudges) {
-  const std::filesystem::path root = std::filesystem::path(CREANCE_SOURCE_DIR) / "rules";
+  const std::filesystem::path root = test::source_dir() / "rules";
   std::vector<sigma::Rule> rules;
   std::vector<sigma::Correlation> correlations;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
@@ -357,7 +358,7 @@ TEST(StarterContent, IsCleanAndPassesBothJudges) {
 }
 
 TEST(JudgeCodes, ReferencePageFollowsTheTable) {
-  std::ifstream in(std::filesystem::path(CREANCE_SOURCE_DIR) / "docs" / "reference" / "diagnostics.md");
+  std::ifstream in(test::source_dir() / "docs" / "reference" / "diagnostics.md");
   std::stringstream page;
   page << in.rdbuf();
   std::string missing;
