@@ -91,6 +91,10 @@ double effort_of(const PredicateRecord& p, const Draft& draft) {
   }
 }
 
+// A literal is looked up rather than searched for if its rules are awake in at least so many of the events, and so many times as often as it is found (finding it costs a comparison).
+constexpr double kOftenTested = 0.1;
+constexpr double kTestedOverFound = 4;
+
 // ---- the channel
 
 struct Instance {
@@ -205,6 +209,7 @@ class Compiler {
       clauses_.push_back(choose_clause(instances_[i].compiled.expressions, instances_[i].compiled.root, weights));
       for (const uint32_t predicate : clauses_.back()) wakes[predicate].push_back(i);
     }
+    look_up_what_is_often_tested(wakes);
     for (size_t i = 0; i < wakes.size(); ++i) {
       if (wakes[i].empty() && !looked_up_[i]) continue;
       draft_.predicates[i].flags |= channel::kIndexed;
@@ -213,6 +218,58 @@ class Compiler {
     for (const PredicateRecord& p : draft_.predicates) effort_.push_back(effort_of(p, draft_));
     if (sample.events == 0) return;
     for (const PredicateRecord& p : draft_.predicates) chance_.push_back(literal_of(p, draft_).empty() ? 0.5 : (p.seen + 0.5) / (sample.events + 1.0));
+  }
+
+  // What an index has tables for: another literal of the same kind costs an event that does not hold it nothing.
+  struct Shape {
+    bool exact = false;
+    bool far = false;
+    size_t shortest_near = channel::kFarMin;
+    std::set<size_t> suffix_sizes, prefix_lengths;
+
+    static size_t suffix_size(size_t length) { return std::min<size_t>(8, length); }
+    static int near_places(size_t length) { return length >= 6 ? 4 : length >= 4 ? 2 : 1; }  // as the interpreter looks for them
+    void add(PredicateKind kind, size_t length) {
+      if (kind == PredicateKind::kEquals) exact = true;
+      else if (kind == PredicateKind::kEndsWith) suffix_sizes.insert(suffix_size(length));
+      else if (kind == PredicateKind::kStartsWith) prefix_lengths.insert(length);
+      else if (length >= channel::kFarMin) far = true;
+      else shortest_near = std::min(shortest_near, length);
+    }
+    bool has(PredicateKind kind, size_t length) const {
+      if (kind == PredicateKind::kEquals) return exact;
+      if (kind == PredicateKind::kEndsWith) return suffix_sizes.contains(suffix_size(length));
+      if (kind == PredicateKind::kStartsWith) return prefix_lengths.contains(length);
+      if (length >= channel::kFarMin) return far;
+      return shortest_near < channel::kFarMin && near_places(length) >= near_places(shortest_near);
+    }
+  };
+
+  // Literals of instances that are often awake, as the sample says: where an index is asked anyway, it finds them for less than a search of their own (docs/adr/0191).
+  void look_up_what_is_often_tested(const std::vector<std::vector<uint32_t>>& wakes) {
+    if (draft_.sample_events == 0) return;
+    const double events = draft_.sample_events;
+    std::map<uint32_t, Shape> shapes;
+    for (size_t i = 0; i < wakes.size(); ++i) {
+      const PredicateRecord& p = draft_.predicates[i];
+      if (!wakes[i].empty() || looked_up_[i]) shapes[p.input].add(p.kind, p.operand.count);
+    }
+    std::vector<double> tested(wakes.size(), 0);
+    for (size_t i = 0; i < instances_.size(); ++i) {
+      double awake = clauses_[i].empty() ? 1 : 0;
+      for (const uint32_t predicate : clauses_[i]) awake += draft_.predicates[predicate].seen / events;
+      std::set<uint32_t> asked;
+      for (const Expression& e : instances_[i].compiled.expressions) {
+        if (e.kind == ExpressionKind::kLeaf) asked.insert(e.predicate);
+      }
+      for (const uint32_t predicate : asked) tested[predicate] += std::min(1.0, awake);
+    }
+    for (size_t i = 0; i < wakes.size(); ++i) {
+      const PredicateRecord& p = draft_.predicates[i];
+      const auto shape = shapes.find(p.input);
+      if (shape == shapes.end() || p.input == channel::kEveryValue || !can_be_indexed(p, draft_)) continue;
+      if (tested[i] >= kOftenTested && tested[i] > kTestedOverFound * p.seen / events && shape->second.has(p.kind, p.operand.count)) looked_up_[i] = true;
+    }
   }
 
   std::pair<std::vector<uint32_t>, bool> inputs_read(const std::vector<channel::NodeRecord>& nodes) const {

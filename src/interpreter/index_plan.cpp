@@ -16,7 +16,7 @@ using channel::Layout;
 
 constexpr uint32_t kTableLog2Max = 24;
 constexpr uint32_t kTripleBytes = 3;
-constexpr uint32_t kTripleLog2Max = 16;
+constexpr uint32_t kTripleLog2Max = 17;
 constexpr size_t kBitsPerTriple = 32;  // a filter that is no larger than it need be stays in the first cache beside the others
 
 class Planner {
@@ -25,6 +25,7 @@ class Planner {
 
   IndexPlan run() {
     plan_.input = record_.input;
+    if (record_.input != channel::kEveryValue && record_.input >= l_.header->input_count) plan_.broken = true;
     plan_.exact = table(record_.exact);
     plan_.suffix = table(record_.suffix);
     plan_.prefix = table(record_.prefix);
@@ -40,6 +41,7 @@ class Planner {
     if (plan_.far_grams) plan_.far_filter = {plan_.far_known.words, plan_.far_known.log2, channel::gram_mask(4)};
     if (plan_.near_grams) near_filter();
     if (plan_.far_grams && !plan_.anchored && !plan_.near_grams) few_grams();
+    if (plan_.few_count == 0 && record_.input != channel::kEveryValue && !plan_.broken) rough();
     return std::move(plan_);
   }
 
@@ -156,6 +158,16 @@ class Planner {
     plan_.few_count = static_cast<uint32_t>(grams.size());
     while (channel::folded_bytes_max(plan_.few_bytes_min) < shortest) ++plan_.few_bytes_min;
     for (size_t i = 0; i < plan_.few.size(); ++i) plan_.few[i] = grams[std::min(i, grams.size() - 1)];
+  }
+
+  void rough() {
+    if (plan_.prefix) return;
+    Rough::Maker maker(plan_.suffix_sizes);
+    if (plan_.exact) each_candidate(plan_.exact, [&](std::string_view literal, uint32_t) { maker.add_whole(literal); });
+    if (plan_.suffix) each_candidate(plan_.suffix, [&](std::string_view literal, uint32_t) { maker.add_suffix(literal); });
+    if (plan_.near_grams) each_candidate(plan_.near_grams, [&](std::string_view literal, uint32_t) { maker.add_inner(literal); });
+    if (plan_.far_grams) each_candidate(plan_.far_grams, [&](std::string_view literal, uint32_t offset) { maker.add_far(literal, offset); });
+    plan_.rough = maker.make();
   }
 
   const Layout& l_;

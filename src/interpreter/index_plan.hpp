@@ -8,6 +8,7 @@
 
 #include "channel/format.hpp"
 #include "channel/hash.hpp"
+#include "interpreter/rough.hpp"
 #include "interpreter/wide.hpp"
 
 namespace creance::interpreter {
@@ -49,6 +50,9 @@ struct IndexPlan {
   uint32_t few_bytes_min = 0;  // of a text: shorter ones, folded, are shorter than each literal
 
   std::vector<uint64_t> near_words;  // near_filter's
+
+  // Of an index with few keys: what its literals say of a text before it is folded, with bit 5 of each byte set (rough.cpp). Most texts need not be folded then.
+  Rough rough;
 };
 
 // One for each of the layout's indexes, in their order.

@@ -68,12 +68,9 @@ Looked looked_at(const schema::Inputs& inputs, bool with_others) noexcept {
 
 enum class Verdict : uint8_t { kNoMatch, kMatch, kBroken };
 
-bool holds(Context& c, uint32_t predicate) noexcept {
-  const uint32_t memo = c.s.memo[predicate];
-  if (memo >> 1 == c.s.epoch) return (memo & 1) != 0;
-  const PredicateRecord& p = c.l.predicates[predicate];
-  // Every value was looked up in the index already: what was not found there does not hold.
-  const bool result = (p.flags & channel::kIndexed) == 0 && test_predicate(c, p);
+// Tests a predicate that no index finds, and remembers what came out.
+bool test_now(Context& c, uint32_t predicate) noexcept {
+  const bool result = test_predicate(c, c.l.predicates[predicate]);
   if (!c.broken) c.s.memo[predicate] = c.s.epoch << 1 | (result ? 1u : 0u);
   return result;
 }
@@ -81,15 +78,28 @@ bool holds(Context& c, uint32_t predicate) noexcept {
 template <bool kCounted>  // a copy for each loop that calls it, so that it becomes part of that
 Verdict walk(Context& c, uint32_t instance) noexcept {
   const channel::EntryRecord& entry = c.l.entries[instance];
-  uint32_t at = entry.first_node;
+  const channel::NodeRecord* const nodes = c.l.nodes.data();
+  const uint32_t* const memo = c.s.memo.data();
+  const uint64_t* const indexed = c.s.indexed.data();
+  const size_t predicates = c.s.memo.size();
+  const uint32_t epoch = c.s.epoch;
   const uint64_t end = uint64_t{entry.first_node} + entry.node_count;
+  uint32_t at = entry.first_node;
   if (end > c.l.nodes.size() || entry.node_count == 0) return c.fail(FaultCode::kNode), Verdict::kBroken;
   while (true) {
     ++c.steps;
-    const channel::NodeRecord& node = c.l.nodes[at];
-    if (node.predicate >= c.l.predicates.size()) return c.fail(FaultCode::kPredicate), Verdict::kBroken;
-    const uint32_t next = holds(c, node.predicate) ? node.if_true : node.if_false;
-    if (c.broken) return Verdict::kBroken;
+    const channel::NodeRecord& node = nodes[at];
+    const uint32_t predicate = node.predicate;
+    if (predicate >= predicates) return c.fail(FaultCode::kPredicate), Verdict::kBroken;
+    const uint32_t said = memo[predicate];
+    bool yes = false;
+    if (said >> 1 == epoch) {
+      yes = (said & 1) != 0;
+    } else if ((indexed[predicate / 64] >> (predicate % 64) & 1) == 0) {  // every value was looked up in the index already: what was not found there does not hold
+      yes = test_now(c, predicate);
+      if (c.broken) return Verdict::kBroken;
+    }
+    const uint32_t next = yes ? node.if_true : node.if_false;
     if (next >= channel::kReject) return next == channel::kAccept ? Verdict::kMatch : Verdict::kNoMatch;
     if (next <= at || next >= end) return c.fail(FaultCode::kNode), Verdict::kBroken;
     at = next;
@@ -153,6 +163,10 @@ Scratch::State::State(const Layout& l) : layout(l) {
   memo.assign(l.predicates.size(), 0);
   awake.assign((l.entries.size() + 63) / 64, 0);
   always.assign(awake.size(), 0);
+  indexed.assign((l.predicates.size() + 63) / 64, 0);
+  for (size_t i = 0; i < l.predicates.size(); ++i) {
+    if ((l.predicates[i].flags & channel::kIndexed) != 0) indexed[i / 64] |= 1ull << (i % 64);
+  }
   for (size_t i = 0; i < l.entries.size() && i < l.instances.size(); ++i) {
     if (l.instances[i].clause.count == 0) always[i / 64] |= 1ull << (i % 64);
   }

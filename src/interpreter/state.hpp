@@ -41,6 +41,7 @@ struct Scratch::State {
   Layout layout;
   uint32_t epoch = 0;            // of the event; memo entries of other epochs are void
   std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
+  std::vector<uint64_t> indexed; // bit set of predicates: those that an index finds
   std::vector<uint64_t> awake;   // bit set of instances
   std::vector<uint64_t> always;  // instances without a clause
   Ways ways = best_ways();

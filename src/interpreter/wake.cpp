@@ -191,42 +191,49 @@ class Waker {
   }
 
   bool candidates(const Collected& one) noexcept {
-    for (const CandidateRecord& candidate : c_.l.candidates.subspan(one.slot->first, one.slot->count)) {
-      if (candidate.predicate >= c_.s.memo.size()) return broken();
-      if (c_.s.memo[candidate.predicate] == (c_.s.epoch << 1 | 1)) {
-        ++c_.steps;
-        continue;
+    const CandidateRecord* candidate = c_.l.candidates.data() + one.slot->first;  // flush() has seen that they are inside
+    const CandidateRecord* const end = candidate + one.slot->count;
+    const PredicateRecord* const predicates = c_.l.predicates.data();
+    const size_t predicate_count = c_.s.memo.size();
+    const uint32_t* const memo = c_.s.memo.data();
+    const std::string_view texts = c_.l.texts;
+    const uint32_t yes = c_.s.epoch << 1 | 1;
+    uint64_t steps = 0;
+    bool goes_well = true;
+    for (; goes_well && candidate != end; ++candidate) {
+      const uint32_t predicate = candidate->predicate;
+      if (predicate >= predicate_count) {
+        goes_well = broken();
+        break;
       }
-      const PredicateRecord& p = c_.l.predicates[candidate.predicate];
-      if (uint64_t{p.operand.first} + p.operand.count > c_.l.texts.size()) return broken();
-      const std::string_view literal = c_.l.texts.substr(p.operand.first, p.operand.count);
-      c_.steps += channel::chunks(literal.size());
-      if (holds(p.kind, one, literal, candidate.offset) && !found(candidate.predicate, p)) return false;
+      ++steps;
+      if (memo[predicate] == yes) continue;
+      const PredicateRecord& p = predicates[predicate];
+      const uint32_t size = p.operand.count;
+      if (uint64_t{p.operand.first} + size > texts.size()) {
+        goes_well = broken();
+        break;
+      }
+      steps += channel::chunks(size) - 1;
+      const size_t begin = begin_of(p.kind, one, size, candidate->offset);
+      if (begin != kNowhere && same_bytes(one.text + begin, texts.data() + p.operand.first, size)) goes_well = found(predicate, p);
     }
-    return true;
+    c_.steps += steps;
+    return goes_well;
   }
 
-  static bool holds(PredicateKind kind, const Collected& one, std::string_view literal, uint32_t offset) noexcept {
-    const std::string_view text(one.text, one.size);
-    const size_t at = one.at;
-    if (literal.size() > text.size()) return false;
-    size_t begin = 0;
+  static constexpr size_t kNowhere = ~size_t{0};
+
+  // Where in its text a literal of `size` bytes would have to stand.
+  static size_t begin_of(PredicateKind kind, const Collected& one, size_t size, uint32_t offset) noexcept {
+    if (size > one.size) return kNowhere;
     switch (kind) {
-      case PredicateKind::kEquals:
-        if (one.goes_on || literal.size() != text.size()) return false;
-        break;
-      case PredicateKind::kStartsWith: break;
-      case PredicateKind::kEndsWith:
-        if (one.goes_on) return false;
-        begin = text.size() - literal.size();
-        break;
-      case PredicateKind::kContains:
-        if (at < offset || literal.size() > text.size() - (at - offset)) return false;
-        begin = at - offset;
-        break;
-      default: return false;
+      case PredicateKind::kEquals: return one.goes_on || size != one.size ? kNowhere : 0;
+      case PredicateKind::kStartsWith: return 0;
+      case PredicateKind::kEndsWith: return one.goes_on ? kNowhere : one.size - size;
+      case PredicateKind::kContains: return one.at < offset || size > one.size - (one.at - offset) ? kNowhere : one.at - offset;
+      default: return kNowhere;
     }
-    return same_bytes(text.data() + begin, literal.data(), literal.size());
   }
 
   bool found(uint32_t predicate, const PredicateRecord& p) noexcept {
@@ -300,17 +307,23 @@ class FewGrams {
 
 // The texts of a collected event may lie anywhere: those that will be folded are fetched together.
 void fetch_texts(const Context& c) noexcept {
+  const schema::InputValue* const values = c.inputs.values.data();
+  const size_t count = c.inputs.values.size();
   for (const IndexPlan& index : c.s.indexes) {
-    if (index.input >= c.inputs.values.size() || !c.inputs.values[index.input].has_value()) continue;
-    const schema::InputValue& value = c.inputs.values[index.input];
+    if (index.input >= count || !values[index.input].has_value()) continue;
+    const schema::InputValue& value = values[index.input];
     __builtin_prefetch(value.data);
     if (value.size > 64) __builtin_prefetch(value.data + 64);
   }
 }
 
-bool scan_input(Context& c, Waker& waker, const IndexPlan& index, uint32_t input) noexcept {
+bool scan_input(Context& c, Waker& waker, const IndexPlan& index, uint32_t input, const schema::InputValue& value) noexcept {
+  if (value.size <= Rough::kTextBytesMax && index.rough) {
+    c.steps += value.size / 16;
+    if (!index.rough.may_hold(value.text())) return true;
+  }
   const std::string_view text = c.folded(input);
-  return !c.broken && waker.scan(index, text, c.inputs.values[input].size > limits::kInputBytesMax);
+  return !c.broken && waker.scan(index, text, is_cut(value.text()));
 }
 
 bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept {
@@ -319,7 +332,7 @@ bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept
   c.steps += count;
   if (index.few_count == 0) {
     for (uint32_t input = 0; input < count; ++input) {
-      if (values[input].has_value() && !scan_input(c, waker, index, input)) return false;
+      if (values[input].has_value() && !scan_input(c, waker, index, input, values[input])) return false;
     }
     return true;
   }
@@ -331,7 +344,7 @@ bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept
     const std::string_view text = cut(values[input].text());
     c.steps += text.size() / 16;
     const bool may = text.size() >= blocks_min ? by_blocks(index.few, text.data(), text.size()) : few.may_be_in(text);
-    if (may && !scan_input(c, waker, index, input)) return false;
+    if (may && !scan_input(c, waker, index, input, values[input])) return false;
   }
   return true;
 }
@@ -341,15 +354,17 @@ bool scan_every_input(Context& c, Waker& waker, const IndexPlan& index) noexcept
 bool wake(Context& c) noexcept {
   fetch_texts(c);
   Waker waker(c);
+  const schema::InputValue* const values = c.inputs.values.data();
   for (const IndexPlan& index : c.s.indexes) {
-    ++c.steps;
+    if (index.broken) return c.fail(FaultCode::kIndex);
     const bool every = index.input == channel::kEveryValue;
-    if (index.broken || (!every && index.input >= c.inputs.values.size())) return c.fail(FaultCode::kIndex);
     if (every) {
+      ++c.steps;
       if (!scan_every_input(c, waker, index)) return false;
     } else {
-      ++c.steps;
-      if (c.inputs.values[index.input].has_value() && !scan_input(c, waker, index, index.input)) return false;
+      c.steps += 2;
+      const schema::InputValue& value = values[index.input];  // it is one of the Type's, or the index is broken
+      if (value.has_value() && !scan_input(c, waker, index, index.input, value)) return false;
     }
     for (size_t i = 0; i < c.further_count; ++i) {
       ++c.steps;

@@ -73,6 +73,37 @@ TEST(Selectivity, LooksAtNoMoreEventsThanItsLimit) {
   EXPECT_GT(compiler::count_on(events, {}).events, limits::kSampleEventsMax / 2);
 }
 
+// The rule is awake whenever `\\svchost.exe` runs: its other literal is looked up with those that wake, where the index has a table for it, and only if it is rarer than the rule is awake.
+TEST(Selectivity, LooksUpWhatIsOftenTested) {
+  const std::vector<schema::Inputs> events = sample();
+  const std::string detection = "a:\n  A|contains: '\\system32\\'\nb:\n  A|contains: '\\windowsapps\\'\n  B|contains: 'netsvcs'\nc:\n  A|contains: '\\temporary'\n  A|endswith: '.tmp'\ncondition: a and not b and not c";
+  const schema::TemplateType type = type_of({"A", "B", "C"});
+  Loaded loaded(type, compile_with(events, detection));
+  Loaded guessed(type, compile_with({}, detection));
+  const auto looked_up = [](const Loaded& one, std::string_view literal) {
+    const channel::Layout& l = one.channel().layout();
+    for (const channel::PredicateRecord& p : l.predicates) {
+      if (l.texts.substr(p.operand.first, p.operand.count) == literal) return (p.flags & channel::kIndexed) != 0;
+    }
+    ADD_FAILURE() << literal;
+    return false;
+  };
+  ASSERT_EQ(clause_of(loaded), std::vector<std::string>{"\\system32\\"});
+  EXPECT_TRUE(looked_up(loaded, "\\windowsapps\\"));
+  EXPECT_TRUE(looked_up(loaded, "\\temporary"));
+  EXPECT_FALSE(looked_up(loaded, ".tmp"));     // the index of A has no suffixes
+  EXPECT_FALSE(looked_up(loaded, "netsvcs"));  // B has no index
+  EXPECT_FALSE(looked_up(guessed, "\\windowsapps\\"));
+  for (const std::string_view a : {"C:\\Windows\\System32\\x.exe", "C:\\WindowsApps\\System32\\x.exe", "C:\\temporary\\System32\\x.tmp", "C:\\x"}) {
+    for (const std::string_view b : {"-k netsvcs", "-k"}) {
+      const std::vector<schema::InputValue> values{schema::InputValue(a), schema::InputValue(b), {}};
+      const bool matches = a.contains("System32") && !(a.contains("WindowsApps") && b.contains("netsvcs")) && !a.contains("temporary");
+      EXPECT_EQ(loaded.run({values, {}, {}}).matches.size(), matches ? 1u : 0u) << a << ' ' << b;
+      EXPECT_EQ(guessed.run({values, {}, {}}).matches.size(), matches ? 1u : 0u) << a << ' ' << b;
+    }
+  }
+}
+
 TEST(Selectivity, ChoosesTheRareLiteral) {
   const std::string detection = "a:\n  A|endswith: '\\svchost.exe'\nb:\n  B|contains: schtask\ncondition: a and b";
   const schema::TemplateType type = type_of({"A", "B", "C"});
