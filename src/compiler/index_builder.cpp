@@ -157,11 +157,11 @@ class InputIndex {
     }
   }
 
-  // About one bit in 32 is set; small enough to stay in the first cache.
+  // About one bit in 64 is set; small enough to stay in the first cache.
   template <class Keys, class Bit>
   channel::BitmapRef bitmap(const Keys& keys, Bit bit_of) {
     if (keys.empty()) return {0, channel::kNoTable};
-    const auto log2 = std::clamp(static_cast<uint32_t>(std::bit_width(32 * keys.size() - 1)), 9u, kBitmapLog2Most);
+    const auto log2 = std::clamp(static_cast<uint32_t>(std::bit_width(64 * keys.size() - 1)), 9u, kBitmapLog2Most);
     const channel::BitmapRef ref{static_cast<uint32_t>(draft_.bitmaps.size()), log2};
     draft_.bitmaps.resize(draft_.bitmaps.size() + (1u << log2) / 64, 0);
     for (const auto key : keys) {

@@ -128,14 +128,23 @@ void note_fault(Context& c, Progress& progress, uint32_t instance) noexcept {
   c.broken = false;
 }
 
-// The decisions of those that are awake lie far apart: they are fetched before the first is looked at.
-void fetch_awake(const Context& c) noexcept {
+// Lists the instances that are awake, ascending. Their decisions lie far apart: they are fetched before the first is looked at.
+std::span<const uint32_t> list_awake(const Context& c) noexcept {
+  uint32_t* const list = c.s.awake_list.data();  // has room for all of them
+  const uint64_t* const awake = c.s.awake.data();
+  const channel::EntryRecord* const entries = c.l.entries.data();
+  const channel::NodeRecord* const nodes = c.l.nodes.data();
+  const size_t node_count = c.l.nodes.size();
+  size_t count = 0;
   for (size_t word = 0; word < c.s.awake.size(); ++word) {
-    for (uint64_t bits = c.s.awake[word]; bits != 0; bits &= bits - 1) {
-      const uint32_t first = c.l.entries[word * 64 + static_cast<size_t>(__builtin_ctzll(bits))].first_node;
-      if (first < c.l.nodes.size()) __builtin_prefetch(&c.l.nodes[first]);
+    for (uint64_t bits = awake[word]; bits != 0; bits &= bits - 1) {
+      const auto instance = static_cast<uint32_t>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
+      list[count++] = instance;
+      const uint32_t first = entries[instance].first_node;
+      if (first < node_count) __builtin_prefetch(&nodes[first]);
     }
   }
+  return {list, count};
 }
 
 void charge(Context& c, uint32_t instance, uint64_t steps) noexcept {
@@ -144,16 +153,13 @@ void charge(Context& c, uint32_t instance, uint64_t steps) noexcept {
 }
 
 template <bool kCounted>
-void run_awake(Context& c, bool any_unavailable, Progress& progress) noexcept {
-  for (size_t word = 0; word < c.s.awake.size(); ++word) {
-    for (uint64_t bits = c.s.awake[word]; bits != 0; bits &= bits - 1) {
-      const auto instance = static_cast<uint32_t>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
-      [[maybe_unused]] const uint64_t before = c.steps;
-      const Verdict verdict = walk<kCounted>(c, instance);
-      if constexpr (kCounted) charge(c, instance, c.steps - before);
-      if (verdict == Verdict::kMatch && !(any_unavailable && is_held(c, instance))) c.s.matches[progress.matches++] = instance;  // few match, so that is asked last
-      if (verdict == Verdict::kBroken) note_fault(c, progress, instance);
-    }
+void run(Context& c, std::span<const uint32_t> instances, bool any_unavailable, Progress& progress) noexcept {
+  for (const uint32_t instance : instances) {
+    [[maybe_unused]] const uint64_t before = c.steps;
+    const Verdict verdict = walk<kCounted>(c, instance);
+    if constexpr (kCounted) charge(c, instance, c.steps - before);
+    if (verdict == Verdict::kMatch && !(any_unavailable && is_held(c, instance))) c.s.matches[progress.matches++] = instance;  // few match, so that is asked last
+    if (verdict == Verdict::kBroken) note_fault(c, progress, instance);
   }
 }
 
@@ -162,6 +168,7 @@ void run_awake(Context& c, bool any_unavailable, Progress& progress) noexcept {
 Scratch::State::State(const Layout& l) : layout(l) {
   memo.assign(l.predicates.size(), 0);
   awake.assign((l.entries.size() + 63) / 64, 0);
+  awake_list.assign(l.entries.size(), 0);
   always.assign(awake.size(), 0);
   indexed.assign((l.predicates.size() + 63) / 64, 0);
   for (size_t i = 0; i < l.predicates.size(); ++i) {
@@ -283,8 +290,7 @@ Outcome evaluate_with(Scratch::State& s, const schema::Inputs& inputs) noexcept 
     if constexpr (kCounted) {
       for (size_t word = 0; word < s.awake.size(); ++word) s.awake[word] &= ~s.suspended[word];
     }
-    fetch_awake(c);
-    run_awake<kCounted>(c, any_unavailable, progress);
+    run<kCounted>(c, list_awake(c), any_unavailable, progress);
   }
   outcome.matches = {s.matches.data(), progress.matches};
   outcome.faults = {s.faults.data(), progress.faults};

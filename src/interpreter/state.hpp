@@ -43,6 +43,7 @@ struct Scratch::State {
   std::vector<uint32_t> memo;    // per predicate: epoch << 1 | holds
   std::vector<uint64_t> indexed; // bit set of predicates: those that an index finds
   std::vector<uint64_t> awake;   // bit set of instances
+  std::vector<uint32_t> awake_list;
   std::vector<uint64_t> always;  // instances without a clause
   Ways ways = best_ways();
   std::vector<IndexPlan> indexes;

@@ -99,27 +99,36 @@ class Waker {
 
   // What must stand at the beginning or the end. Most keys are in no table: their bit says so, without a slot.
   bool anchored() noexcept {
-    if (index_->exact && !look_up_known(index_->exact, exact_hash_padded(text_))) return false;
-    if (index_->suffix && !suffixes()) return false;
-    return !index_->prefix || prefixes();
-  }
-
-  bool suffixes() noexcept {
-    const uint64_t last = load_word(text_.data() + text_.size() - 8);
-    for (uint32_t sizes = index_->suffix_sizes; sizes != 0; sizes &= sizes - 1) {
-      const uint32_t size = static_cast<uint32_t>(__builtin_ctz(sizes)) + 1;
-      if (size > text_.size()) break;
-      if (!look_up_known(index_->suffix, channel::suffix_hash(last >> (64 - 8 * size), size))) return false;
-    }
-    return true;
-  }
-
-  bool prefixes() noexcept {
-    for (const uint32_t length : index_->prefix_lengths) {
+    const IndexPlan& index = *index_;
+    const std::string_view text = text_;
+    const uint64_t* const known = index.anchored_known.words;
+    const uint32_t shift = 64 - index.anchored_known.log2;
+    const auto is_known = [&](uint64_t hash) {
+      const uint64_t bit = hash >> shift;
+      return (known[bit / 64] >> (bit % 64) & 1) != 0;
+    };
+    if (index.exact) {
       ++c_.steps;
-      if (length > text_.size()) break;
-      const uint64_t key = length < 8 ? kept_low(load_word(text_.data()), length) : load_word(text_.data() + length - 8);
-      if (!look_up_known(index_->prefix, channel::prefix_hash(key, length))) return false;
+      const uint64_t hash = exact_hash_padded(text);
+      if (is_known(hash) && !look_up(index.exact, hash, 0)) return false;
+    }
+    if (index.suffix) {
+      const uint64_t last = load_word(text.data() + text.size() - 8);
+      for (uint32_t sizes = index.suffix_sizes; sizes != 0; sizes &= sizes - 1) {
+        const uint32_t size = static_cast<uint32_t>(__builtin_ctz(sizes)) + 1;
+        if (size > text.size()) break;
+        ++c_.steps;
+        const uint64_t hash = channel::suffix_hash(last >> (64 - 8 * size), size);
+        if (is_known(hash) && !look_up(index.suffix, hash, 0)) return false;
+      }
+    }
+    if (!index.prefix) return true;
+    for (const uint32_t length : index.prefix_lengths) {
+      c_.steps += 2;
+      if (length > text.size()) break;
+      const uint64_t key = length < 8 ? kept_low(load_word(text.data()), length) : load_word(text.data() + length - 8);
+      const uint64_t hash = channel::prefix_hash(key, length);
+      if (is_known(hash) && !look_up(index.prefix, hash, 0)) return false;
     }
     return true;
   }
@@ -155,18 +164,14 @@ class Waker {
   bool far_grams() noexcept {
     c_.steps += text_.size() / 16;
     if (text_.size() < 4) return true;
-    return each_hit(c_.s.ways.find_hits, index_->far_filter, text_.data(), text_.size() - 3, 4, [&](size_t hit) { return far_hit(hit); });
+    return each_hit(c_.s.ways.find_hits, index_->far_filter, text_.data(), text_.size() - 3, 4, [&](size_t hit) {
+      return look_up(index_->far_grams, channel::gram_hash(channel::load_gram(text_.data() + hit), 4), hit);  // the filter is far_known itself
+    });
   }
 
   bool far_hit(size_t at) noexcept {
     const uint32_t gram = channel::load_gram(text_.data() + at);
     return !index_->far_known.has_gram(gram) || look_up(index_->far_grams, channel::gram_hash(gram, 4), at);
-  }
-
-  bool look_up_known(const IndexPlan::Table& table, uint64_t hash) noexcept {
-    if (index_->anchored_known.has_key(hash)) [[unlikely]] return look_up(table, hash, 0);
-    ++c_.steps;
-    return true;
   }
 
   bool look_up(const IndexPlan::Table& table, uint64_t hash, size_t at) noexcept {
