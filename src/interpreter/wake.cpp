@@ -324,7 +324,7 @@ void fetch_texts(const Context& c) noexcept {
 
 bool scan_input(Context& c, Waker& waker, const IndexPlan& index, uint32_t input, const schema::InputValue& value) noexcept {
   if (value.size <= Rough::kTextBytesMax && index.rough) {
-    c.steps += value.size / 16;
+    c.steps += 1 + value.size / 8;
     if (!index.rough.may_hold(value.text())) return true;
   }
   const std::string_view text = c.folded(input);
