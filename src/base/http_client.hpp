@@ -13,6 +13,9 @@
 
 namespace creance {
 
+// The server says an entity tag here too, where no proxy changes it (RFC 9110 has them make ETag weak when they compress).
+inline constexpr const char* kCreanceTag = "Creance-Tag";
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
@@ -26,6 +29,7 @@ struct HttpAnswer {
   int status = 0;
   std::string content_type;
   std::string etag;  // as sent, with its quotes; "": none
+  std::string creance_tag;  // likewise, of kCreanceTag
   std::string body;
 };
 

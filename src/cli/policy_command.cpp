@@ -203,7 +203,9 @@ int set(const PolicyOptions& options, const Session& session) {
     return kFindings;
   }
   if (policy->version == 0) policy->version = 1;  // the server gives the next one itself
-  const auto done = remote->put_over(fmt::format("{}/{}", kPolicies, policy->tenant), *now ? (*now)->etag : "", Json::parse(as_text(policy->to_bytes())));
+  const std::string path = fmt::format("{}/{}", kPolicies, policy->tenant);
+  const Json body = Json::parse(as_text(policy->to_bytes()));
+  const auto done = options.force ? remote->put(path, body) : remote->put_over(path, *now ? (*now)->etag : "", body);
   if (!done) return failed(session, done.error());
   if (session.json) terminal.data_line(Json{{"tenant", policy->tenant}, {"version", done->value("version", int64_t{0})}}.dump());
   terminal.note(fmt::format("the policy of `{}` is version {} now; hosts take it with their next look at the tree", policy->tenant, done->value("version", int64_t{0})));

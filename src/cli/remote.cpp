@@ -41,6 +41,12 @@ Error problem(const HttpAnswer& answer, const std::string& what) {
   return {code_of(answer.status), fmt::format("{}: {}", what, printable(text, 400))};
 }
 
+// A proxy that compresses makes ETag weak, or another one, and If-Match compares strongly (RFC 9110, 13.1.1): what the server says in a field of its own goes before. One that has none is an older server.
+std::string strong_tag(const HttpAnswer& answer) {
+  if (!answer.creance_tag.empty()) return answer.creance_tag;
+  return answer.etag.starts_with("W/") ? answer.etag.substr(2) : answer.etag;
+}
+
 }  // namespace
 
 void add_remote_options(CLI::App& command, RemoteOptions& options) {
@@ -83,10 +89,11 @@ Result<Remote::Tagged> Remote::call(const std::string& method, const std::string
     if (answer.status == 401 && token_.empty()) error.detail += "; give the operator's token with --token-file (the server's data folder has `operator.token`)";
     return fail(std::move(error));
   }
-  if (answer.body.empty()) return Tagged{Json::object(), answer.etag};
+  const std::string tag = strong_tag(answer);
+  if (answer.body.empty()) return Tagged{Json::object(), tag};
   Json json = Json::parse(answer.body, nullptr, false);
   if (json.is_discarded()) return fail(ErrorCode::kInvalid, fmt::format("`{}` did not answer with JSON; is this a creance-server?", request.url));
-  return Tagged{std::move(json), answer.etag};
+  return Tagged{std::move(json), tag};
 }
 
 Result<Remote::Tagged> Remote::get_tagged(const std::string& path) { return call("GET", path, "", std::chrono::seconds(15)); }

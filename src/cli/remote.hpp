@@ -30,7 +30,7 @@ class Remote {
   Result<nlohmann::ordered_json> get(const std::string& path);
   Result<nlohmann::ordered_json> post(const std::string& path, const nlohmann::ordered_json& body);
   Result<nlohmann::ordered_json> put(const std::string& path, const nlohmann::ordered_json& body);
-  // What is there under a path, and the tag that says which state of it that is (RFC 9110, entity tag).
+  // What is there under a path, and the strong entity tag that says which state of it that is (RFC 9110), as the server gave it, whatever a proxy between makes of ETag.
   struct Tagged {
     nlohmann::ordered_json body;
     std::string etag;

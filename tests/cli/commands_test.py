@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Commands from outside. Usage: commands_test.py BIN_DIR [TestClass]"""
+import http.server
 import json
 import os
 import pathlib
@@ -11,7 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
+import urllib.error
+import urllib.request
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -735,6 +739,59 @@ default: {ring: general}
         self.assert_clean(done)
         self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
         return done
+
+    def proxy(self, alter):
+        """Passes everything on to the server, its answers' fields altered. What it saw of PUT is in self.puts."""
+        server, case = self.env["CREANCE_SERVER"], self
+        self.puts = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def pass_on(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.command == "PUT":
+                    case.puts.append({name.lower(): value for name, value in self.headers.items()})
+                request = urllib.request.Request(server + self.path, body or None, {n: v for n, v in self.headers.items() if n.lower() not in ("host", "expect")}, method=self.command)
+                try:
+                    answer = urllib.request.urlopen(request, timeout=60)
+                except urllib.error.HTTPError as error:
+                    answer = error
+                with answer:
+                    content, fields = answer.read(), alter({name.lower(): value for name, value in answer.headers.items() if name.lower() not in ("connection", "transfer-encoding", "content-length")})
+                    self.send_response(answer.status)
+                for field in fields.items():
+                    self.send_header(*field)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_PUT = pass_on
+
+            def log_message(self, *_):
+                pass
+
+        between = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        threading.Thread(target=between.serve_forever, daemon=True).start()
+        self.addCleanup(between.server_close)
+        self.addCleanup(between.shutdown)
+        self.env["CREANCE_SERVER"] = f"http://127.0.0.1:{between.server_port}"
+
+    @unittest.skipUnless((BIN / "creance-server").exists(), "no server here")
+    def test_a_proxy_may_change_etags(self):
+        def altered(tag, own):
+            return lambda fields: {name: tag(value) if name == "etag" else value for name, value in fields.items() if own or name != "creance-tag"}
+        self.serve()
+        direct = dict(self.env)
+        self.policy("set", self.write("acme.yml", self.ACME))
+        for days, (tag, own) in enumerate(((lambda tag: "W/" + tag, True), (lambda tag: tag[:-1] + '-gzip"', True), (lambda tag: "W/" + tag, False)), 3):
+            self.env = dict(direct)
+            self.proxy(altered(tag, own))
+            self.policy("set", self.write("acme.yml", self.ACME.replace("2d", f"{days}d")))
+            self.assertRegex(self.puts[-1]["if-match"], r'^"[0-9]+-[0-9a-f]{16}"$')
+        self.env = dict(direct)
+        self.proxy(altered(lambda tag: tag[:-1] + '-gzip"', False))  # and of an older server
+        self.assertIn(b"version 4 of its policy now", self.policy("set", self.write("acme.yml", self.ACME), code=2).stderr)
+        self.policy("set", "--force", self.write("acme.yml", self.ACME))
+        self.assertFalse({"if-match", "if-none-match"} & set(self.puts[-1]))
 
     @unittest.skipUnless((BIN / "creance-server").exists(), "no server here")
     def test_what_is_set_is_shown_and_replaced_only_as_seen(self):

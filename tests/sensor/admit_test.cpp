@@ -288,6 +288,21 @@ TEST(AdmitTime, AGrantEndsWithItsTimeHoweverTheClockStands) {
   EXPECT_NE(late.detail.view().find("grant:"), std::string_view::npos) << late.detail.view();
 }
 
+// What a server remembers of this host is a hold as any other, and its log says so with the server's reason.
+TEST(AdmitTime, AHoldSaysThatItIsOneAndWhy) {
+  Timed host;
+  host.question.announced = host.release.bytes;
+  trust::Signer* const by[] = {&host.rollout};
+  for (const std::string reason : {"", "this sensor refused it at 2026-01-01T00:00:00Z: worker_crash: signal 11"}) {
+    const plan::Grant grant{std::string(32, 'a'), host.question.boot_epoch, host.release, plan::Verdict::kHold, host.now + hours(1), reason};
+    EXPECT_TRUE(host.files.write_atomic("/state/spool/grant.json", *trust::sign_document(grant.to_json(), by), 0600));
+    const auto answer = host.ask(host.now);
+    EXPECT_EQ(answer.grant, ipc::GrantVerdict::kHold);
+    EXPECT_EQ(answer.remembered, reason.empty() ? 0 : 1);
+    EXPECT_EQ(answer.detail.view(), "granted_hold: the server said hold" + (reason.empty() ? "" : ": " + reason));
+  }
+}
+
 TEST(AdmitTime, ExpiredMetadataStopsNewContentAndNothingElse) {
   Timed host;
   const auto late = host.ask(host.now + hours(24 * 60));

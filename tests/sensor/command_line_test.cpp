@@ -55,7 +55,7 @@ TEST(SensorCommandLine, HelpOfEachCommandHasItsOptionsAnExampleAndExitCodes) {
   }
   EXPECT_NE(help_text("pause").find("--for SPAN"), std::string::npos);
   EXPECT_EQ(help_text("pause").find("--live"), std::string::npos);
-  EXPECT_NE(bash.find("    '/resume') words='--state --reason --help'"), std::string::npos) << bash;
+  EXPECT_NE(bash.find("    '/resume') words='--state --trust-kept --reason --help'"), std::string::npos) << bash;
   EXPECT_TRUE(completion_text("zsh").starts_with("#compdef creance-sensor\n"));
   EXPECT_NE(fish.find("_at '/enrol'\" -l root -d 'the root of trust (else the server\\'s first one"), std::string::npos) << "quotes are kept: " << fish;
 }

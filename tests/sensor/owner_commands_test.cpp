@@ -119,6 +119,7 @@ TEST_F(OwnerCommands, AnOrderSaysWhatCameOfIt) {
     EXPECT_TRUE(came.says(text)) << came.text;
   };
   expect({"resume"}, 4, "not paused by `creance-sensor pause`: there is nothing to resume\n");
+  expect({"resume", "--trust-kept"}, 4, "there is nothing to resume; no records are lost, and there is nothing to trust\n");
   expect({"pause", "--for", "90s", "--reason", "lunch"}, 0, "new content is paused for 90 s (the host's owner: lunch)\n");
   expect({"resume"}, 0, "the pause is over (the host's owner)\n");
   expect({"retry", "--digest", std::string(64, 'a')}, 4, "aaaaaaaaaaaa is not refused here: nothing to lift; the server is told, which may remember a refusal\n");

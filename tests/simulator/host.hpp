@@ -286,15 +286,18 @@ class Host final : private Hands {
   }
   void mend(const Set& set) { contents_.at(set).nature = Nature::kGood; }    // it hurts no more: the host was why
   void starve_loads(milliseconds each) { slow_load_ = each; }                // the worker and the rehearsal get no processor for so long
-  void order(ipc::Order::What what) {
+  ipc::OrderAnswer::What order(ipc::Order::What what) {
     ipc::Order order;
     order.what = what;
     order.release = random_set();
     order.pause_ms = below(3'600'000);
     const bool retries = what == ipc::Order::What::kRetry;
-    tell("order: " + conductor_->order(order).text);
+    const OrderOutcome came = conductor_->order(order);
+    tell("order: " + came.text);
     if (retries) hurt_.erase(order.release);
+    return came.what;
   }
+  uint64_t paused_ms() const { return conductor_->pause().remaining_ms; }
   void pause(milliseconds time) {
     ipc::Order order;
     order.pause_ms = static_cast<uint64_t>(time.count());

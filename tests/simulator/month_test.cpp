@@ -34,7 +34,7 @@ void random_fault(Host& host) {
     case 29: host.stop_worker(); break;
     case 26: host.chance(10) ? host.clone() : host.lie(); break;
     case 23: host.chance(3) ? host.damage_record_of_then() : host.lie(); break;
-    case 22: host.order(static_cast<ipc::Order::What>(host.below(4))); break;
+    case 22: host.order(static_cast<ipc::Order::What>(host.below(5))); break;
     default: host.lie(); break;
   }
 }

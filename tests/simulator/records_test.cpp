@@ -227,10 +227,39 @@ TEST(Records, TheOwnerMayTrustWhatIsKept) {
     EXPECT_EQ(host.running(), kNoSet);
     host.order(ipc::Order::What::kResume);
     host.run_for(1min);
+    EXPECT_TRUE(host.machine().careful()) << "who ends a pause trusts nothing by that\n" << host.story();
+    EXPECT_EQ(host.running(), kNoSet) << host.story();
+    host.order(ipc::Order::What::kTrustKept);
+    host.run_for(1min);
     EXPECT_FALSE(host.machine().careful());
     EXPECT_EQ(host.running(), name == std::string("refusals.bin") ? past.base : kNoSet) << host.story();
     EXPECT_NE(host.machine().state(), ipc::SensorState::kReturning) << host.story();
   }
+}
+
+// Whoever cannot be given all of what he wants is given none of it: the pause stays too.
+TEST(Records, TrustThatCannotBeGivenNowChangesNothing) {
+  Host host(8);
+  live(host);
+  host.network(false);
+  host.kill_supervisor();
+  host.damage_record("refusals.bin", Damage::kZeroed, true, true);
+  start_again(host);
+  host.run_for(1min);
+  ASSERT_TRUE(host.machine().careful());
+  host.starve_loads(20s);  // so that content is being tried for a while
+  host.network(true);
+  host.publish(Nature::kGood);
+  for (int i = 0; i < 600 && host.machine().can_trust(); ++i) host.run_for(1s);
+  ASSERT_FALSE(host.machine().can_trust()) << host.story();
+  ASSERT_TRUE(host.machine().careful()) << host.story();
+  host.pause(1h);
+  EXPECT_TRUE(host.order(ipc::Order::What::kTrustKept) == ipc::OrderAnswer::What::kRefused);
+  EXPECT_GT(host.paused_ms(), 0u);
+  EXPECT_TRUE(host.machine().careful());
+  EXPECT_TRUE(host.order(ipc::Order::What::kResume) == ipc::OrderAnswer::What::kDone) << "the pause alone can be ended";
+  EXPECT_EQ(host.paused_ms(), 0u);
+  EXPECT_TRUE(host.machine().careful());
 }
 
 TEST(Records, AllOfThemGoneAndContentThereIsNoNewHost) {

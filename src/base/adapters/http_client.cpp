@@ -93,6 +93,8 @@ Result<HttpAnswer> HttpClient::send(const HttpRequest& request) {
   answer.status = static_cast<int>(status);
   answer.content_type = type ? type : "";
   curl_header* etag = nullptr;
+  curl_header* own = nullptr;
+  if (curl_easy_header(handle, kCreanceTag, 0, CURLH_HEADER, -1, &own) == CURLHE_OK) answer.creance_tag = own->value;
   if (curl_easy_header(handle, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK) answer.etag = etag->value;
   answer.body = std::move(sink.body);
   return answer;

@@ -144,7 +144,7 @@ struct Pause {  // nothing new is taken, says the host's owner: for so much of t
 // What the host's owner wants of the running sensor: state/orders/<any name>.bin, written by `creance-sensor pause|resume|return|retry`, carried out once and removed.
 struct Order {
   static constexpr RecordKind kKind = RecordKind::kOrder;
-  enum class What : uint8_t { kPause = 0, kResume, kReturn, kRetry, kLast = kRetry };
+  enum class What : uint8_t { kPause = 0, kResume, kReturn, kRetry, kTrustKept, kLast = kTrustKept };  // kTrustKept: kResume, and what is kept may run although records were lost
   What what = What::kPause;
   uint8_t padding[7]{};
   Set release{};            // kRetry: of a release or of a channel file

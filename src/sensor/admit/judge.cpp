@@ -87,7 +87,6 @@ void offer_in(Judgement& judgement, const HostMemory& memory) {
   answer.grant = judgement.decision.action == plan::Action::kTake ? ipc::GrantVerdict::kGo : ipc::GrantVerdict::kHold;
   answer.grant_release = answer.offer;
   answer.remembered = answer.grant == ipc::GrantVerdict::kHold && !memory.grant->reason.empty();
-  if (answer.remembered == 1) answer.detail.assign(memory.grant->reason);
 }
 
 }  // namespace creance::sensor

@@ -24,7 +24,7 @@ constexpr Command kCommands[] = {
     {"why", "--state", "what was refused, held, suspended and done lately, and for which reason", "creance-sensor why --state /var/lib/creance", kShown},
     {"doctor", "--state", "looks at this sensor's folder and host, and says what is wrong and how to mend it; run it as root", "creance-sensor doctor --state /var/lib/creance", "0 nothing is wrong, 2 something is, or could not be looked at for want of rights, 3 usage"},
     {"pause", "--state", "nothing new is taken for so long; what runs goes on, and denials still reach it", "creance-sensor pause --state /var/lib/creance --for 12h --reason maintenance", kOrdered},
-    {"resume", "--state", "ends a pause; after records were lost (creance-sensor doctor), lets what is kept run", "creance-sensor resume --state /var/lib/creance", kOrdered},
+    {"resume", "--state", "ends a pause", "creance-sensor resume --state /var/lib/creance", kOrdered},
     {"return", "--state", "back to the good content before this one, which is refused from now on", "creance-sensor return --state /var/lib/creance --reason 'it is slow'", kOrdered},
     {"retry", "--state --digest", "lifts the refusal of a release or channel file, of this host and of what the server remembers of it", "creance-sensor retry --state /var/lib/creance --digest HEX", kOrdered},
     {"completion", "", "completion script for a shell: bash, zsh or fish", "source <(creance-sensor completion bash)", "0 ok, 3 usage"},
@@ -62,6 +62,7 @@ const Option kOptions[] = {
     {"--fields", "", "status", &CommandLine::fields, "which inputs of which Types this host can say, and which rules can therefore not fire"},
     {"--json", "", "status why doctor", &CommandLine::json, "for programs (of why: all that status --json has, which is more)"},
     {"--for", "SPAN", "pause", &CommandLine::pause, "how long: a number with s, m, h or d behind it, at most 366d (24h)"},
+    {"--trust-kept", "", "resume", &CommandLine::trust_kept, "also lets what is kept run although records were lost (creance-sensor doctor); say it when you know that nothing of that was refused here"},
     {"--digest", "HEX", "retry", &CommandLine::digest, "the 64 digits of a refusal (status --json)"},
     {"--reason", "TEXT", "pause resume return retry", &CommandLine::reason, "stands in status, why and reports"},
 };

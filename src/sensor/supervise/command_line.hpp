@@ -12,7 +12,7 @@ namespace creance::sensor {
 
 struct CommandLine {
   std::string command, shell, state, server, token, root, hostname, events, worker, updater, admit, boot_id, policy, pause = "24h", reason, digest;
-  bool live = false, without_ebpf = false, loop = false, json = false, fields = false, offline = false, help = false;
+  bool live = false, without_ebpf = false, loop = false, json = false, fields = false, offline = false, trust_kept = false, help = false;
   uint32_t rate = 0;
   uint32_t probation_ms = 20'000;
   uint64_t rule_steps = limits::kInstanceStepsPerMinuteMax;

@@ -20,7 +20,7 @@ void Conductor::start(const ipc::BootId& boot_id) {
   if (!loaded.lost.empty()) found("lost with their copies: " + loaded.lost);
   if (remembered.refusals_lost) found("what this host refused is not known");
   if (remembered.ladder_lost) found("which content passed its probation here is not known");
-  if (remembered.refusals_lost || remembered.ladder_lost) found("nothing that is kept runs, and nothing is cleared away, until content that the server grants has passed its probation, or `creance-sensor resume`");
+  if (remembered.refusals_lost || remembered.ladder_lost) found("nothing that is kept runs, and nothing is cleared away, until content that the server grants has passed its probation, or `creance-sensor resume --trust-kept`");
   activation_.emplace(settings_.activation, boot_id, std::move(remembered));
   session_.refusals_lost = activation_->refusals_lost();
   session_.ladder_lost = activation_->ladder_lost();
@@ -166,17 +166,19 @@ OrderOutcome Conductor::order(const ipc::Order& order) {
       store_.store(pause_);
       spool_changed();
       return {Came::kDone, fmt::format("new content is paused for {} ({})", span_text(order.pause_ms), reason)};
-    case What::kResume: {
-      const bool paused = pause_.remaining_ms > 0, careful = activation_->careful();
-      if (careful && !activation_->can_trust()) return {Came::kRefused, "records were lost, and content is being tried just now: say it again when that is over (creance-sensor status)"};
+    case What::kResume:
+    case What::kTrustKept: {
+      const bool paused = pause_.remaining_ms > 0, careful = activation_->careful(), trusts = careful && order.what == What::kTrustKept;
+      if (trusts && !activation_->can_trust()) return {Came::kRefused, "nothing was changed: records were lost, and the sensor starts or tries content just now; say it again when that is over (creance-sensor status)"};
+      const std::string_view rest = trusts ? "; what is kept is trusted although records were lost" : careful ? "; records were lost, and nothing that is kept runs: `creance-sensor resume --trust-kept` lets it run" : order.what == What::kTrustKept ? "; no records are lost, and there is nothing to trust" : "";
       if (paused) {
         pause_ = {};
         store_.store(pause_);
       }
-      if (careful) feed(OwnerTrusts{});
-      spool_changed();
-      if (!paused && !careful) return {Came::kNothingToDo, "not paused by `creance-sensor pause`: there is nothing to resume"};
-      return {Came::kDone, fmt::format("{}{}{} ({})", paused ? "the pause is over" : "", paused && careful ? "; " : "", careful ? "what is kept is trusted although records were lost" : "", reason)};
+      if (trusts) feed(OwnerTrusts{});
+      if (paused || trusts) spool_changed();
+      if (!paused && !trusts) return {Came::kNothingToDo, fmt::format("not paused by `creance-sensor pause`: there is nothing to resume{}", rest)};
+      return {Came::kDone, fmt::format("{}{} ({})", paused ? "the pause is over" : "there was no pause to end", rest, reason)};
     }
     case What::kReturn:
       if (!activation_->can_return()) {

@@ -184,7 +184,7 @@ void print_waiting(FileSystem& files, const std::filesystem::path& orders) {
     if (!order || ++waiting > kShown) continue;
     using What = ipc::Order::What;
     const std::string_view reason = order->reason.view();
-    const std::string what = order->what == What::kPause ? "pause for " + span_text(order->pause_ms) : order->what == What::kResume ? "resume" : order->what == What::kReturn ? "return" : "retry " + to_hex(order->release).substr(0, 12);
+    const std::string what = order->what == What::kPause ? "pause for " + span_text(order->pause_ms) : order->what == What::kResume ? "resume" : order->what == What::kTrustKept ? "resume --trust-kept" : order->what == What::kReturn ? "return" : "retry " + to_hex(order->release).substr(0, 12);
     fmt::print("  {}{}{}{}\n", what, reason.empty() ? "" : " (", reason, reason.empty() ? "" : ")");
   }
   if (waiting > kShown) fmt::print("  and {} more\n", waiting - kShown);
@@ -267,7 +267,7 @@ int main_of(const std::vector<std::string>& arguments) {
   if (given.command == "why") return show(given, files, given.json ? "status.json" : "why.txt");
   if (given.command == "doctor") return doctor({given.state, given.policy.empty() ? kDefaultPolicy : given.policy, !given.policy.empty(), given.json}, files);
   using What = ipc::Order::What;
-  return order(given, files, given.command == "pause" ? What::kPause : given.command == "resume" ? What::kResume : given.command == "return" ? What::kReturn : What::kRetry);
+  return order(given, files, given.command == "pause" ? What::kPause : given.command == "resume" ? (given.trust_kept ? What::kTrustKept : What::kResume) : given.command == "return" ? What::kReturn : What::kRetry);
 }
 
 }  // namespace

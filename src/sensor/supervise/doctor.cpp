@@ -115,7 +115,7 @@ class Examination {
     const auto session = record<ipc::Session>("session.bin");
     all_there_ = session && session->kept == 1;
     if (session && (session->refusals_lost == 1 || session->ladder_lost == 1))
-      wrong("records", fmt::format("lost: {}{}{}; nothing that is kept runs until content that the server grants has passed its probation; creance-sensor resume lets it run", session->refusals_lost == 1 ? "what this host refused" : "",
+      wrong("records", fmt::format("lost: {}{}{}; nothing that is kept runs until content that the server grants has passed its probation; creance-sensor resume --trust-kept lets it run", session->refusals_lost == 1 ? "what this host refused" : "",
                                    session->refusals_lost + session->ladder_lost == 2 ? ", " : "", session->ladder_lost == 1 ? "which content is good" : ""));
     if (const auto marker = record<ipc::Marker>("marker.bin")) note("records", fmt::format("an attempt of {} is under way, or ended with its machine: the next start returns from it", to_hex(marker->release).substr(0, 12)));
     else if (session) ok("records", "no attempt is under way");

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/digest.hpp"
+#include "base/http_client.hpp"
 #include "plan/zone_files.hpp"
 #include "trust/client/transports.hpp"
 
@@ -403,7 +404,7 @@ HttpResponse Api::get_policy(const HttpRequest& request) {
   if (!policy && policy.error().code == ErrorCode::kNotFound) return problem(404, "Not found", fmt::format("tenant `{}` has no policy yet", *tenant));
   if (!policy) return problem_of({ErrorCode::kIo, policy.error().detail});
   HttpResponse response{200, "application/json", std::string(as_text(policy->to_bytes())), {}};
-  response.headers = {{"ETag", entity_tag(*policy)}, {"Cache-Control", "no-cache"}};
+  response.headers = {{"ETag", entity_tag(*policy)}, {kCreanceTag, entity_tag(*policy)}, {"Cache-Control", "no-cache"}};
   if (names_tag(request.header("if-none-match"), entity_tag(*policy))) response.status = 304, response.body.clear();
   return response;
 }
