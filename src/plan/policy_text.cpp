@@ -1,6 +1,7 @@
 #include "plan/policy_text.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/text.hpp"
 #include "base/yaml.hpp"
 
 namespace creance::plan {
@@ -156,11 +158,16 @@ Result<std::optional<yaml::Document>> document_of(std::string_view text, const s
 }
 
 // A misspelled key would silently loosen what its author wanted.
-Status only(const yaml::Document& document, const yaml::Node& map, std::initializer_list<std::string_view> known, bool rules, const std::string& file) {
+Status only(const yaml::Document& document, const yaml::Node& map, std::vector<std::string_view> known, bool rules, const std::string& file) {
   if (map.kind != yaml::Kind::kMap) return {};
+  if (rules) known.insert(known.end(), std::begin(kRules), std::end(kRules));
   for (size_t i = 0; i + 1 < map.children.size(); i += 2) {
     const yaml::Node& key = document.at(map.children[i]);
-    if (std::ranges::find(known, key.text) == known.end() && !(rules && among(key.text, kRules))) return wrong(file, key, fmt::format("`{}` is not known here", key.text.substr(0, 64)));
+    if (std::ranges::find(known, key.text) != known.end()) continue;
+    const std::string name = key.text.substr(0, 64);
+    const auto meant = nearest(name, known);
+    std::erase_if(known, [](std::string_view one) { return one == "_type" || one == "delay_s"; });  // as machines write it
+    return wrong(file, key, fmt::format("`{}` is not known here{} known are {}", name, meant ? fmt::format(": is `{}` meant?", *meant) : ";", fmt::join(known, ", ")));
   }
   return {};
 }

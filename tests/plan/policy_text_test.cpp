@@ -31,7 +31,7 @@ TEST(PolicyFile, SaysAllThatTheOwnerMayWant) {
 }
 
 TEST(PolicyFile, WhatIsWrongIsSaidWithItsPlace) {
-  EXPECT_EQ(error_of("pased: true\n"), "policy.yml:1:1: `pased` is not known here");
+  EXPECT_EQ(error_of("pased: true\n"), "policy.yml:1:1: `pased` is not known here: is `paused` meant? known are paused, pin, delay, ring, mutes, keep, deny, require_evidence, windows");
   EXPECT_EQ(error_of("\npaused: maybe\n"), "policy.yml:2:9: `paused` must be true or false");
   EXPECT_EQ(error_of("delay: 12\n"), "policy.yml:1:8: `delay` must be a number with s, m, h or d behind it, like 12h");
   EXPECT_EQ(error_of("deny: all\n"), "policy.yml:1:7: `deny` must be a list");
@@ -117,7 +117,7 @@ TEST(TenantPolicy, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_EQ(tenant_error("tenant: acme\ndefault: late\n"), "acme.yml:2:10: `default` must be `key: value` lines: ring, …");
   EXPECT_EQ(tenant_error("tenant: acme\ngroups: [a]\ndefault: {ring: late}\n"), "acme.yml:2:10: a group must be `key: value` lines: name, tags, ring, …");
   EXPECT_EQ(tenant_error("tenant: acme\ngroups: {}\ndefault: {ring: late}\n"), "acme.yml:2:9: `groups` must be a list");
-  EXPECT_EQ(tenant_error(group("puased: true")), "acme.yml:6:5: `puased` is not known here");
+  EXPECT_EQ(tenant_error(group("puased: true")), "acme.yml:6:5: `puased` is not known here: is `paused` meant? known are name, tags, ring, paused, pin, delay, mutes, windows");
   EXPECT_EQ(tenant_error(group("delay: 2")), "acme.yml:6:12: `delay` must be a number with s, m, h or d behind it, like 12h");
   EXPECT_EQ(tenant_error(group("delay: 2d\n    delay_s: 3")), "acme.yml:6:5: `delay` and `delay_s` say the same: write one of them");
   EXPECT_EQ(tenant_error(group("windows: [Mon 22:00-04:00 Europe/Wien]")), "acme.yml:6:15: groups[0].windows[0]: the time zone `Europe/Wien` is not known here");
