@@ -117,8 +117,8 @@ int update(const std::filesystem::path& pretend, const std::multimap<std::string
         const std::string says = text_of(pretend / "server-says");
         if (says.empty()) continue;
         if (says.starts_with("i-am ")) say(said_id(says.substr(5)));
+        std::ofstream(pretend / "answers", std::ios::app) << says << ' ' << to_hex(report.epoch) << std::endl;  // before it is said: who answers may be ended for what he says
         (void)supervisor.send(ipc::ReportAnswered{200, 1, says == "enrol-again" ? ipc::Wants::kEnrolAgain : ipc::Wants::kNothing, says == "unknown", 0, heard}, ipc::Process::kUpdater).has_value();
-        std::ofstream(pretend / "answers", std::ios::app) << says << ' ' << to_hex(report.epoch) << std::endl;
       } else if (frame->is<ipc::HeldForServer>()) {
         events << "held_instance " << frame->as<ipc::HeldForServer>().rule_id.view() << ' ' << frame->as<ipc::HeldForServer>().input.view() << std::endl;
       }
